@@ -1,0 +1,1 @@
+"""Sipfront voice tests as ordinary pytest tests."""
