@@ -1,1 +1,62 @@
 """Sipfront voice tests as ordinary pytest tests."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pytest_sipfront.errors import (
+    AuthenticationRefused,
+    ConfigurationError,
+    ForeignURL,
+    LaunchUncertain,
+    NotFound,
+    NotTried,
+    NoVerdict,
+    PlatformBusy,
+    PlatformUnavailable,
+    RequestRefused,
+    RunFailed,
+    RunTimeout,
+    SipfrontError,
+    SipfrontWarning,
+    UnreadableAnswer,
+)
+
+if TYPE_CHECKING:
+    from pytest_sipfront.imperative import PendingRun, Sipfront
+    from pytest_sipfront.runs.run import RunResult
+
+_LATE = {
+    "PendingRun": "pytest_sipfront.imperative",
+    "RunResult": "pytest_sipfront.runs.run",
+    "Sipfront": "pytest_sipfront.imperative",
+}
+
+__all__ = [
+    "AuthenticationRefused",
+    "ConfigurationError",
+    "ForeignURL",
+    "LaunchUncertain",
+    "NoVerdict",
+    "NotFound",
+    "NotTried",
+    "PendingRun",
+    "PlatformBusy",
+    "PlatformUnavailable",
+    "RequestRefused",
+    "RunFailed",
+    "RunResult",
+    "RunTimeout",
+    "Sipfront",
+    "SipfrontError",
+    "SipfrontWarning",
+    "UnreadableAnswer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import at first use: the clients and the lab import this package too, and need no pytest."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATE[name]), name)

@@ -23,7 +23,8 @@ class Finding:
     """What an execution found: the run's final state, why, and the evidence.
 
     `ladder` holds the SIP messages in order as (seconds since the run's start, direction, first line);
-    `recordings` maps a name ("caller", "callee") to a WAV file's bytes.
+    `recordings` maps a name ("caller", "callee") to a WAV file's bytes. `scripted` is true where the state was
+    read from the file and nothing was executed; reports say so.
     """
 
     state: str
@@ -31,6 +32,7 @@ class Finding:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     ladder: tuple[tuple[float, str, str], ...] = ()
     recordings: Mapping[str, bytes] = field(default_factory=dict)
+    scripted: bool = False
 
 
 class Executor(Protocol):

@@ -1,0 +1,42 @@
+"""The fixtures that the plugin offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sipfront.imperative import Sipfront
+from pytest_sipfront.runs.run import RunResult
+from pytest_sipfront.state import STATE
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.process import LabHandle
+
+
+@pytest.fixture(scope="session")
+def sipfront(request: pytest.FixtureRequest) -> Sipfront:
+    """Launch Sipfront runs from a test's body: `sipfront.run(test="Basic call")`, `launch`, `tests`, `projects`."""
+    state = request.config.stash[STATE]
+    return Sipfront(state.session, state.recorder)
+
+
+@pytest.fixture
+def sipfront_run(request: pytest.FixtureRequest) -> RunResult:
+    """The finished run of a test marked with `@pytest.mark.sipfront`, started after all its other fixtures."""
+    __tracebackhide__ = True
+    return request.config.stash[STATE].marked.run(request.node)
+
+
+@pytest.fixture(scope="session")
+def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
+    """The running lab of `--sipfront-lab`; without it, a lab of this fixture's own, with the built-in file."""
+    from pytest_sipfront.lab.process import LabHandle, start_lab  # noqa: PLC0415 - only who asks pays for it
+
+    shared = request.config.stash[STATE].lab
+    if shared is not None:
+        yield LabHandle(shared()["url"])
+        return
+    with start_lab() as lab:
+        yield lab

@@ -1,0 +1,24 @@
+"""The lab's web application: the platform's endpoints, the control plane and the pages for people."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from pytest_sipfront.lab.control import control_routes
+from pytest_sipfront.lab.gateway import platform_routes
+from pytest_sipfront.lab.lab import Lab
+from pytest_sipfront.lab.pages import page_routes
+
+
+def build_app(lab: Lab) -> Starlette:
+    """Return the application for one lab; its end ends every open run."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await lab.close()
+
+    return Starlette(routes=[*platform_routes(lab), *control_routes(lab), *page_routes(lab)], lifespan=lifespan)

@@ -1,0 +1,193 @@
+"""Conditions of a test: what must hold of each of its calls, all judged, every violation worded with its figures.
+
+A call proves itself by its media: unless `media: none` says that none is expected, RTP must have come in both
+directions (or in those that `rtp` names), whatever else the conditions are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_sipfront.lab.calls.measured import CALLEE, CALLER, LAB, SILENCE_DBFS, CallRecord, Reception
+from pytest_sipfront.lab.calls.spectrum import MARGIN_NEEDED, SCORE_NEEDED, Match, rivals
+
+BOTH, FROM_CALLEE, FROM_CALLER = "both", "from_callee", "from_caller"
+NO_MEDIA = "none"
+_SAME_PLACE_SECONDS = 0.4
+_DEFAULT_GAP = 1.0
+_WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What must hold. None: not asked for. Times in seconds, jitter in milliseconds, loss in percent.
+
+    `rtp`, `not_silent`: whose audio must arrive ("both", "from_callee", "from_caller"). `dtmf_received`: the digits
+    that the called side must have received. `prompt_heard`: prompts that the caller must have heard, in that order.
+    """
+
+    media: str | None = None
+    answered: bool | None = None
+    answer_within: float | None = None
+    sip_code: int | None = None
+    duration: tuple[float, float] | None = None
+    ended_by: str | None = None
+    rtp: str | None = None
+    max_rtp_gap: float = _DEFAULT_GAP
+    not_silent: str | None = None
+    max_packet_loss: float | None = None
+    max_jitter: float | None = None
+    min_mos: float | None = None
+    max_post_dial_delay: float | None = None
+    dtmf_received: str | None = None
+    prompt_heard: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.media != NO_MEDIA and self._wants_no_answer:
+            raise ValueError(
+                "a call that is not to be answered has no media to prove itself by: add 'media: none' to say so"
+            )
+        if self.media == NO_MEDIA and (self.rtp or self.not_silent or self.min_mos or self.prompt_heard):
+            raise ValueError("'media: none' contradicts rtp, not_silent, min_mos and prompt_heard")
+
+    @property
+    def _wants_no_answer(self) -> bool:
+        return self.answered is False or (self.sip_code is not None and not 200 <= self.sip_code < 300)  # noqa: PLR2004
+
+    @property
+    def proof(self) -> str | None:
+        """Whose RTP must have arrived for the call to count at all; None where the test needs no media."""
+        return None if self.media == NO_MEDIA else self.rtp or BOTH
+
+
+def violations(conditions: Conditions, call: CallRecord) -> list[str]:
+    """Return what is wrong with the call, each sentence with the value measured and the bound it broke."""
+    found = [*call.complaints, *_setup(conditions, call)]
+    if call.answered:
+        found += [*_course(conditions, call), *_media(conditions, call), *_content(conditions, call)]
+    elif not found and (conditions.proof or conditions.answered):
+        found.append(call.outcome)
+    return list(dict.fromkeys(found))
+
+
+def _setup(conditions: Conditions, call: CallRecord) -> Iterator[str]:
+    if conditions.answered is False and call.answered:
+        yield f"answered after {call.answer_after:.2f} s, no answer expected"
+    if conditions.sip_code is not None and call.code != conditions.sip_code:
+        yield f"{call.outcome}, {conditions.sip_code} expected"
+    elif not call.answered and (conditions.answered or conditions.proof):
+        yield call.outcome
+    if conditions.answer_within is not None and (call.answer_after or 0.0) > conditions.answer_within:
+        yield f"answered after {call.answer_after:.2f} s, at most {conditions.answer_within:g} s allowed"
+    if conditions.max_post_dial_delay is not None:
+        yield from _post_dial_delay(call, conditions.max_post_dial_delay)
+
+
+def _post_dial_delay(call: CallRecord, bound: float) -> Iterator[str]:
+    if call.post_dial_delay is None:
+        yield f"post-dial delay not measurable: no ringing and no answer within {call.ended_after:.2f} s"
+    elif call.post_dial_delay > bound:
+        yield f"post-dial delay {call.post_dial_delay:.2f} s, at most {bound:g} s allowed"
+
+
+def _course(conditions: Conditions, call: CallRecord) -> Iterator[str]:
+    if conditions.duration is not None:
+        least, most = conditions.duration
+        if not least <= call.duration <= most:
+            by = f"ended by {_WHO[call.ended_by]}"
+            yield f"call lasted {call.duration:.2f} s, {by}; {least:g} to {most:g} s expected"
+    if conditions.ended_by is not None and call.ended_by != conditions.ended_by:
+        yield (
+            f"ended by {_WHO[call.ended_by]} after {call.duration:.2f} s, "
+            f"to be ended by {_WHO.get(conditions.ended_by, conditions.ended_by)}"
+        )
+
+
+def _media(conditions: Conditions, call: CallRecord) -> Iterator[str]:
+    proof, audible = conditions.proof, conditions.not_silent
+    for name, reception in _ends(call):
+        if proof in (BOTH, f"from_{name}"):
+            yield from _rtp(name, reception, call, conditions.max_rtp_gap)
+        if audible in (BOTH, f"from_{name}") and (reception is None or reception.level_dbfs < SILENCE_DBFS):
+            yield _silent(name, reception)
+    for name, reception in _ends(call):
+        if reception is not None and reception.packets:
+            yield from _quality(conditions, name, reception)
+        elif conditions.min_mos is not None and (reception is not None or name == CALLEE):
+            yield f"MOS-CQE (E-model) of the {name}'s audio not measurable: no RTP received"
+
+
+def _ends(call: CallRecord) -> tuple[tuple[str, Reception | None], ...]:
+    return (CALLEE, call.heard_by_caller), (CALLER, call.heard_by_callee)
+
+
+def _rtp(sender: str, reception: Reception | None, call: CallRecord, longest: float) -> Iterator[str]:
+    if reception is None:  # the called side is not the lab's: what it received shows only in what was sent
+        if not call.sent_packets:
+            yield f"no RTP sent by the {sender}"
+        return
+    # a call too short for the longest gap allowed still must not be without audio for half its time
+    if not reception.packets or reception.longest_gap > min(longest, max(call.duration / 2, 0.5)):
+        gap = reception.longest_gap if reception.packets else max(reception.longest_gap, call.duration)
+        yield f"no RTP from {sender} for {gap:.1f} s"
+
+
+def _silent(sender: str, reception: Reception | None) -> str:
+    if reception is None:
+        return f"whether the {sender} was heard is not measurable: the called side is no phone of the lab"
+    level = "nothing heard" if reception.level_dbfs == float("-inf") else f"{reception.level_dbfs:.0f} dBFS at most"
+    return f"silence from {sender}: {level}, {SILENCE_DBFS:.0f} dBFS needed"
+
+
+def _quality(conditions: Conditions, sender: str, reception: Reception) -> Iterator[str]:
+    bound = conditions.max_packet_loss
+    if bound is not None and reception.loss_percent > bound:
+        yield f"{reception.loss_percent:.1f} % of the {sender}'s packets lost, at most {bound:g} % allowed"
+    if conditions.max_jitter is not None and reception.jitter_ms > conditions.max_jitter:
+        yield f"jitter {reception.jitter_ms:.1f} ms from {sender}, at most {conditions.max_jitter:g} ms allowed"
+    if conditions.min_mos is not None and (reception.mos or 0.0) < conditions.min_mos:
+        yield f"MOS-CQE (E-model) {reception.mos:.2f} of the {sender}'s audio, at least {conditions.min_mos:g} needed"
+
+
+def _content(conditions: Conditions, call: CallRecord) -> Iterator[str]:
+    if conditions.dtmf_received is not None:
+        yield from _digits(conditions.dtmf_received, call.heard_by_callee)
+    after = 0.0
+    for prompt in conditions.prompt_heard:
+        match = _heard(prompt, call.heard_by_caller.prompts, after)
+        if isinstance(match, str):
+            yield match
+        else:
+            after = match.at
+
+
+def _digits(wanted: str, reception: Reception | None) -> Iterator[str]:
+    if reception is None:
+        yield f"DTMF {wanted} expected; not measurable: the called side is no phone of the lab"
+    elif reception.digits != wanted:
+        yield f"DTMF {wanted} expected, {reception.digits or 'nothing'} received"
+
+
+def _heard(prompt: str, ranking: tuple[Match, ...], after: float) -> Match | str:
+    """The place where the prompt was heard, or the sentence that says what was heard instead."""
+    own = next((match for match in ranking if match.prompt == prompt), None)
+    if own is None or own.score < SCORE_NEEDED:
+        return _unheard(prompt, own, ranking)
+    rival = next(iter(rivals(ranking, prompt, _SAME_PLACE_SECONDS)), None)
+    if rival is not None and own.score - rival.score < MARGIN_NEEDED:
+        return (
+            f"prompt '{prompt}' expected, '{rival.prompt}' cannot be told from it "
+            f"({rival.score:.2f} against {own.score:.2f}, a margin of {MARGIN_NEEDED:g} needed)"
+        )
+    if own.at < after:
+        return f"prompt '{prompt}' heard at {own.at:.1f} s, expected after {after:.1f} s"
+    return own
+
+
+def _unheard(prompt: str, own: Match | None, ranking: tuple[Match, ...]) -> str:
+    score = f"{own.score:.2f}" if own is not None else "none"
+    best = ranking[0] if ranking else None
+    if best is not None and best.prompt != prompt and best.score >= SCORE_NEEDED:
+        return f"prompt '{prompt}' expected, '{best.prompt}' heard (match {best.score:.2f} against {score})"
+    return f"prompt '{prompt}' expected, no prompt of the catalogue heard (match {score}, {SCORE_NEEDED:g} needed)"

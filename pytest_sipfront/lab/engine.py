@@ -1,0 +1,83 @@
+"""The seam between a lab file and what executes its tests: an engine adds keys to the file, an executor to the lab.
+
+The package `pytest_sipfront.lab.calls` may offer one by a function `engine() -> Engine`, raising `EngineUnavailable`
+where its parts are missing; nothing here imports it before a lab starts.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_sipfront.lab.scripted import ScriptedExecutor
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.config import LabFile
+    from pytest_sipfront.lab.executor import Executor
+    from pytest_sipfront.lab.schema import Field
+
+CALLS = "pytest_sipfront.lab.calls"
+CALL_FILE_KEYS = ("phones", "prompts", "target", "limits")
+CALL_TEST_KEYS = ("steps", "conditions")
+
+
+class EngineUnavailable(Exception):
+    """The engine cannot work here; the text says what is missing, in one sentence."""
+
+
+class Engine(Protocol):
+    """Executes tests in one way and knows the lab file's keys for it."""
+
+    @property
+    def name(self) -> str:
+        """The word announced for it, for example "scripted" or "calls"."""
+
+    @property
+    def file_keys(self) -> Mapping[str, Field]:
+        """Further top-level keys of the file; their values arrive in `LabFile.extras`."""
+
+    @property
+    def test_keys(self) -> Mapping[str, Field]:
+        """Further keys of a test; only `steps` and `conditions` are kept, as `TestSpec.steps` and `.conditions`."""
+
+    @property
+    def unavailable(self) -> str:
+        """Why real calls cannot be placed here, in one sentence; "" when they can."""
+
+    def executor(self, file: LabFile) -> Executor:
+        """Return the executor for one file. It opens nothing before its first run: the former one may still be open.
+
+        Raises:
+            LabFileError: The file's parts do not fit together.
+        """
+
+
+class ScriptedEngine:
+    """Executes no test: verdicts are those that the file names."""
+
+    name = "scripted"
+    file_keys: Mapping[str, Field] = {}
+    test_keys: Mapping[str, Field] = {}
+
+    def __init__(self, unavailable: str = "the call engine is not part of this installation") -> None:
+        self.unavailable = unavailable
+
+    def executor(self, file: LabFile) -> Executor:
+        """Return an executor that waits and then says what the script says."""
+        return ScriptedExecutor(seed=file.seed)
+
+
+def available_engine() -> Engine:
+    """Return the call engine where it can work, the scripted one with the reason otherwise."""
+    try:
+        module = importlib.import_module(CALLS)
+    except ModuleNotFoundError as error:
+        return ScriptedEngine(f"the module {error.name} is missing")
+    try:
+        engine: Engine = module.engine()
+    except AttributeError:
+        return ScriptedEngine()
+    except EngineUnavailable as reason:
+        return ScriptedEngine(str(reason))
+    return engine

@@ -1,0 +1,86 @@
+"""One lab: a file's account, its faults and counts, and the tasks that carry out its runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from pytest_sipfront.lab.account import Account, ProjectRun, Run
+from pytest_sipfront.lab.config import LabFile
+from pytest_sipfront.lab.engine import Engine
+from pytest_sipfront.lab.executor import Executor, Finding
+from pytest_sipfront.lab.faults import FaultBook
+from pytest_sipfront.lab.loading import load
+from pytest_sipfront.lab.recorder import Recorder
+
+APP_IMAGES_KEPT = 100
+
+
+class Lab:
+    """What is behind the lab's endpoints. `configure` replaces all of it but the engine and the clock's origin."""
+
+    def __init__(self, file: LabFile, engine: Engine) -> None:
+        self.engine = engine
+        self.started = monotonic()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.app_images: deque[Any] = deque(maxlen=APP_IMAGES_KEPT)
+        self._set_up(file, engine.executor(file))
+
+    def _set_up(self, file: LabFile, executor: Executor) -> None:
+        self.executor = executor
+        self.file = file
+        self.account = Account(file=file)
+        self.faults = FaultBook(file.faults)
+        self.recorder = Recorder(started=self.started)
+
+    async def configure(self, text: str, directory: Path | None = None) -> None:
+        """Replace the file by `text`, cancel what is open and start counting anew.
+
+        Raises:
+            LabFileError: The text is not valid; everything stays as it was.
+        """
+        file = load(text, self.engine, directory=directory or self.file.directory)
+        executor = self.engine.executor(file)
+        await self.close()
+        self._set_up(file, executor)
+
+    async def close(self) -> None:
+        """Cancel every open run and let the executor end what it has open."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.executor.close()
+
+    def begin(self, run: Run) -> None:
+        """Carry out a run in the background."""
+        self._spawn(self._perform(self.account, run))
+
+    def begin_project(self, run: ProjectRun) -> None:
+        """Carry out a project run in the background: all its tests at once."""
+        self._spawn(self._perform_project(self.account, run))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _perform(self, account: Account, run: Run) -> None:
+        finding = Finding(state="stopped", description="The lab was stopped")
+        try:
+            finding = await self.executor.execute(run.test, run.parameters)
+        except Exception as error:  # noqa: BLE001 - whatever breaks in an executor is this run's result
+            finding = Finding(state="errored", description=f"{type(error).__name__}: {error}")
+        finally:
+            account.finish(run, finding)
+
+    async def _perform_project(self, account: Account, run: ProjectRun) -> None:
+        least = run.project.takes.high if run.project.takes else 0.0
+        try:
+            await asyncio.gather(asyncio.sleep(least), *(self._perform(account, one) for one in run.runs))
+        finally:
+            account.finish_project(run)

@@ -1,0 +1,58 @@
+"""The sipfront marks that apply to an item, and what they ask for together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from pytest_sipfront.marker import MarkerError, Order, fill, merge, order
+
+MARK = "sipfront"
+
+
+def is_marked(item: pytest.Item) -> bool:
+    """Return whether a sipfront mark applies to `item`."""
+    return item.get_closest_marker(MARK) is not None
+
+
+def read_order(item: pytest.Item, report_mode: str | None) -> Order:
+    """Return what the marks of `item` ask for, filled from its parametrization.
+
+    Raises:
+        MarkerError: They make no sense.
+    """
+    return order(fill(merge(_words(item)), _parameters(item)), report_mode=report_mode)
+
+
+def _parameters(item: pytest.Item) -> Mapping[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params if callspec else {}
+
+
+def _words(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
+    for node in item.listchain():
+        for mark in _farthest_first(node):
+            if mark.name == MARK:
+                if mark.args:
+                    raise MarkerError(f"{mark.args[0]!r} stands without a word: write test={mark.args[0]!r}")
+                yield mark.kwargs
+
+
+def _farthest_first(node: Any) -> Iterator[pytest.Mark]:
+    """Yield a node's own marks: base class before class, outer decorator before inner, a parameter's at last."""
+    if isinstance(node, pytest.Class):
+        declared = [mark for cls in reversed(node.obj.__mro__) for mark in reversed(_declared(cls))]
+        added = [mark for mark in node.own_markers if mark not in declared]
+        return iter(declared + added)
+    callspec = getattr(node, "callspec", None)
+    of_parameters = list(callspec.marks) if callspec else []
+    others = [mark for mark in reversed(node.own_markers) if mark not in of_parameters]
+    return iter(others + of_parameters)
+
+
+def _declared(cls: type) -> list[pytest.Mark]:
+    found: Any = cls.__dict__.get("pytestmark", [])
+    decorators: list[Any] = found if isinstance(found, list) else [found]
+    return [getattr(decorator, "mark", decorator) for decorator in decorators]

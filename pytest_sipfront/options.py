@@ -1,0 +1,298 @@
+"""Every option, and the settings made of them: command line > environment > ini > default.
+
+The marker's own words come before all of these and are read in `marker`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from pytest_sipfront.secret import Secret
+
+PRODUCTION = "https://app.sipfront.com"
+REPORT_MODES = ("full", "kiosk", "print")
+PUBLIC_KEY_NAMES = ("SIPFRONT_PUBLIC_KEY", "SF_API_PUBLIC_KEY", "SF_API_KEY")
+SECRET_KEY_NAMES = ("SIPFRONT_SECRET_KEY", "SF_API_SECRET_KEY", "SF_API_SECRET")
+SECRET_KEY_FILE = "SIPFRONT_SECRET_KEY_FILE"  # noqa: S105 - a name
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_DEFAULT_LAB_FILE = "lab.yaml"
+_ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting in its three spellings: `--sipfront-timeout`, `SIPFRONT_TIMEOUT`, `sipfront_timeout`."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: Any
+    help: str
+    metavar: str = "VALUE"
+    kind: Any = "string"
+
+    @property
+    def ini(self) -> str:
+        return f"sipfront_{self.name}"
+
+    @property
+    def environment(self) -> str:
+        return self.ini.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.ini.replace("_", "-")
+
+
+def _number(text: str, least: float, wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf:
+        raise ValueError(wanted)
+    return value
+
+
+def _seconds(text: str) -> float:
+    return _number(text, 0, "a number of seconds, 0 or more")
+
+
+def _positive_seconds(text: str) -> float:
+    return _number(text, 0.01, "a number of seconds, at least 0.01")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError("a whole number, 1 or more")
+    return int(text)
+
+
+def _report_mode(text: str) -> str:
+    if text not in REPORT_MODES:
+        raise ValueError(one_of(text, REPORT_MODES))
+    return text
+
+
+def _base_url(text: str) -> str:
+    """Credentials go there, so it is https, or http on this machine only."""
+    try:
+        parts = urlsplit(text.strip())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("a URL such as https://app.sipfront.com") from None
+    if parts.username or parts.password:
+        raise ValueError("a URL without user and password: credentials come from the environment")
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+        raise ValueError("a URL such as https://app.sipfront.com")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError("https: over http, credentials would be readable on the way (http is for this machine only)")
+    return text.strip().rstrip("/").removesuffix("/api/v2")
+
+
+def _ca_bundle(text: str) -> str:
+    import ssl  # noqa: PLC0415 - not for the many sessions without this option
+
+    try:
+        ssl.create_default_context(cafile=text)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"a readable PEM file of certificate authorities ({error})") from None
+    return text
+
+
+def one_of(given: str, allowed: Sequence[str]) -> str:
+    """Say what is allowed, with the nearest to what was given: 'one of a, b; did you mean a?'."""
+    near = difflib.get_close_matches(given, allowed, n=1)
+    return f"one of {', '.join(allowed)}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+OPTIONS = (
+    Option("base_url", _base_url, PRODUCTION, f"the platform's URL (default {PRODUCTION})", "URL"),
+    Option(
+        "timeout", _seconds, 1800.0, "seconds from launch until a run must be over, 0 for no limit (1800)", "S", "float"
+    ),
+    Option(
+        "poll_interval",
+        _positive_seconds,
+        None,
+        "seconds between two questions for a run's status (3; on the lab 0.2)",
+        "S",
+        "float",
+    ),
+    Option("concurrency", _count, 1, "how many runs may be in flight (1)", "N", "int"),
+    Option("report_mode", _report_mode, None, "full, kiosk or print (what the platform does)", "MODE"),
+    Option("ca_bundle", _ca_bundle, None, "PEM file of the authorities to trust instead of the default ones", "FILE"),
+    Option("connect_timeout", _positive_seconds, 10.0, "seconds to reach the platform (10)", "S", "float"),
+    Option("read_timeout", _positive_seconds, 30.0, "seconds to wait for an answer (30)", "S", "float"),
+    Option("retry_for", _seconds, 60.0, "seconds to try again what may pass, e.g. 503 (60)", "S", "float"),
+    Option("heartbeat", _seconds, 30.0, "seconds between signs of life while waiting, 0 for none (30)", "S", "float"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is in force in this session; times in seconds.
+
+    Attributes:
+        lab: The lab is used instead of the platform.
+        lab_file: Its file; None for the one that comes with the package.
+        sources: Where each setting comes from, by name.
+    """
+
+    base_url: str
+    timeout: float
+    poll_interval: float
+    concurrency: int
+    report_mode: str | None
+    ca_bundle: str | None
+    connect_timeout: float
+    read_timeout: float
+    retry_for: float
+    heartbeat: float
+    lab: bool
+    lab_file: Path | None
+    sources: Mapping[str, str]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and ini key."""
+    group = parser.getgroup("sipfront", "Sipfront voice tests")
+    for option in OPTIONS:
+        where = f" [{option.environment}, ini {option.ini}]"
+        group.addoption(option.flag, default=None, metavar=option.metavar, help=option.help + where)
+        parser.addini(option.ini, option.help, type=option.kind, default=None)
+    group.addoption(
+        "--sipfront-lab",
+        nargs="?",
+        const="true",
+        default=None,
+        metavar="FILE",
+        help="run against the lab on this machine, described by FILE (lab.yaml in the root directory, else a built-in "
+        "one) [SIPFRONT_LAB, ini sipfront_lab]",
+    )
+    parser.addini("sipfront_lab", "use the lab: true, or its file", default=None)
+    parser.addini(
+        "sipfront_secret_key", "refused: secrets do not belong into files under version control", default=None
+    )
+
+
+def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Make the settings of this session.
+
+    Raises:
+        pytest.UsageError: A setting has no usable value; the text says which, from where, and what is allowed.
+    """
+    _refuse_secret_in_ini(config)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for option in OPTIONS:
+        values[option.name], sources[option.name] = _effective(option, config, environment)
+    lab, lab_file = _lab(config, environment)
+    if lab and sources["base_url"] == "command line":
+        raise pytest.UsageError(
+            "--sipfront-base-url names a platform and --sipfront-lab (or SIPFRONT_LAB, sipfront_lab) the lab: "
+            "give one of them"
+        )
+    if values["poll_interval"] is None:
+        values["poll_interval"] = 0.2 if lab else 3.0
+    return Settings(**values, lab=lab, lab_file=lab_file, sources=sources)
+
+
+def _refuse_secret_in_ini(config: pytest.Config) -> None:
+    if config.getini("sipfront_secret_key"):
+        raise pytest.UsageError(
+            f"sipfront_secret_key in {config.inipath}: a secret does not belong into a file under version control. "
+            f"Remove it, make a new key pair, and set the environment variable {SECRET_KEY_NAMES[0]}, "
+            f"or {SECRET_KEY_FILE} to a file that holds it"
+        )
+
+
+def _effective(option: Option, config: pytest.Config, environment: Mapping[str, str]) -> tuple[Any, str]:
+    given = config.getoption(option.ini)
+    if given is not None:
+        return _read(option, given, option.flag), "command line"
+    if environment.get(option.environment):
+        return _read(option, environment[option.environment], option.environment), option.environment
+    where = f"{option.ini} in {config.inipath}"
+    try:
+        given = config.getini(option.ini)
+    except (TypeError, ValueError) as error:  # pytest 9.2 raises UsageError itself
+        raise pytest.UsageError(f"{where}: {error}") from None
+    if given is None or given == "":
+        return option.default, "default"
+    return _read(option, str(given), where), f"ini {option.ini}"
+
+
+def _read(option: Option, text: str, where: str) -> Any:
+    try:
+        return option.read(text)
+    except ValueError as wanted:
+        raise pytest.UsageError(f"{where}: {text!r} is not {wanted}") from None
+
+
+def _lab(config: pytest.Config, environment: Mapping[str, str]) -> tuple[bool, Path | None]:
+    given = config.getoption("sipfront_lab")
+    if given is not None:
+        return _lab_file(given, "--sipfront-lab", config.invocation_params.dir, config)
+    if "SIPFRONT_LAB" in environment:
+        return _lab_file(environment["SIPFRONT_LAB"], "SIPFRONT_LAB", config.invocation_params.dir, config)
+    base = config.inipath.parent if config.inipath else config.rootpath
+    return _lab_file(str(config.getini("sipfront_lab") or ""), "ini sipfront_lab", base, config)
+
+
+def _lab_file(text: str, where: str, base: Path, config: pytest.Config) -> tuple[bool, Path | None]:
+    if text.lower() in _OFF:
+        return False, None
+    if text.lower() in _ON:
+        usual = config.rootpath / _DEFAULT_LAB_FILE
+        return True, usual if usual.is_file() else None
+    path = base / text
+    if path.suffix not in {".yaml", ".yml"}:
+        raise pytest.UsageError(
+            f"{where}: {text!r} is not a lab file (*.yaml). Write --sipfront-lab=FILE, or put a bare --sipfront-lab "
+            "after the tests' paths: pytest tests --sipfront-lab"
+        )
+    if not path.is_file():
+        raise pytest.UsageError(f"{where}: there is no file {path}")
+    return True, path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPair:
+    """The credentials found, and the name of what each half came from."""
+
+    public_key: Secret
+    secret_key: Secret
+    source: str
+
+
+def find_keys(environment: Mapping[str, str] = os.environ) -> KeyPair | str:
+    """Return the key pair from the environment, or on one line what is missing."""
+    public_name = next((n for n in PUBLIC_KEY_NAMES if environment.get(n, "").strip()), None)
+    secret_name = next((n for n in SECRET_KEY_NAMES if environment.get(n, "").strip()), None)
+    secret = environment[secret_name].strip() if secret_name else ""
+    if not secret and environment.get(SECRET_KEY_FILE):
+        secret_name = SECRET_KEY_FILE
+        try:
+            secret = Path(environment[SECRET_KEY_FILE]).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            return f"{SECRET_KEY_FILE} names {environment[SECRET_KEY_FILE]}, which cannot be read: {reason}"
+        if not secret:
+            return f"{SECRET_KEY_FILE} names {environment[SECRET_KEY_FILE]}, which is empty"
+    if public_name and secret_name:
+        return KeyPair(
+            public_key=Secret(environment[public_name].strip()),
+            secret_key=Secret(secret),
+            source=f"{public_name} and {secret_name}",
+        )
+    missing = [n for n, found in ((PUBLIC_KEY_NAMES[0], public_name), (SECRET_KEY_NAMES[0], secret_name)) if not found]
+    return f"no credentials: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"

@@ -1,0 +1,1 @@
+"""What a session tells people and machines about its runs."""

@@ -1,0 +1,143 @@
+"""Launches a run and follows it to its verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio
+
+from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
+from pytest_sipfront.runs.breaker import Breaker
+from pytest_sipfront.runs.pacing import is_overdue, next_poll
+from pytest_sipfront.runs.run import Run, RunResult
+from pytest_sipfront.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
+from pytest_sipfront.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
+
+
+class Platform(Protocol):
+    """What the engine needs of a client."""
+
+    async def launch(self, request: RunRequest) -> Launched:
+        """Start a run."""
+        ...
+
+    async def status(self, status_url: str, *, deadline: float | None = None) -> RunStatus:
+        """Ask for a run's status, not longer than until `deadline` on the engine's clock."""
+        ...
+
+    async def last_status_of_project(self, project_id: int) -> tuple[LastStatus, ...]:
+        """Return the last run of each test of a project."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time, injected so that tests need not wait."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+
+
+class Engine:
+    """Drives runs on one platform. Its methods belong to the event loop's thread."""
+
+    def __init__(self, platform: Platform, *, poll_interval: float, clock: Clock | None = None) -> None:
+        """Drive runs, asking for their status every `poll_interval` seconds, first one interval after the launch."""
+        self._platform = platform
+        self._interval = poll_interval
+        self._clock = clock or Clock()
+        self._breaker = Breaker()
+
+    async def launch(self, run: Run) -> None:
+        """Launch `run`.
+
+        Raises:
+            SipfrontError: It was not launched, or nobody knows whether it was (`LaunchUncertain`).
+        """
+        self._breaker.check()
+        try:
+            run.launched = await self._platform.launch(run.request)
+        except SipfrontError as error:
+            self._breaker.failed(error)
+            raise
+        run.launched_at = self._clock.now()
+
+    async def wait(self, run: Run) -> RunResult:
+        """Follow a launched `run` to its end.
+
+        Raises:
+            RunTimeout: It was not finished by its deadline.
+            NoVerdict: It ended without a verdict.
+            SipfrontError: Its status could not be learned.
+        """
+        try:
+            result = await self._follow(run)
+        except SipfrontError as error:
+            self._breaker.failed(error)
+            raise
+        self._breaker.answered()
+        return result
+
+    async def _follow(self, run: Run) -> RunResult:
+        if run.launched is None or run.launched_at is None:
+            raise RuntimeError("wait() follows launch()")
+        deadline = run.launched_at + run.timeout if run.timeout else None
+        status, judgement = await self._final(run, run.launched, deadline)
+        tests = await self._project_tests(run, status)
+        if judgement.verdict is Verdict.PASSED and (objection := against_project(tests, status)):
+            judgement = Judgement(Phase.FINAL, reason=objection)
+        if judgement.verdict is None:
+            raise NoVerdict(f"no verdict: {judgement.reason}", evidence={"run": dict(status.raw)})
+        elapsed = self._clock.now() - run.launched_at
+        return RunResult.of(run, run.launched, judgement.verdict, elapsed=elapsed, tests=tests)
+
+    async def _final(self, run: Run, launched: Launched, deadline: float | None) -> tuple[RunStatus, Judgement]:
+        while True:
+            now = self._clock.now()
+            await self._clock.sleep(next_poll(now, self._interval, deadline) - now)
+            status = await self._ask(run, launched, deadline)
+            judgement = judge(status, is_project=run.request.is_project)
+            if judgement.phase is Phase.FINAL:
+                return status, judgement
+            if judgement.phase is Phase.UNKNOWN and judgement.reason not in run.notes:
+                run.notes.append(judgement.reason)
+            if is_overdue(self._clock.now(), deadline):
+                raise self._timeout(run)
+
+    async def _ask(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
+        run.polls += 1
+        try:
+            run.status = await self._platform.status(launched.status_url, deadline=deadline)
+        except SipfrontError as error:
+            if is_overdue(self._clock.now(), deadline):
+                raise self._timeout(run, error) from None
+            raise
+        return run.status
+
+    def _timeout(self, run: Run, error: SipfrontError | None = None) -> RunTimeout:
+        elapsed = self._clock.now() - (run.launched_at or 0.0)
+        last = run.status.state or "none" if run.status else "none"
+        seen = {"last state": last, "elapsed": f"{elapsed:.1f} s", "polls": run.polls}
+        return RunTimeout(
+            f"not finished after {elapsed:.1f} s (timeout {run.timeout:g} s), last state: {last}",
+            evidence=seen | ({"last answer": str(error)} if error else {}),
+            hint="The run may still be going on. Its limit is timeout= of the marker, --sipfront-timeout, "
+            "SIPFRONT_TIMEOUT or sipfront_timeout.",
+        )
+
+    async def _project_tests(self, run: Run, status: RunStatus) -> tuple[LastStatus, ...]:
+        """The project's own status names no test, so ask for each test's last run; a report can do without."""
+        if not run.request.is_project or status.project_id is None:
+            return ()
+        try:
+            tests = await self._platform.last_status_of_project(status.project_id)
+        except SipfrontError as error:
+            run.notes.append(f"the results of the project's tests could not be read: {error}")
+            return ()
+        stale = [t.test_name for t in tests if not is_current(t, status)]
+        if stale:
+            run.notes.append(f"not of this project run, by their times: {', '.join(stale)}")
+        return tests
