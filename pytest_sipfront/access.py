@@ -50,6 +50,22 @@ class OwnLab:
         self._settings = settings
         self._process: LabProcess | None = None
 
+    def check(self) -> None:
+        """Read the lab's file, so that a mistake in it shows before anything is started.
+
+        Raises:
+            ConfigurationError: It is no lab file; the text has file, line and what is allowed.
+        """
+        from pytest_sipfront.lab.engine import available_engine  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab.loading import load_path  # noqa: PLC0415
+        from pytest_sipfront.lab.schema import LabFileError  # noqa: PLC0415
+
+        if self._settings.lab_file is not None:
+            try:
+                load_path(self._settings.lab_file, available_engine())
+            except LabFileError as error:
+                raise ConfigurationError(str(error)) from None
+
     def describe(self) -> dict[str, str]:
         """Start the lab if it is not running, and return what a worker needs to reach it: its keys open nothing else.
 
@@ -62,7 +78,7 @@ class OwnLab:
             try:
                 self._process = start_lab(self._settings.lab_file)
             except LabError as error:
-                raise ConfigurationError(f"the lab did not start: {error}") from None
+                raise ConfigurationError(str(error)) from None
         lab = self._process
         return {"url": lab.url, "public_key": lab.public_key, "secret_key": lab.secret_key}
 

@@ -14,9 +14,11 @@ Exception
     ├── LaunchUncertain        the launch was sent and its answer lost: a run may have been started
     ├── RunTimeout             not finished by the deadline
     ├── NoVerdict              stopped, errored, an unknown final state, contradicting fields
+    ├── CallbackMissing        Sift owes a callback and does not send it
     └── NotTried               failed fast: an earlier error already says that it cannot work
 AssertionError
-└── RunFailed                  the platform's verdict differs from the expected one: FAILED, <failure>
+├── RunFailed                  the platform's verdict differs from the expected one: FAILED, <failure>
+└── CallFailed                 a call went otherwise than asserted: FAILED, <failure>
 ```
 
 An error's text is one line. `evidence` and `hint` are shown in a section of their own.
@@ -151,6 +153,18 @@ class NotTried(SipfrontError):
 
 class RunFailed(Explained, AssertionError):
     """The verdict is not the expected one. Its text is the platform's `result_description`."""
+
+    def __init__(self, message: str, *, evidence: Mapping[str, object] = _NOTHING, hint: str = "") -> None:
+        super().__init__(message)
+        self.explain(evidence, hint)
+
+
+class CallbackMissing(SipfrontError):
+    """Sift owes a callback and did not send it in time, while the call goes on: nobody knows how the command ended."""
+
+
+class CallFailed(Explained, AssertionError):
+    """A call went otherwise than asserted: it failed, was not connected in time, or was hung up in the middle."""
 
     def __init__(self, message: str, *, evidence: Mapping[str, object] = _NOTHING, hint: str = "") -> None:
         super().__init__(message)

@@ -146,7 +146,7 @@ def error_text(body: str) -> str:
     """Return what an error body says, on one bounded line."""
     try:
         return complaint(json.loads(body))
-    except ValueError:
+    except (ValueError, RecursionError):
         title = _TITLE.search(body)
         return one_line(f"an HTML page titled {title[1].strip()!r}" if title else re.sub(r"<[^>]*>", " ", body))
 
@@ -239,12 +239,14 @@ class Http:
         """
         absolute = self.base_url + url if url.startswith("/") else url
         try:
-            same = origin(absolute) == self._origin
-        except ValueError:
+            # httpx sends it, so its reading of the URL counts too
+            same = origin(absolute) == origin(str(httpx.URL(absolute))) == self._origin
+        except (ValueError, httpx.InvalidURL):
             same = False
         if not same:
             raise ForeignURL(
-                f"{without_userinfo(absolute)} is outside {self.base_url}: not requested, no credentials sent",
+                f"{one_line(without_userinfo(absolute))} is outside {self.base_url}: "
+                "not requested, no credentials sent",
                 hint=f"If {self._service} is reached under that address, make it the base URL.",
             )
         return absolute
@@ -378,7 +380,7 @@ class Http:
     def _read(self, response: httpx.Response, told: dict[str, str]) -> Answer:
         __tracebackhide__ = True
         code = response.status_code
-        said = "" if response.is_success else self._credentials.scrub(error_text(response.text))
+        said = "" if response.is_success else self._said(response)
         told = told | {"answer": f"{code} {response.reason_phrase}".strip()}
         words = f"{said} ({told['answer']})" if said else told["answer"]
         if response.is_success:
@@ -400,11 +402,15 @@ class Http:
             )
         raise RequestRefused(f"{self._service} refused: {words}", evidence=told)
 
+    def _said(self, response: httpx.Response) -> str:
+        """Scrub before the text is cut, which may leave half a secret, and after JSON's escapes are undone."""
+        return self._credentials.scrub(error_text(self._credentials.scrub(response.text)))
+
     def _json(self, response: httpx.Response, told: dict[str, str]) -> Any:
         try:
             return response.json()
-        except ValueError:
-            said = self._credentials.scrub(error_text(response.text)) or "nothing"
+        except (ValueError, RecursionError):
+            said = self._said(response) or "nothing"
             kind = response.headers.get("Content-Type", "no content type")
             raise UnreadableAnswer(
                 f"{self._service} answered {response.status_code} with {kind} where JSON belongs: {said}",
@@ -417,7 +423,7 @@ def retry_after(header: str | None, now: dt.datetime) -> float | None:
     if header is None:
         return None
     try:
-        return max(float(header), 0.0)
+        return max(0.0, float(header))  # in this order, "nan" is 0
     except ValueError:
         pass
     try:

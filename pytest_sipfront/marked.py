@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_sipfront.closure import RUN_FIXTURE, run_last
-from pytest_sipfront.errors import ConfigurationError, SipfrontError
+from pytest_sipfront.errors import ConfigurationError, SipfrontError, SipfrontWarning
 from pytest_sipfront.marker import MarkerError, Order
 from pytest_sipfront.marks import is_marked, read_order
 from pytest_sipfront.reports.details import raise_in
@@ -62,7 +62,7 @@ class MarkedTests:
                 return _not_launched(order)
             record = recorder(item.user_properties)
             result = self._session.wait(self._session.launch(order, record), record)
-        except SipfrontError as error:
+        except (SipfrontError, SipfrontWarning) as error:  # a session may make errors of warnings
             raise_in(item.obj, error)
         self._done[item] = _Done(order, result, time.monotonic() - began)
         return result

@@ -224,8 +224,8 @@ def _effective(option: Option, config: pytest.Config, environment: Mapping[str, 
     where = f"{option.ini} in {config.inipath}"
     try:
         given = config.getini(option.ini)
-    except (TypeError, ValueError) as error:  # pytest 9.2 raises UsageError itself
-        raise pytest.UsageError(f"{where}: {error}") from None
+    except (TypeError, ValueError, pytest.UsageError) as error:  # which of them depends on pytest's version
+        raise pytest.UsageError(f"{where}: not {_allowed(option)} ({error})") from None
     if given is None or given == "":
         return option.default, "default"
     return _read(option, str(given), where), f"ini {option.ini}"
@@ -236,6 +236,14 @@ def _read(option: Option, text: str, where: str) -> Any:
         return option.read(text)
     except ValueError as wanted:
         raise pytest.UsageError(f"{where}: {text!r} is not {wanted}") from None
+
+
+def _allowed(option: Option) -> str:
+    try:
+        option.read("")
+    except ValueError as wanted:
+        return str(wanted)
+    return "a text"
 
 
 def _lab(config: pytest.Config, environment: Mapping[str, str]) -> tuple[bool, Path | None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sipfront.access import Access
-from pytest_sipfront.errors import ConfigurationError, RunFailed, SipfrontError
+from pytest_sipfront.errors import ConfigurationError, RunFailed, SipfrontError, SipfrontWarning
 from pytest_sipfront.marker import Order
 from pytest_sipfront.options import Settings
 from pytest_sipfront.reports import properties
@@ -80,6 +81,8 @@ class Session:
             if run.status is not None:
                 record(properties.of_status(run.status))
         record([(properties.VERDICT, result.verdict)])
+        for note in run.notes:
+            warnings.warn(SipfrontWarning(f"{run.request.target}: {note} ({run.report_url})"), stacklevel=2)
         return result
 
     def ask(self, question: Callable[[SipfrontClient], Awaitable[T]]) -> T:

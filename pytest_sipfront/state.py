@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.access import Access, OwnLab, lab_access, platform_access
+from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.marked import MarkedTests
 from pytest_sipfront.options import Settings, read_settings
 from pytest_sipfront.reports.heartbeat import Heartbeat, speaker
@@ -52,6 +53,10 @@ class State:
         if worker is not None:
             return lambda: worker[WORKER_LAB]
         own = OwnLab(self.settings)
+        try:
+            own.check()
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
         config.add_cleanup(own.close)
         return own.describe
 

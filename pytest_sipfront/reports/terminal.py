@@ -33,7 +33,8 @@ def summary(stats: dict[str, list[object]], settings: Settings) -> Iterator[str]
         return
     verdicts = Counter(run[VERDICT] for of_test in runs.values() for run in of_test)
     passed, failed, none = (verdicts[name] for name in ("passed", "failed", NO_VERDICT))
-    yield f"{verdicts.total()} runs: {passed} passed, {failed} failed, {none} without verdict"
+    runs_of = "run" if verdicts.total() == 1 else "runs"
+    yield f"{verdicts.total()} {runs_of}: {passed} passed, {failed} failed, {none} without verdict"
     if settings.lab:
         yield "on the lab, which is modelled on the platform's documentation and is not the platform"
     for outcome, word in _OUTCOMES.items():

@@ -1,0 +1,149 @@
+"""`--sipfront-lab`: one lab a session, without an account."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+
+import pytest
+
+LAB = "tests:\n  Only here: {takes: 0.02}\n"
+TEST = "import pytest\n@pytest.mark.sipfront(test='Only here')\ndef test_call(): pass\n"
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credentials, and a proxy that would swallow everything."""
+    for name in list(os.environ):
+        if name.startswith(("SIPFRONT_", "SF_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+
+def test_a_bare_option_takes_the_lab_file_of_the_root_directory(pytester: pytest.Pytester) -> None:
+    """lab.yaml beside the suite's ini file is the lab; no credentials, no proxy in between."""
+    pytester.makefile(".yaml", lab=LAB)
+    pytester.makepyfile(TEST)
+    result = pytester.runpytest_inprocess("--sipfront-lab")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["sipfront: the lab on this machine (*lab.yaml), needs no credentials, concurrency 1", "on the lab, which is *"]
+    )
+
+
+def test_without_a_file_the_lab_has_its_built_in_tests(pytester: pytest.Pytester) -> None:
+    """A first try needs no file at all."""
+    pytester.makepyfile("import pytest\n@pytest.mark.sipfront(test='Basic call')\ndef test_call(): pass\n")
+    pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("how", ["option", "environment", "ini"])
+def test_a_lab_file_can_be_named(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """On the command line, in the environment, in the ini file (there relative to it)."""
+    pytester.mkdir("labs").joinpath("mine.yaml").write_text(LAB)
+    pytester.makepyfile(TEST)
+    if how == "environment":
+        monkeypatch.setenv("SIPFRONT_LAB", "labs/mine.yaml")
+    if how == "ini":
+        pytester.makeini("[pytest]\nsipfront_lab = labs/mine.yaml\n")
+    arguments = ["--sipfront-lab=labs/mine.yaml"] if how == "option" else []
+    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+
+
+def test_the_environment_can_switch_the_ini_files_lab_off(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIPFRONT_LAB=0 sends the same suite to the platform, here: to an error for want of credentials."""
+    monkeypatch.setenv("SIPFRONT_LAB", "0")
+    pytester.makeini("[pytest]\nsipfront_lab = true\n")
+    pytester.makepyfile(TEST)
+    pytester.runpytest_inprocess().assert_outcomes(errors=1)
+
+
+def test_all_workers_share_one_lab(pytester: pytest.Pytester) -> None:
+    """One process a session, whatever the number of workers."""
+    pytester.makefile(".yaml", lab=LAB)
+    pytester.makepyfile(
+        "import pytest\n"
+        "@pytest.mark.sipfront(test='Only here')\n@pytest.mark.parametrize('n', range(4))\n"
+        "def test_call(n, sipfront_lab): open(f'{n}.url', 'w').write(sipfront_lab.url)\n"
+    )
+    pytester.runpytest_subprocess("--sipfront-lab", "-n2", timeout=60).assert_outcomes(passed=4)
+    assert len({path.read_text() for path in pytester.path.glob("*.url")}) == 1
+
+
+def ended(pid: int, within: float) -> bool:
+    """Wait for the end of a process that is not our child: its pidfd becomes readable then."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], within)[0])
+    finally:
+        os.close(handle)
+
+
+WITH_PID = (
+    "import os, pytest\n"
+    "@pytest.mark.sipfront(test='Only here')\n"
+    "def test_call(sipfront_lab):\n"
+    "    children = open(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read()\n"
+    "    open('lab.pid', 'w').write(children)\n"
+    "    if os.environ.get('KILL'):\n"
+    "        os.kill(os.getpid(), 9)\n"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("kill", ["", "1"], ids=["ended", "killed"])
+def test_the_lab_is_gone_when_the_session_is_gone(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, kill: str
+) -> None:
+    """Also after kill -9: the lab notices that nobody holds the other end any more."""
+    monkeypatch.setenv("KILL", kill)
+    pytester.makefile(".yaml", lab=LAB)
+    pytester.makepyfile(WITH_PID)
+    result = pytester.runpytest_subprocess("--sipfront-lab", timeout=60)
+    assert result.ret == (-signal.SIGKILL if kill else 0)
+    pid = int((pytester.path / "lab.pid").read_text())
+    assert ended(pid, within=10)
+
+
+MISTAKES = {
+    "wrong key": ("tests:\n  A: {verdit: passed}\n", ["lab.yaml", ":2", "verdit", "verdict"]),
+    "bad type": ("tests:\n  A: {takes: soon}\n", ["lab.yaml", ":2", "soon"]),
+    "no yaml": ("tests: [\n", ["lab.yaml"]),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_lab_file_ends_the_session_before_it_begins(
+    pytester: pytest.Pytester, text: str, told: list[str]
+) -> None:
+    """File, line, what was given and the nearest valid key; exit code 4, no traceback."""
+    pytester.makefile(".yaml", lab=text)
+    pytester.makepyfile(TEST)
+    result = pytester.runpytest_inprocess("--sipfront-lab")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    error = result.stderr.str()
+    assert all(part in error for part in told), error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--sipfront-lab", "test_it.py"], "put a bare --sipfront-lab after the tests' paths"),
+        (["--sipfront-lab=nothing.yaml"], "there is no file"),
+        (["--sipfront-lab", "--sipfront-base-url=https://x.example"], "give one of them"),
+    ],
+)
+def test_a_misplaced_lab_option_says_what_to_write(pytester: pytest.Pytester, arguments: list[str], told: str) -> None:
+    """The option's value is optional, so a path behind it is taken for its file: say so."""
+    pytester.makepyfile(test_it=TEST)
+    result = pytester.runpytest_inprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert told in result.stderr.str()
