@@ -59,12 +59,13 @@ def _parser() -> argparse.ArgumentParser:
 def _announce(lab: Lab, engine: Engine, url: str, *, as_json: bool) -> None:
     account = lab.file.account
     public, secret = account.public_key or ANY_PUBLIC_KEY, account.secret_key or ANY_SECRET_KEY
+    name = "scripted" if engine.unavailable else engine.name
     if as_json:
-        about = {"url": url, "public_key": public, "secret_key": secret, "pid": os.getpid(), "engine": engine.name}
+        about = {"url": url, "public_key": public, "secret_key": secret, "pid": os.getpid(), "engine": name}
         print(json.dumps(about), flush=True)  # noqa: T201 - the command's output
         return
     keys = f"SIPFRONT_PUBLIC_KEY={public} SIPFRONT_SECRET_KEY={secret}"
-    print(f"Lab at {url} ({engine.name}): export SIPFRONT_BASE_URL={url} {keys}", flush=True)  # noqa: T201
+    print(f"Lab at {url} ({name}): export SIPFRONT_BASE_URL={url} {keys}", flush=True)  # noqa: T201
 
 
 def _refuse(reason: str) -> int:

@@ -1,7 +1,6 @@
 """The seam between a lab file and what executes its tests: an engine adds keys to the file, an executor to the lab.
 
-The package `pytest_sipfront.lab.calls` may offer one by a function `engine() -> Engine`, raising `EngineUnavailable`
-where its parts are missing; nothing here imports it before a lab starts.
+The package `pytest_sipfront.lab.calls` offers one by a function `engine() -> Engine`; a lab asks for it when it starts.
 """
 
 from __future__ import annotations
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 CALLS = "pytest_sipfront.lab.calls"
 CALL_FILE_KEYS = ("phones", "prompts", "target", "limits")
 CALL_TEST_KEYS = ("steps", "conditions")
-
-
-class EngineUnavailable(Exception):
-    """The engine cannot work here; the text says what is missing, in one sentence."""
 
 
 class Engine(Protocol):
@@ -69,15 +64,10 @@ class ScriptedEngine:
 
 
 def available_engine() -> Engine:
-    """Return the call engine where it can work, the scripted one with the reason otherwise."""
+    """Return the call engine, or the scripted one where this installation has none."""
     try:
         module = importlib.import_module(CALLS)
     except ModuleNotFoundError as error:
         return ScriptedEngine(f"the module {error.name} is missing")
-    try:
-        engine: Engine = module.engine()
-    except AttributeError:
-        return ScriptedEngine()
-    except EngineUnavailable as reason:
-        return ScriptedEngine(str(reason))
+    engine: Engine = module.engine()
     return engine

@@ -43,5 +43,5 @@ class Executor(Protocol):
         ...
 
     async def close(self) -> None:
-        """End everything that is still open; called once, when the lab stops."""
+        """End everything that is still open; called once, when the lab stops or gets another file."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -78,7 +77,8 @@ async def _answered(lab: Lab, endpoint: Endpoint, call: Call, entry: Entry) -> R
         return _recorded(entry, step.carry_out())
     # no await between choosing the fault and carrying out: counts stay exact when requests overlap
     answer = step.carry_out() if hit.fault.takes_effect else Answer(body={})
-    await asyncio.sleep(hit.fault.latency)
+    if hit.fault.latency:
+        await lab.pause(hit.fault.latency)
     if hit.fault.drop is not None:
         entry.status = DROPPED
         return Dropped()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,13 +27,15 @@ class Lab:
     def __init__(self, file: LabFile, engine: Engine) -> None:
         self.engine = engine
         self.started = monotonic()
+        self._released = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.app_images: deque[Any] = deque(maxlen=APP_IMAGES_KEPT)
         self._set_up(file, engine.executor(file))
 
     def _set_up(self, file: LabFile, executor: Executor) -> None:
         self.executor = executor
         self.file = file
+        self.app_images: deque[Any] = deque(maxlen=APP_IMAGES_KEPT)
         self.account = Account(file=file)
         self.faults = FaultBook(file.faults)
         self.recorder = Recorder(started=self.started)
@@ -45,15 +48,27 @@ class Lab:
         """
         file = load(text, self.engine, directory=directory or self.file.directory)
         executor = self.engine.executor(file)
-        await self.close()
-        self._set_up(file, executor)
+        async with self._reloading:
+            await self.close()
+            self.release()
+            self._set_up(file, executor)
+
+    async def pause(self, seconds: float) -> None:
+        """Hold an answer back, but not beyond the next `release`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), seconds)
+
+    def release(self) -> None:
+        """Let every answer go that is held back, so that nobody waits for a lab that is no more."""
+        self._released.set()
+        self._released = asyncio.Event()
 
     async def close(self) -> None:
         """Cancel every open run and let the executor end what it has open."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self.executor.close()
 
     def begin(self, run: Run) -> None:

@@ -39,7 +39,7 @@ FIRST_TEST_ID = 101
 FIRST_PROJECT_ID = 1
 
 _RUN_FAULTS = ("launch", "status", "last", "stats", "any")
-_ACCOUNT_FAULTS = (*_RUN_FAULTS, "explore", "tests", "projects", "runs", "appimages")
+ACCOUNT_FAULTS = (*_RUN_FAULTS, "explore", "tests", "projects", "runs", "appimages")
 
 
 def load(text: str, engine: Engine, *, name: str = "lab.yaml", directory: Path | None = None) -> LabFile:
@@ -99,7 +99,7 @@ _SPAN = Either(
     Convert(ListOf(_SECONDS), _span),
 )
 _TEXTS = MapOf(Text(verbatim=True))
-_FAULT_FIELDS = {
+FAULT_FIELDS = {
     "only": Field(_TEXTS, {}),
     "during": Field(Choice("running", "finished"), None),
     "after": Field(Whole(low=0), 0),
@@ -142,11 +142,11 @@ _RULE = Section(
 
 
 def _faults(*on: str) -> Field:
-    fields = {"on": Field(Choice(*on), "any"), **_FAULT_FIELDS}
+    fields = {"on": Field(Choice(*on), "any"), **FAULT_FIELDS}
     return Field(ListOf(Section("a fault", fields, FaultSpec)), ())
 
 
-_TEST_FIELDS = {
+TEST_FIELDS = {
     "id": Field(Marked(Whole(low=1)), None),
     "project": Field(Marked(Text()), None),
     "testcase": Field(Text(), "Lab call"),
@@ -177,13 +177,13 @@ _PROJECT: Section[dict[str, Any]] = Section(
 def _file_section(engine: Engine) -> Section[dict[str, Any]]:
     test: Section[dict[str, Any]] = Section(
         "a test",
-        {**_TEST_FIELDS, **engine.test_keys},
+        {**TEST_FIELDS, **engine.test_keys},
         dict,
         unavailable=_refused(CALL_TEST_KEYS, engine),
     )
     fields = {
         "account": Field(_ACCOUNT, Account()),
-        "faults": _faults(*_ACCOUNT_FAULTS),
+        "faults": _faults(*ACCOUNT_FAULTS),
         "seed": Field(Whole(), 0),
         "tests": Field(MapOf(test)),
         "projects": Field(MapOf(_PROJECT), {}),

@@ -13,6 +13,7 @@ from pytest_sipfront.lab import bodies
 from pytest_sipfront.lab.account import ProjectRun, Run
 from pytest_sipfront.lab.control import counts_of
 from pytest_sipfront.lab.lab import Lab
+from pytest_sipfront.lab.waveform import waveform
 
 RECENT = 20
 SCRIPTED = "Scripted verdict: the lab file names it, and no call was placed."
@@ -107,7 +108,8 @@ def run_page(lab: Lab, run: Run) -> list[str]:
     ladder = "\n".join(f"{at:9.3f} s  {way:<4} {line}" for at, way, line in finding.ladder)
     parts += _section("Measures", _table(("measure", "value", "unit"), measures))
     parts += _section("SIP messages", f"<pre>{escape(ladder)}</pre>" if ladder else "")
-    return parts + _section("Recordings", "".join(_recording(run, name) for name in finding.recordings))
+    recordings = "".join(_recording(run, name, audio) for name, audio in finding.recordings.items())
+    return parts + _section("Recordings", recordings)
 
 
 def project_page(lab: Lab, run: ProjectRun) -> list[str]:
@@ -149,6 +151,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return f"<table><tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>{body}</table>"
 
 
-def _recording(run: Run, name: str) -> str:
+def _recording(run: Run, name: str, audio: bytes) -> str:
     link = f"/recordings/{escape(run.uuid)}/{escape(name)}.wav"
-    return f"<p>{escape(name)} <audio controls src='{link}'></audio> <a href='{link}' download>WAV</a></p>"
+    player = f"<audio controls src='{link}'></audio> <a href='{link}' download>WAV</a>"
+    return f"<p>{escape(name)} {player}<br>{waveform(audio)}</p>"

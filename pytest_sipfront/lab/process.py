@@ -136,13 +136,14 @@ def start_lab(file: Path | None = None, *, text: str | None = None, timeout: flo
         process = _spawn(file, errors)
         stack.callback(_end, process)
         line = _first_line(process, timeout)
+        if line is None:
+            raise LabError(f"the lab did not start within {timeout:g} seconds")
         try:
             about = json.loads(line)
         except ValueError:
             _end(process)
             errors.seek(0)
-            said = errors.read().strip() or f"it said nothing within {timeout:g} seconds"
-            raise LabError(f"the lab did not start: {said}") from None
+            raise LabError(f"the lab did not start: {errors.read().strip()}") from None
         return LabProcess(process, about, stack.pop_all())
 
 
@@ -160,13 +161,13 @@ def _spawn(file: Path | None, errors: IO[str]) -> subprocess.Popen[str]:
     )
 
 
-def _first_line(process: subprocess.Popen[str], timeout: float) -> str:
+def _first_line(process: subprocess.Popen[str], timeout: float) -> str | None:
     lines: list[str] = []
     assert process.stdout is not None  # noqa: S101 - given as PIPE
     reader = threading.Thread(target=lambda out=process.stdout: lines.append(out.readline()), daemon=True)
     reader.start()
     reader.join(timeout)
-    return lines[0] if lines else ""
+    return lines[0] if lines else None
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -66,6 +66,8 @@ class Source:
             raise Place(self.file, line).error(f"not valid YAML: {error.problem or error.context}") from None
         except yaml.YAMLError as error:
             raise Place(self.file, 0).error(f"not valid YAML: {error}") from None
+        except RecursionError:
+            raise Place(self.file, 0).error("not a lab file: it is nested too deeply") from None
         if node is None:
             raise Place(self.file, 0).error("the file is empty; a lab file has at least a 'tests' section")
         return node
@@ -85,14 +87,22 @@ class Source:
         """Yield key node, key as it is written and value node. A key given twice is an error; `<<` merges."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise self.place(key).error("a key must be plain text")
-            if key.value in seen:
+            if self._key(key) in seen:
                 raise self.place(key).error(f"key '{key.value}' is given twice")
             seen.add(key.value)
-        self._loader.flatten_mapping(node)
-        # merged entries come first, so that the mapping's own win
-        return {key.value: (key, key.value, value) for key, value in node.value}.values()
+        try:
+            self._loader.flatten_mapping(node)
+        except yaml.MarkedYAMLError as error:
+            raise self.place(node).error(f"not valid YAML: {error.problem}") from None
+        # merged entries come first, so that the mapping's own win; kept, since an anchor's node is read again
+        merged = {self._key(key): (key, value) for key, value in node.value}
+        node.value = list(merged.values())
+        return [(key, name, value) for name, (key, value) in merged.items()]
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.place(node).error("a key must be plain text")
+        return str(node.value)
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -48,15 +48,21 @@ class LabServer(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=0,
+                timeout_graceful_shutdown=1,
             )
         )
+        self._lab = lab
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then tell."""
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go what a fault holds back, then end."""
+        self._lab.release()
+        await super().shutdown(sockets)
 
     def stop(self, *_: object) -> None:
         """End the server soon; callable from any thread and as a signal handler."""

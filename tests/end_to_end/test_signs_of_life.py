@@ -13,12 +13,9 @@ ONE_SLOW = "@marked(test='Slow')\ndef test_call(): pass\n"
 def test_the_header_says_where_runs_go_and_with_whose_credentials(suite: Suite) -> None:
     """Base URL and its source, the variables that hold the keys, concurrency; no key."""
     suite.write("def test_plain(): pass\n")
-    suite.run().stdout.fnmatch_lines(
-        [
-            f"sipfront: {suite.lab.url} (command line), credentials from SIPFRONT_PUBLIC_KEY and "
-            "SIPFRONT_SECRET_KEY, concurrency 1"
-        ]
-    )
+    where = f"{suite.lab.url} (command line)"
+    keys = "credentials from SIPFRONT_PUBLIC_KEY and SIPFRONT_SECRET_KEY"
+    suite.run().stdout.fnmatch_lines([f"sipfront: {where}, {keys}, concurrency 1"])
 
 
 def test_the_header_names_aliases_and_what_is_missing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,65 @@
+"""What the plugin costs a session that does not use it, and what marks cost at collection. Prints ratios of CPU time.
+
+    python tests/benchmarks/plugin_cost.py
+
+Each pair of sessions is timed one right after the other, and the median of the pairs' ratios is printed:
+on a noisy machine only ratios taken in one run say anything.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PAIRS = 9
+TRIVIAL = "import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n): pass\n"
+MARKED = TRIVIAL.replace(
+    "def test_it", "@pytest.mark.sipfront(test='Basic call', step_1_0_dial_destination='{{n}}')\ndef test_it"
+)
+# As on a user's machine, where pytest finds what it compiled the first time.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+HTTP_LIBRARIES = ("httpx", "httpcore", "h11")
+LISTED = "import sys\ndef pytest_unconfigure():\n    print('LOADED', *sorted(sys.modules))\n"
+
+
+def cpu_seconds(directory: Path, *arguments: str) -> float:
+    """Run pytest and return the CPU time of that process."""
+    command = [sys.executable, "-m", "pytest", "-qq", "-p", "no:cacheprovider", *arguments]
+    before = os.times()
+    subprocess.run(command, cwd=directory, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def ratio(directory: Path, one: tuple[str, ...], other: tuple[str, ...]) -> float:
+    """Return the median ratio of the CPU times of two sessions."""
+    cpu_seconds(directory, *one)
+    return statistics.median(cpu_seconds(directory, *one) / cpu_seconds(directory, *other) for _ in range(PAIRS))
+
+
+def main() -> None:
+    """Print the ratios."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "test_trivial.py").write_text(TRIVIAL.format(count=2000))
+        (directory / "test_unmarked.py").write_text(TRIVIAL.format(count=5000))
+        (directory / "test_marked.py").write_text(MARKED.format(count=5000))
+        unused = ratio(directory, ("test_trivial.py",), ("test_trivial.py", "-p", "no:sipfront"))
+        print(f"2,000 trivial tests, with the plugin / without: {unused:.3f} (bound 1.03)")
+        collected = ratio(
+            directory, ("--collect-only", "test_marked.py"), ("--collect-only", "test_unmarked.py")
+        )
+        print(f"collecting 5,000 tests, marked / unmarked: {collected:.3f} (bound 1.3)")
+        (directory / "conftest.py").write_text(LISTED)
+        session = [sys.executable, "-m", "pytest", "-s", "test_trivial.py", "-p", "no:cacheprovider"]
+        output = subprocess.run(session, cwd=directory, check=True, capture_output=True, text=True).stdout
+        loaded = next(line for line in output.splitlines() if line.startswith("LOADED")).split()
+        print("HTTP libraries loaded by it:", ", ".join(m for m in HTTP_LIBRARIES if m in loaded) or "none")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Whatever stands in a lab file or a request, the answer is a sentence and never a traceback."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_sipfront.lab.config import LabFile
+from pytest_sipfront.lab.engine import ScriptedEngine
+from pytest_sipfront.lab.loading import FAULT_FIELDS, TEST_FIELDS, load
+from pytest_sipfront.lab.schema import LabFileError
+from tests.lab.talking import Platform
+
+WORDS = st.sampled_from(["tests", "projects", "account", "faults", "on", "A", *TEST_FIELDS, *FAULT_FIELDS]) | st.text()
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+TEST = st.dictionaries(st.sampled_from(list(TEST_FIELDS)), VALUES, max_size=3)
+
+
+def load_or_refuse(text: str) -> None:
+    with suppress(LabFileError):
+        assert isinstance(load(text, ScriptedEngine()), LabFile)
+
+
+@given(st.text() | st.text(alphabet="&*!<>:-[]{}?|%@a1\"'\n ", max_size=40))
+def test_any_text_is_a_lab_file_or_refused(text: str) -> None:
+    """No text makes the reader fail in any other way."""
+    load_or_refuse(text)
+
+
+@given(st.dictionaries(WORDS, TEST | VALUES, max_size=3), VALUES)
+def test_any_value_is_a_setting_or_refused(tests: dict[str, Any], projects: Any) -> None:
+    """No value at any place makes the reader fail in any other way."""
+    load_or_refuse(yaml.safe_dump({"tests": tests, "projects": projects}, allow_unicode=True))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(st.dictionaries(st.sampled_from(["test.name", "report.mode"]) | st.text(), VALUES, max_size=3) | VALUES)
+def test_any_json_starts_a_run_or_is_refused(lab: Platform, fields: Any) -> None:
+    """No body makes a launch fail in any other way."""
+    body = json.dumps(fields, default=str)
+    reply = lab.ask("POST", "/api/v2/tests/run", body, "application/json")
+    assert reply.status in (200, 400, 404, 422), reply.text
+    assert lab.get("/lab/requests").status == 200
