@@ -7,6 +7,7 @@ Only words of the plugin are checked by name. Which overrides a test knows is th
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
@@ -212,7 +213,7 @@ def _test_ids(value: Any, *, is_project: bool) -> tuple[int, ...]:
 
 
 def _override(key: str, value: Any) -> Override:
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
         raise MarkerError(f"{key}={value!r} is not a text, a number or a bool")
     # A number to dial is a text: as an int it would lose its leading 0 or +.
     return str(value) if key.endswith(".dial_destination") else value

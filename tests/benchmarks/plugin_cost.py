@@ -50,9 +50,7 @@ def main() -> None:
         (directory / "test_marked.py").write_text(MARKED.format(count=5000))
         unused = ratio(directory, ("test_trivial.py",), ("test_trivial.py", "-p", "no:sipfront"))
         print(f"2,000 trivial tests, with the plugin / without: {unused:.3f} (bound 1.03)")
-        collected = ratio(
-            directory, ("--collect-only", "test_marked.py"), ("--collect-only", "test_unmarked.py")
-        )
+        collected = ratio(directory, ("--collect-only", "test_marked.py"), ("--collect-only", "test_unmarked.py"))
         print(f"collecting 5,000 tests, marked / unmarked: {collected:.3f} (bound 1.3)")
         (directory / "conftest.py").write_text(LISTED)
         session = [sys.executable, "-m", "pytest", "-s", "test_trivial.py", "-p", "no:cacheprovider"]

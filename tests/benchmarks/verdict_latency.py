@@ -1,6 +1,6 @@
 """How long after a run's end its test knows, in poll intervals. Prints the worst of some runs, one after another.
 
-    python tests/benchmarks/verdict_latency.py
+python tests/benchmarks/verdict_latency.py
 """
 
 from __future__ import annotations
