@@ -7,13 +7,14 @@ What `baresip` itself does not tell, and what follows from it here:
 * One process has one runtime, and a runtime whose thread died cannot be started again.
 * It says no BYE when the process is terminated, so a handler for SIGTERM ends the calls first.
 * Port 0 cannot be read back, so a free port is chosen before.
+* Ending a call stops its thread for a packet's time, and with it the reception of all other calls. So calls are ended
+  one at a time, and the jitter buffer, which would throw away what comes late, is off.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ from typing import Any
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.ladder import Ladders
 from pytest_sipfront.lab.calls.leg import Leg
+from pytest_sipfront.lab.calls.trace import Trace
 
 LOOPBACK = "127.0.0.1"
 TAG_HEADER = "X-Lab-Call"
@@ -38,7 +40,12 @@ UNOFFERED_CODECS = ("opus/48000/2",)
 _PUMP_SECONDS = 0.04
 _PORT_TRIES = 5
 _KEPT_EARLY_CALLS = 200
-_SIP_LOG = logging.getLogger("baresip.native.sip")
+_CONFIG = """\
+sip_listen {host}:{port}
+sip_transports udp,tcp
+call_hold_other_calls no
+audio_jitter_buffer_type off
+"""
 
 
 class StackError(Exception):
@@ -86,9 +93,9 @@ class Agent:
         with contextlib.suppress(self._stack.errors.BaresipError):
             await self._ua.unregister()
 
-    def on_call(self, take: Callable[[Leg], None], *, deaf: bool = False) -> None:
-        """Hand every call to this agent to `take`, as soon as it rings."""
-        self._ua.on_incoming(lambda call: take(self._stack.adopt(call, deaf=deaf)))
+    def on_call(self, take: Callable[[Leg], None], **faults: Any) -> None:
+        """Hand every call to this agent to `take`, as soon as it rings; `faults` are those of a `Leg`."""
+        self._ua.on_incoming(lambda call: take(self._stack.adopt(call, **faults)))
 
 
 class Stack:
@@ -100,10 +107,11 @@ class Stack:
         self.port = 0
         self.ladders = Ladders()
         self._legs: dict[int, Leg] = {}
+        self._ending = asyncio.Lock()
         self._early: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
         self._runtime: Any = None
         self._pump: asyncio.Task[None] | None = None
-        self._trace = _Trace(self.ladders)
+        self._trace = Trace(self.ladders)
         self._files = tempfile.TemporaryDirectory(prefix="sipfront-lab-")
         self._handles_sigterm = False
 
@@ -117,7 +125,7 @@ class Stack:
         stack = cls(host)
         for attempt in range(_PORT_TRIES):
             try:
-                await stack._start()  # noqa: SLF001 - its own method
+                await stack._start()
             except stack.errors.BaresipError as error:
                 if attempt == _PORT_TRIES - 1 or "another Runtime" in str(error) or "died" in str(error):
                     stack._files.cleanup()
@@ -136,9 +144,7 @@ class Stack:
                 max_concurrent_calls=None,
                 expose_headers=(TAG_HEADER,),
                 native_log_level="error",
-                extra_config_text=(
-                    f"sip_listen {self.host}:{self.port}\nsip_transports udp,tcp\ncall_hold_other_calls no\n"
-                ),
+                extra_config_text=_CONFIG.format(host=self.host, port=self.port),
             )
         )
         self._runtime.subscribe(self._on_event)
@@ -152,7 +158,6 @@ class Stack:
         *,
         domain: str = "",
         password: str = "",
-        auth_user: str | None = None,
         expires: int = 0,
         transport: str = "udp",
         codecs: tuple[str, ...] = CODECS,
@@ -165,21 +170,21 @@ class Stack:
         Raises:
             StackError: The stack refuses the identity.
         """
-        account = {
-            "user": user,
-            "domain": domain or f"{self.host}:{self.port}",
-            "password": password,
-            "auth_user": auth_user,
-            "reg_interval": expires,
-            "transport": transport,
-            "audio_codecs": codecs,
-            "extra_params": (f"audio_source=aufile,{self._silent_file()}",) if mute else (),
-        }
+        domain = domain or f"{self.host}:{self.port}"
         try:
-            ua = await self.errors.UserAgent.create(self._runtime, self.errors.Account(**account))
+            account = self.errors.Account(
+                user=user,
+                domain=domain,
+                password=password,
+                reg_interval=expires,
+                transport=transport,
+                audio_codecs=codecs,
+                extra_params=(f"audio_source=aufile,{self._silent_file()}",) if mute else (),
+            )
+            ua = await self.errors.UserAgent.create(self._runtime, account)
         except (ValueError, self.errors.BaresipError) as error:
             raise StackError(f"the SIP stack refuses the agent '{user}': {error}") from None
-        return Agent(self, ua, user, account["domain"])
+        return Agent(self, ua, user, domain)
 
     def _silent_file(self) -> Path:
         # a source that ends at once: the stack then has nothing to send, which is what being mute means in RTP
@@ -198,9 +203,9 @@ class Stack:
         leg.started_at = started_at
         return leg
 
-    def adopt(self, call: Any, *, deaf: bool = False) -> Leg:
+    def adopt(self, call: Any, **faults: Any) -> Leg:
         """Return the leg of a call that the stack has made, with the events that came before it."""
-        leg = Leg(call, self.errors, deaf=deaf)
+        leg = Leg(call, self.errors, self._ending, **faults)
         self._legs[leg.handle] = leg
         for name, text, at in self._early.pop(leg.handle, ()):
             self._tell(leg, name, text, at)
@@ -261,35 +266,13 @@ class Stack:
         self._closing.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGTERM))
 
 
-class _Trace(logging.Handler):
-    """Takes the stack's message trace out of the log, into ladders."""
-
-    def __init__(self, ladders: Ladders) -> None:
-        super().__init__(logging.DEBUG)
-        self._ladders = ladders
-        self._before = (_SIP_LOG.level, _SIP_LOG.propagate)
-
-    def install(self) -> None:
-        self._before = (_SIP_LOG.level, _SIP_LOG.propagate)
-        _SIP_LOG.setLevel(logging.DEBUG)
-        _SIP_LOG.propagate = False
-        _SIP_LOG.addHandler(self)
-
-    def remove(self) -> None:
-        _SIP_LOG.removeHandler(self)
-        level, _SIP_LOG.propagate = self._before
-        _SIP_LOG.setLevel(level)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._ladders.add(record.getMessage(), time.monotonic())
-
-
 def _free_port(host: str) -> int:
     """Return a port of `host` that is free for UDP and for TCP."""
     while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(
-            socket.AF_INET, socket.SOCK_DGRAM
-        ) as udp:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
             tcp.bind((host, 0))
             port = int(tcp.getsockname()[1])
             with contextlib.suppress(OSError):

@@ -6,13 +6,14 @@ import asyncio
 import io
 import math
 import wave
+from itertools import accumulate
 from typing import Protocol
 
 RATE = 8000
 BYTES_PER_SECOND = 2 * RATE
-SILENT_FRAME = b"\0\0"
-_LATE_SECONDS = 0.4
-"""Audio this late is not missing yet: the jitter buffer holds 0.1 s, a busy machine adds to it."""
+SILENT_SAMPLE = b"\0\0"
+_LATE_SECONDS = 0.3
+"""Less than this is no gap: the two ends do not start and stop at the same moment."""
 _AHEAD = int(0.5 * BYTES_PER_SECOND)
 
 
@@ -24,46 +25,64 @@ class Writable(Protocol):
 
 
 class Ear:
-    """Collects what is heard as one timeline, silence standing where nothing arrived."""
+    """Collects what is heard and when, and makes one timeline of it, silence standing where nothing came.
+
+    Audio may come late and in bursts, since a busy machine stops the SIP stack for a while. So only what never came
+    is a gap: what was due at some moment and is still missing at every later one.
+    """
 
     def __init__(self) -> None:
-        self._heard = bytearray()
+        self._chunks: list[tuple[float, bytes]] = []
         self._since: float | None = None
+        self._until = 0.0
         self._skipped = 0
-        self.longest_gap = 0.0
 
     def start(self, now: float) -> None:
         """Start the timeline at `now`, in seconds of the clock that `take` is called with."""
-        self._since = now
+        self._since = self._until = now
 
     def take(self, pcm: bytes, now: float, skipped: int = 0) -> None:
         """Append audio that arrived by `now`; `skipped` counts all bytes that arrived and could not be kept."""
-        if self._since is None or not pcm:
+        if self._since is None:
             return
-        missing = self._missing(now, len(pcm))
-        if missing > _LATE_SECONDS * BYTES_PER_SECOND:
-            self._note_gap(missing - (skipped - self._skipped))
-            self._heard += SILENT_FRAME * (missing // 2)
+        if skipped > self._skipped:
+            self._chunks.append((now, SILENT_SAMPLE * ((skipped - self._skipped) // 2)))
             self._skipped = skipped
-        self._heard += pcm
+        if pcm:
+            self._chunks.append((now, pcm))
 
     def finish(self, now: float) -> None:
         """End the timeline: what is missing by `now` is a gap too."""
-        if self._since is not None:
-            self._note_gap(self._missing(now, 0))
+        self._until = now
 
     @property
     def audio(self) -> bytes:
-        """Everything heard so far: PCM, 16 bit, mono, 8000 samples a second."""
-        return bytes(self._heard)
+        """Everything heard: PCM, 16 bit, mono, 8000 samples a second."""
+        heard = bytearray()
+        for gap, (_, pcm) in zip(self._gaps(), self._chunks, strict=False):
+            heard += SILENT_SAMPLE * (gap // 2) + pcm
+        return bytes(heard)
 
-    def _missing(self, now: float, arriving: int) -> int:
-        due = int((now - (self._since or now)) * BYTES_PER_SECOND)
-        return due - len(self._heard) - arriving
+    @property
+    def longest_gap(self) -> float:
+        """The longest time for which nothing came, in seconds; what is only late does not count."""
+        return max(self._gaps(), default=0) / BYTES_PER_SECOND
 
-    def _note_gap(self, missing: int) -> None:
-        if missing > _LATE_SECONDS * BYTES_PER_SECOND:
-            self.longest_gap = max(self.longest_gap, missing / BYTES_PER_SECOND)
+    def _gaps(self) -> list[int]:
+        """The bytes missing before each chunk, and those missing at the end."""
+        heard = list(accumulate((len(pcm) for _, pcm in self._chunks), initial=0))
+        ends = [*(at for at, _ in self._chunks), self._until]
+        missing = [self._due(at) - total for at, total in zip(ends, [*heard[1:], heard[-1]], strict=True)]
+        for_good = list(accumulate(reversed(missing), min))[::-1]
+        gaps, told = [], 0
+        for amount in for_good:
+            gap = amount - told if amount - told > _LATE_SECONDS * BYTES_PER_SECOND else 0
+            gaps.append(gap)
+            told += gap
+        return gaps
+
+    def _due(self, now: float) -> int:
+        return 0 if self._since is None else int((now - self._since) * BYTES_PER_SECOND)
 
 
 class Mouth:

@@ -58,7 +58,7 @@ class Conversation:
             await leg.hang_up()
         if expected.callee is not None:
             await expected.callee.closed(_FAR_END_SECONDS)
-        record = await self._recorded(leg, expected.callee)
+        record = await self._recorded(leg, expected)
         if listen_for_prompts and record.heard_by_caller.audio:
             return await asyncio.to_thread(self._with_prompts, record)
         return record
@@ -118,7 +118,7 @@ class Conversation:
                 f"DTMF {action.digits} expected from the callee within {action.within:g} s, {received} received"
             )
 
-    async def _recorded(self, leg: Leg, callee: Leg | None) -> CallRecord:
+    async def _recorded(self, leg: Leg, expected: Expected) -> CallRecord:
         code, reason = await self._final(leg)
         ended_at = leg.closed_at or time.monotonic()
         answered_at = leg.answered_at
@@ -136,7 +136,7 @@ class Conversation:
             duration=ended_at - answered_at if answered_at is not None else 0.0,
             ended_by=LAB if self._cut_off else CALLER if leg.ended_here else CALLEE,
             heard_by_caller=_reception(leg) if answered else Reception(),
-            heard_by_callee=_reception(callee) if answered and callee is not None else None,
+            heard_by_callee=_far_reception(expected) if answered else None,
             sent_packets=stats.tx_packets if stats is not None else 0,
             complaints=tuple(self._complaints),
         )
@@ -153,8 +153,7 @@ class Conversation:
         while (code := _code_of(self.rungs)) is None and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_SECONDS)
             self.rungs = ladders.of(leg.call_id)
-        what = "no answer" if leg.rang_at is not None else "no response"
-        return code, f"{what}, cancelled"
+        return code, "no answer" if leg.rang_at is not None else "no response"
 
     def _with_prompts(self, record: CallRecord) -> CallRecord:
         heard = record.heard_by_caller
@@ -169,7 +168,8 @@ def _reception(leg: Leg) -> Reception:
         return Reception(longest_gap=max(duration, 0.0), digits=leg.digits)
     return Reception(
         packets=stats.rx_packets,
-        lost=max(stats.rx_lost, 0),
+        # the first packet may come before the receiver is up: refused, but not lost on its way
+        lost=max(stats.rx_lost - stats.rx_errors, 0),
         jitter_ms=stats.rx_jitter_ms,
         rtt_ms=stats.rtt_ms,
         longest_gap=leg.ear.longest_gap,
@@ -177,6 +177,13 @@ def _reception(leg: Leg) -> Reception:
         digits=leg.digits,
         audio=audio,
     )
+
+
+def _far_reception(expected: Expected) -> Reception | None:
+    if expected.callee is None:
+        return None
+    reception = _reception(expected.callee)
+    return reception if expected.recorded else replace(reception, audio=b"")
 
 
 def _since(start: float, moment: float | None) -> float | None:

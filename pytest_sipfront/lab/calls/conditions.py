@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_sipfront.lab.calls.measured import CALLEE, CALLER, LAB, SILENCE_DBFS, CallRecord, Reception
-from pytest_sipfront.lab.calls.spectrum import MARGIN_NEEDED, SCORE_NEEDED, Match, rivals
+from pytest_sipfront.lab.calls.spectrum import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, Match, rivals
 
 BOTH, FROM_CALLEE, FROM_CALLER = "both", "from_callee", "from_caller"
 NO_MEDIA = "none"
@@ -190,4 +190,6 @@ def _unheard(prompt: str, own: Match | None, ranking: tuple[Match, ...]) -> str:
     best = ranking[0] if ranking else None
     if best is not None and best.prompt != prompt and best.score >= SCORE_NEEDED:
         return f"prompt '{prompt}' expected, '{best.prompt}' heard (match {best.score:.2f} against {score})"
+    if own is not None and own.score == TOO_SHORT:
+        return f"prompt '{prompt}' expected, the call was too short for it"
     return f"prompt '{prompt}' expected, no prompt of the catalogue heard (match {score}, {SCORE_NEEDED:g} needed)"

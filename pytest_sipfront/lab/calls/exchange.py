@@ -1,4 +1,4 @@
-"""The lab's telephone exchange: its phones on the SIP stack, its callers, and which called leg belongs to which call."""
+"""The lab's telephone exchange: its phones and callers on the SIP stack, and which called leg is which call's."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ from pytest_sipfront.lab.calls.steps import Register
 
 @dataclass(slots=True, kw_only=True)
 class Expected:
-    """A call that is being placed: its tag, other answer delays by phone name, and its called leg once it rings."""
+    """A call that is being placed: its tag, other answer delays by phone name ("": whichever phone it reaches).
+
+    Once it rings: its called leg, and whether that phone records.
+    """
 
     tag: str
     answer_delays: Mapping[str, float] = field(default_factory=dict)
     callee: Leg | None = None
+    recorded: bool = True
 
 
 class Exchange:
@@ -135,16 +139,17 @@ class Exchange:
                 account = {**account, **_manner(self.plan.phones[phone])}
             agent = self._agents[key] = await stack.agent(user, **account)
             if phone:
-                deaf = self.plan.phones[phone].one_way == "sends"
-                agent.on_call(lambda leg: self._ring(phone, leg), deaf=deaf)
+                agent.on_call(lambda leg: self._ring(phone, leg), **_faults(self.plan.phones[phone]))
         return self._agents[key]
 
     def _ring(self, name: str, leg: Leg) -> None:
         expected = self._expected_of(leg)
         if expected is not None:
-            expected.callee = leg
-        delay = expected.answer_delays.get(name) if expected is not None else None
-        serving = asyncio.ensure_future(Line(self.plan.phones[name], leg, self.prompts).serve(delay))
+            expected.callee, expected.recorded = leg, self.plan.phones[name].record
+        delays = expected.answer_delays if expected is not None else {}
+        serving = asyncio.ensure_future(
+            Line(self.plan.phones[name], leg, self.prompts).serve(delays.get(name, delays.get("")))
+        )
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 
@@ -164,6 +169,10 @@ def credentials(target: Target) -> tuple[str, str]:
 
 def _manner(phone: Phone) -> dict[str, Any]:
     return {"codecs": codecs(phone), "mute": phone.one_way == "receives"}
+
+
+def _faults(phone: Phone) -> dict[str, Any]:
+    return {"deaf": phone.one_way == "sends", "loses": phone.lose_digit}
 
 
 def _own_address(target: Target | None) -> str:

@@ -51,6 +51,11 @@ class Ladders:
         """Return a call's messages in their order."""
         return tuple(self._rungs.get(call_id, ()))
 
+    @property
+    def call_ids(self) -> tuple[str, ...]:
+        """The calls that are known, the oldest first."""
+        return tuple(self._rungs)
+
     def _direction(self, call_id: str, tag: str, *, is_response: bool) -> str:
         # the first message of a call is its INVITE, so its From tag is the caller's for good
         from_caller = self._caller_tags.setdefault(call_id, tag) == tag

@@ -21,13 +21,19 @@ _BYE_RECEIVED = "Connection reset by peer"
 class Leg:
     """One end of a call: its events, its audio, its digits. Times are of `time.monotonic()`.
 
-    `deaf` drops everything that arrives. `errors` is the module that names the stack's exceptions.
+    `errors` is the module that names the stack's exceptions, `ending` is held while a call is being ended. Two
+    faults: `deaf` drops everything that arrives, `loses` is the number (from 1) of the digit that gets lost.
     """
 
-    def __init__(self, call: Any, errors: Any, *, deaf: bool = False) -> None:
+    def __init__(
+        self, call: Any, errors: Any, ending: asyncio.Lock, *, deaf: bool = False, loses: int | None = None
+    ) -> None:
         self._call = call
         self._errors = errors
+        self._ending = ending
         self._deaf = deaf
+        self._loses = loses
+        self._digits_arrived = 0
         self._spoke_dtmf_at = float("-inf")
         self._settled = asyncio.Event()
         self._closed = asyncio.Event()
@@ -85,11 +91,16 @@ class Leg:
             self.answered_at = now
             self.ear.start(now)
             self._settled.set()
-        elif name == "CALL_DTMF_START" and text and not self._deaf:
-            self.digits += text
-            self._digit_came.set()
+        elif name == "CALL_DTMF_START" and text:
+            self._take_digit(text)
         elif name == "CALL_CLOSED":
             self._close(text, now)
+
+    def _take_digit(self, digit: str) -> None:
+        self._digits_arrived += 1
+        if not self._deaf and self._digits_arrived != self._loses:
+            self.digits += digit
+            self._digit_came.set()
 
     def _close(self, text: str, now: float) -> None:
         self.closed_at, self.close_text = now, text
@@ -160,11 +171,12 @@ class Leg:
         if self.is_closed:
             return
         await self.closed(max(0.0, self._spoke_dtmf_at + _SETTLE_AFTER_DTMF - time.monotonic()))
-        if not self.is_closed:
-            self.ended_here = True
-            with contextlib.suppress(self._errors.StaleHandleError):
-                await self._call.hangup()
-            await self.closed(_GOODBYE_SECONDS)
+        async with self._ending:
+            if not self.is_closed:
+                self.ended_here = True
+                with contextlib.suppress(self._errors.StaleHandleError):
+                    await self._call.hangup()
+        await self.closed(_GOODBYE_SECONDS)
 
 
 async def _within(seconds: float | None, event: asyncio.Event) -> bool:

@@ -93,7 +93,7 @@ class CallRecord:
     @property
     def outcome(self) -> str:
         """How the call was set up, the way a trace is read aloud: "486 Busy Here after 0.12 s"."""
-        after = f"after {self.answer_after if self.answered else self.ended_after:.2f} s"
-        if self.code is None:
-            return f"{self.reason} {after}"
-        return f"{self.reason} {after}, {self.code}" if self.cancelled else f"{self.code} {self.reason} {after}"
+        code = f"{self.code} " if self.code is not None else ""
+        if self.cancelled:
+            return f"{self.reason} within {self.ended_after:.2f} s, cancelled" + (f" ({code.strip()})" if code else "")
+        return f"{code}{self.reason} after {self.answer_after if self.answered else self.ended_after:.2f} s"

@@ -76,7 +76,7 @@ class Line:
         """Return where the next digit that means something leads, and how many digits have come by then."""
         while digit := await self._leg.digit_after(noticed):
             noticed += 1
-            if noticed != self._phone.lose_digit and digit in state.digits:
+            if digit in state.digits:
                 self._leg.hush()
                 return state.digits[digit], noticed
         return "", noticed

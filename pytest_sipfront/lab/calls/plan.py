@@ -10,6 +10,8 @@ from pathlib import Path
 HANG_UP = "hang_up"
 REJECTIONS = (404, 486, 488)
 """The final codes with which the SIP stack can refuse a call on request; it offers no way to send another."""
+USER_VARIABLE = "SIPFRONT_LAB_SIP_USER"
+PASSWORD_VARIABLE = "SIPFRONT_LAB_SIP_PASSWORD"  # noqa: S105 - a variable's name, not its value
 _TONE_SECONDS = 1.0
 
 
@@ -89,8 +91,8 @@ class Target:
     port: int = 5060
     transport: str = "udp"
     allow_remote: bool = False
-    user_variable: str = "SIPFRONT_LAB_SIP_USER"
-    password_variable: str = "SIPFRONT_LAB_SIP_PASSWORD"  # noqa: S105 - a variable's name, not its value
+    user_variable: str = USER_VARIABLE
+    password_variable: str = PASSWORD_VARIABLE
 
     def __post_init__(self) -> None:
         if not self.allow_remote and not self.is_loopback:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _NOISE_PERCENTILE = 15
 _ABOVE_NOISE_DB = 5.0
 _WORD_STEPS = 25
 SCORE_NEEDED = 0.78
+TOO_SHORT = -1.0
+"""The score of a prompt that is longer than the recording."""
 MARGIN_NEEDED = 0.05
 
 
@@ -63,7 +66,7 @@ def rivals(ranking: tuple[Match, ...], prompt: str, seconds: float) -> tuple[Mat
 def _match(name: str, heard: NDArray[np.float64], wanted: NDArray[np.float64]) -> Match:
     steps = len(wanted)
     if not 0 < steps <= len(heard):
-        return Match(prompt=name, score=-1.0, at=0.0)
+        return Match(prompt=name, score=TOO_SHORT, at=0.0)
     whole = _correlation(heard, wanted)
     at = int(whole.argmax())
     there = heard[at : at + steps]
@@ -74,7 +77,7 @@ def _match(name: str, heard: NDArray[np.float64], wanted: NDArray[np.float64]) -
 def _words(steps: int) -> list[slice]:
     count = max(1, round(steps / _WORD_STEPS))
     edges = [steps * place // count for place in range(count + 1)]
-    return [slice(start, end) for start, end in zip(edges, edges[1:], strict=False)]
+    return [slice(start, end) for start, end in pairwise(edges)]
 
 
 def _alike(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -6,6 +6,7 @@ what a prompt needs to be told apart: pitch, pauses, and a spectrum that changes
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def tone(hertz: float, seconds: float) -> bytes:
     return _pcm(np.sin(2 * np.pi * hertz * time))
 
 
+@lru_cache(maxsize=64)
 def _letter(letter: str) -> NDArray[np.float64]:
     import numpy as np  # noqa: PLC0415
 
@@ -73,8 +75,7 @@ def _voiced(formants: tuple[int, int, int], seconds: float) -> NDArray[np.float6
         (0.7**place) / (1 + ((harmonics - formant) / width) ** 2)
         for place, (formant, width) in enumerate(zip(formants, _BANDWIDTHS_HZ, strict=True))
     )
-    wave: NDArray[np.float64] = weights @ np.sin(2 * np.pi * np.outer(harmonics, time))
-    return wave / np.abs(wave).max()
+    return _levelled(weights @ np.sin(2 * np.pi * np.outer(harmonics, time)))
 
 
 def _hiss(centre: float, seconds: float) -> NDArray[np.float64]:
@@ -83,8 +84,14 @@ def _hiss(centre: float, seconds: float) -> NDArray[np.float64]:
     length = int(seconds * RATE)
     spectrum = np.fft.rfft(np.random.default_rng(int(centre)).standard_normal(length))
     frequencies = np.fft.rfftfreq(length, 1 / RATE)
-    wave = np.fft.irfft(spectrum / (1 + ((frequencies - centre) / 400) ** 2), length)
-    return wave / np.abs(wave).max()
+    return _levelled(np.fft.irfft(spectrum / (1 + ((frequencies - centre) / 400) ** 2), length))
+
+
+def _levelled(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np  # noqa: PLC0415
+
+    result: NDArray[np.float64] = wave / np.abs(wave).max()
+    return result
 
 
 def _faded(wave: NDArray[np.float64]) -> NDArray[np.float64]:

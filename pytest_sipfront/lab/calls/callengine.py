@@ -1,0 +1,107 @@
+"""The engine that places real calls: its keys in a lab file, whether it works here, and its executor for a file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from pytest_sipfront.lab.calls.plan import CallPlan
+from pytest_sipfront.lab.calls.sections import FILE_KEYS, TEST_KEYS
+from pytest_sipfront.lab.calls.steps import Call, Play, Wait, overridden
+from pytest_sipfront.lab.schema import LabFileError, nearest
+from pytest_sipfront.lab.scripted import ScriptedExecutor
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.config import LabFile, TestSpec
+    from pytest_sipfront.lab.executor import Executor
+    from pytest_sipfront.lab.schema import Field
+
+EXTRA = 'pip install "pytest-sipfront[lab]"'
+_NEEDED = {
+    "baresip": "baresip-python, which has wheels for Linux with glibc and for macOS only",
+    "numpy": "numpy",
+}
+
+
+def unavailable() -> str:
+    """Return why no call can be placed on this machine, in one sentence, or "" where it can."""
+    missing = [what for module, what in _NEEDED.items() if find_spec(module) is None]
+    return f"it needs {' and '.join(missing)} ({EXTRA})" if missing else ""
+
+
+class CallsEngine:
+    """Executes the tests that have steps by placing calls.
+
+    Where no call can be placed it still reads their keys, so that one lab file serves everywhere; every verdict is
+    then the scripted one.
+    """
+
+    name = "calls"
+    file_keys: Mapping[str, Field] = FILE_KEYS
+    test_keys: Mapping[str, Field] = TEST_KEYS
+
+    def __init__(self) -> None:
+        self.unavailable = unavailable()
+
+    def executor(self, file: LabFile) -> Executor:
+        """Return the executor for a file; it opens nothing before its first run.
+
+        Raises:
+            LabFileError: The file names a prompt or phone that it does not have, or overrides what is not there.
+        """
+        plan = CallPlan(directory=file.directory, **file.extras)
+        _check(file, plan)
+        scripted = ScriptedExecutor(seed=file.seed)
+        if self.unavailable:
+            return scripted
+        from pytest_sipfront.lab.calls.executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
+
+        if any(test.steps is not None for test in file.tests.values()):
+            # imported while the lab starts, so that the first call does not wait half a second for it
+            threading.Thread(target=_import_what_calls_need).start()
+        return CallsExecutor(plan, scripted)
+
+
+def _import_what_calls_need() -> None:
+    for module in _NEEDED:
+        import_module(module)
+
+
+def _check(file: LabFile, plan: CallPlan) -> None:
+    for name, phone in plan.phones.items():
+        _known(file, f"phone '{name}'", "prompt", phone.prompts, plan.prompts)
+    for test in file.tests.values():
+        _check_test(file, test, plan)
+
+
+def _check_test(file: LabFile, test: TestSpec, plan: CallPlan) -> None:
+    where = f"test '{test.name}'"
+    if test.steps is None:
+        if test.conditions is not None:
+            raise LabFileError(f"{file.name}: {where} has conditions but no steps: nothing would be measured")
+        return
+    try:
+        steps = overridden(test.steps, test.parameters)
+    except ValueError as error:
+        raise LabFileError(f"{file.name}: {where}: {error}") from None
+    actions = [action for step in steps for action in step]
+    _known(file, where, "phone", (a.phone for a in actions if isinstance(a, Wait) and a.phone), plan.phones)
+    _known(file, where, "prompt", (a.prompt for a in actions if isinstance(a, Play)), plan.prompts)
+    _known(file, where, "prompt", test.conditions.prompt_heard if test.conditions else (), plan.prompts)
+    for call in actions:
+        if isinstance(call, Call) and call.concurrent_calls > plan.limits.concurrent_calls:
+            raise LabFileError(
+                f"{file.name}: {where} asks for {call.concurrent_calls} calls at a time; "
+                f"limits.concurrent_calls is {plan.limits.concurrent_calls}"
+            )
+
+
+def _known(file: LabFile, where: str, what: str, names: Iterable[str], known: Mapping[str, object]) -> None:
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            hint = nearest(name, known)
+            raise LabFileError(f"{file.name}: {where}: there is no {what} '{name}'.{hint} There are: {listed}")

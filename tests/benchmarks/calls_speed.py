@@ -1,0 +1,150 @@
+"""How fast calls are, and what they leave behind. Run as `python -m tests.benchmarks.calls_speed [--sequential N]`.
+
+Prints each figure with its bound and the ratio of the two; asserts nothing, since the machine decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import resource
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+
+from pytest_sipfront.lab.calls.executor import CallsExecutor
+from pytest_sipfront.lab.calls.plan import CallPlan, Phone, PromptSpec
+from pytest_sipfront.lab.calls.spectrum import rank
+from pytest_sipfront.lab.calls.steps import Call, Hold, Wait
+from pytest_sipfront.lab.calls.voice import say
+from pytest_sipfront.lab.config import TestSpec
+from pytest_sipfront.lab.scripted import ScriptedExecutor
+
+SENTENCES = {
+    "menu": "welcome to the main menu press one for sales",
+    "changed": "welcome to the main menu press two for sales",
+    "closed": "our office is closed now please call again tomorrow",
+    "thanks": "thank you for calling good bye",
+}
+
+
+def executor() -> CallsExecutor:
+    """An executor with one phone that answers at once and talks."""
+    prompts = {name: PromptSpec(say=text) for name, text in SENTENCES.items()}
+    phones = {"phone": Phone(number="phone", play="menu", repeat=True)}
+    return CallsExecutor(CallPlan(directory=Path(), prompts=prompts, phones=phones), ScriptedExecutor())
+
+
+def calling(calls: int, seconds: float) -> TestSpec:
+    """A test that places so many calls at once, of so many seconds each."""
+    steps = ((Wait(),), (Call(dial_destination="phone", max_total_calls=calls), Hold(seconds=seconds)))
+    return TestSpec(name="call", id=1, project="", steps=steps)
+
+
+def show(text: str) -> None:
+    """Print a line."""
+    sys.stdout.write(text + "\n")
+
+
+def told(what: str, value: float, bound: float, unit: str) -> None:
+    """Print one figure against its bound."""
+    show(f"{what:<58} {value:10.2f} {unit:<4} bound {bound:g}, ratio {value / bound:.2f}")
+
+
+async def with_executor(work: Callable[[CallsExecutor], Awaitable[None]]) -> None:
+    """Do the work and end every call."""
+    subject = executor()
+    try:
+        await work(subject)
+    finally:
+        await subject.close()
+
+
+async def setup_time(subject: CallsExecutor) -> None:
+    """From launch to an answered call: with the stack still to be started, and then with it running."""
+    for module in ("numpy.random", "baresip.call"):  # what a lab imports while it starts
+        import_module(module)
+    for what, rounds in (("first call up, stack and prompts still to be made", 1), ("call up, stack running", 20)):
+        took = []
+        for _ in range(rounds):
+            started = time.monotonic()
+            await subject.exchange.open()
+            agent = await subject.exchange.caller("caller")
+            leg = await agent.dial(subject.exchange.uri("phone"))
+            await leg.settled(5)
+            took.append(((leg.answered_at or time.monotonic()) - started) * 1000)
+            await leg.hang_up()
+            await asyncio.sleep(0.2)  # the phone's own end of the call
+        told(what + (" (median of 20)" if rounds > 1 else ""), sorted(took)[len(took) // 2], 50, "ms")
+
+
+async def parallel_calls(subject: CallsExecutor) -> None:
+    """Twenty calls of three seconds at once."""
+    await subject.exchange.open()
+    cpu, started = time.process_time(), time.monotonic()
+    finding = await subject.execute(calling(20, 3.0), {})
+    told("20 parallel calls of 3 s, all", time.monotonic() - started, 4.5, "s")
+    told("  CPU time", time.process_time() - cpu, 4.5, "s")
+    told("  peak resident memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 150, "MB")
+    seen = {name: finding.measures[name].value for name in finding.measures}
+    show(f"  {finding.state}: {finding.description or 'nothing to complain of'}")
+    for name in ("calls_answered", "packet_loss_caller", "packet_loss_callee", "rtp_packets_caller", "jitter_caller"):
+        show(f"    {name} {seen[name]} {finding.measures[name].unit}")
+
+
+async def sequential_calls(subject: CallsExecutor, count: int) -> None:
+    """Many calls of half a second, one after the other: what is left open after them."""
+    test = calling(1, 0.5)
+    await subject.execute(test, {})
+    before, passed = footshow(), 0
+    for _ in range(count):
+        passed += (await subject.execute(test, {})).state == "passed"
+    after = footshow()
+    show(f"{count} sequential calls of 0.5 s: {passed} passed")
+    for what in before:
+        show(
+            f"  {what:<20} before {before[what]:8.1f}  after {after[what]:8.1f}  more {after[what] - before[what]:+.1f}"
+        )
+
+
+def footshow() -> dict[str, float]:
+    """Open descriptors, bound UDP ports and resident megabytes of this process."""
+    gc.collect()
+    links = [entry.readlink().name for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "descriptors": float(len(links)),
+        "sockets": float(sum(link.startswith("socket:") for link in links)),
+        "resident MB": pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
+    }
+
+
+def matching() -> None:
+    """The spectrum match of a ten-second recording."""
+    prompts = {name: say(text) for name, text in SENTENCES.items()}
+    recording = b"\0\0" * 8000 + prompts["menu"] + b"\0\0" * 8000 + prompts["thanks"]
+    rank(recording, prompts)
+    started, rounds = time.perf_counter(), 10
+    for _ in range(rounds):
+        rank(recording, prompts)
+    each = (time.perf_counter() - started) / rounds / len(prompts) * 1000
+    told(f"spectrum match of {len(recording) / 16000:.1f} s, per prompt", each, 50, "ms")
+
+
+def main() -> None:
+    """Run every benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequential", type=int, default=200, help="sequential calls (default: %(default)s)")
+    count = parser.parse_args().sequential
+    asyncio.run(with_executor(setup_time))
+    asyncio.run(with_executor(parallel_calls))
+    matching()
+    asyncio.run(with_executor(lambda subject: sequential_calls(subject, count)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""SIPp as the other end of a call, on a port of 127.0.0.1; whoever starts it ends it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCENARIOS = Path(__file__).parent / "sipp"
+SIPP = shutil.which("sipp")
+BOUND_SECONDS = 20
+HUM = (b"\x90" * 9 + b"\x10" * 9) * 445
+"""A second of a loud 444 Hz square wave in G.711 mu-law, for a scenario to send."""
+needs_sipp = pytest.mark.skipif(SIPP is None, reason="SIPp is not installed (Debian's package sip-tester)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sipp:
+    """A running SIPp and the port it listens on."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    def exit_code(self) -> int:
+        """Wait for SIPp's own verdict: 0 when its scenario went through as written."""
+        return self.process.wait(BOUND_SECONDS)
+
+
+@contextmanager
+def sipp(scenario: str, *arguments: str) -> Iterator[Sipp]:
+    """Start SIPp with a scenario of this directory for one call, and yield it once it listens."""
+    assert SIPP is not None
+    port = free_port()
+    command = [SIPP, *arguments, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
+    command += ["-p", str(port), "-mp", str(free_port()), "-m", "1", "-nostdin", "-timeout", str(BOUND_SECONDS)]
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "hum.ulaw").write_bytes(HUM)
+        process = subprocess.Popen(
+            [*command, "-timeout_error"],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _await_listening(process, port)
+            yield Sipp(process, port)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """Return a UDP port of 127.0.0.1 that is free, as is the next one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1]) & ~1
+
+
+def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + BOUND_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            return
+        time.sleep(0.01)  # between looks at a foreign process, which tells nobody when it listens
+    # a caller's scenario may be over already

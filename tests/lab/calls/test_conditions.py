@@ -1,0 +1,169 @@
+"""Conditions: what each of them finds, and how it says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_sipfront.lab.calls.conditions import Conditions, violations
+from pytest_sipfront.lab.calls.measured import CallRecord, Reception
+from pytest_sipfront.lab.calls.spectrum import Match
+
+WELL = Reception(packets=100, jitter_ms=1.0, rtt_ms=5.0, level_dbfs=-20.0)
+ANSWERED = CallRecord(
+    destination="100",
+    answered=True,
+    code=200,
+    reason="OK",
+    ended_after=2.2,
+    post_dial_delay=0.05,
+    answer_after=0.2,
+    duration=2.0,
+    heard_by_caller=WELL,
+    heard_by_callee=replace(WELL, digits="42"),
+    sent_packets=100,
+)
+BUSY = CallRecord(destination="300", answered=False, code=486, reason="Busy Here", ended_after=0.12)
+RANG_OUT = CallRecord(
+    destination="300",
+    answered=False,
+    code=487,
+    reason="no answer",
+    ended_after=3.0,
+    cancelled=True,
+    post_dial_delay=0.1,
+)
+MUTE = replace(ANSWERED, heard_by_caller=Reception(longest_gap=2.0))
+
+
+def heard(*ranking: tuple[str, float, float]) -> CallRecord:
+    prompts = tuple(Match(prompt=name, score=score, at=at) for name, score, at in ranking)
+    return replace(ANSWERED, heard_by_caller=replace(WELL, prompts=prompts))
+
+
+def caller_hears(**changes: Any) -> CallRecord:
+    return replace(ANSWERED, heard_by_caller=replace(WELL, **changes))
+
+
+def callee_hears(**changes: Any) -> CallRecord:
+    return replace(ANSWERED, heard_by_callee=replace(WELL, **changes))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "call", "told"),
+    [
+        ({}, BUSY, "486 Busy Here after 0.12 s"),
+        ({"answered": True}, RANG_OUT, "no answer within 3.00 s, cancelled (487)"),
+        ({"answered": False, "media": "none"}, ANSWERED, "answered after 0.20 s, no answer expected"),
+        ({"answer_within": 0.1}, ANSWERED, "answered after 0.20 s, at most 0.1 s allowed"),
+        ({"sip_code": 603, "media": "none"}, BUSY, "486 Busy Here after 0.12 s, 603 expected"),
+        ({"sip_code": 486, "media": "none"}, ANSWERED, "200 OK after 0.20 s, 486 expected"),
+        ({"max_post_dial_delay": 0.01}, ANSWERED, "post-dial delay 0.05 s, at most 0.01 s allowed"),
+        ({"duration": (3, 5)}, ANSWERED, "call lasted 2.00 s, ended by the caller; 3 to 5 s expected"),
+        ({"ended_by": "callee"}, ANSWERED, "ended by the caller after 2.00 s, to be ended by the callee"),
+        ({}, MUTE, "no RTP from callee for 2.0 s"),
+        ({"rtp": "from_callee"}, caller_hears(longest_gap=1.2), "no RTP from callee for 1.2 s"),
+        ({"rtp": "from_caller"}, callee_hears(packets=0, longest_gap=2.0), "no RTP from caller for 2.0 s"),
+        (
+            {"not_silent": "from_callee"},
+            caller_hears(level_dbfs=-70.0),
+            "silence from callee: -70 dBFS at most, -50 dBFS needed",
+        ),
+        (
+            {"not_silent": "from_caller"},
+            callee_hears(level_dbfs=float("-inf")),
+            "silence from caller: nothing heard, -50 dBFS needed",
+        ),
+        ({"max_packet_loss": 1}, caller_hears(lost=5), "4.8 % of the callee's packets lost, at most 1 % allowed"),
+        ({"max_jitter": 20}, caller_hears(jitter_ms=31.5), "jitter 31.5 ms from callee, at most 20 ms allowed"),
+        (
+            {"min_mos": 4},
+            caller_hears(lost=10),
+            "MOS-CQE (E-model) 3.47 of the callee's audio, at least 4 needed",
+        ),
+        ({"dtmf_received": "42"}, callee_hears(digits="4"), "DTMF 42 expected, 4 received"),
+        ({"dtmf_received": "42"}, callee_hears(digits=""), "DTMF 42 expected, nothing received"),
+        (
+            {"prompt_heard": ("sales",)},
+            heard(("support", 0.97, 1.0), ("sales", 0.2, 0.0)),
+            "prompt 'sales' expected, 'support' heard (match 0.97 against 0.20)",
+        ),
+        (
+            {"prompt_heard": ("sales",)},
+            heard(("support", 0.4, 1.0), ("sales", 0.2, 0.0)),
+            "prompt 'sales' expected, no prompt of the catalogue heard (match 0.20, 0.78 needed)",
+        ),
+        (
+            {"prompt_heard": ("sales",)},
+            heard(("support", 0.3, 0.0), ("sales", -1.0, 0.0)),
+            "prompt 'sales' expected, the call was too short for it",
+        ),
+        (
+            {"prompt_heard": ("sales",)},
+            heard(("sales", 0.9, 1.0), ("sails", 0.89, 1.1)),
+            "prompt 'sales' expected, 'sails' cannot be told from it (0.89 against 0.90, a margin of 0.05 needed)",
+        ),
+        (
+            {"prompt_heard": ("menu", "sales")},
+            heard(("sales", 0.9, 1.0), ("menu", 0.9, 3.0)),
+            "prompt 'sales' heard at 1.0 s, expected after 3.0 s",
+        ),
+    ],
+)
+def test_a_violated_condition_is_told_with_measure_and_bound(
+    conditions: dict[str, Any], call: CallRecord, told: str
+) -> None:
+    """Each violation is one sentence with what was measured and what was allowed, and the only one told."""
+    assert violations(Conditions(**conditions), call) == [told]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "call"),
+    [
+        ({}, ANSWERED),
+        ({"media": "none", "sip_code": 486}, BUSY),
+        ({"media": "none", "answered": False}, RANG_OUT),
+        ({"media": "none"}, BUSY),
+        ({"rtp": "from_caller"}, MUTE),
+        ({"max_rtp_gap": 3}, caller_hears(longest_gap=0.9)),
+        ({"prompt_heard": ("menu", "sales")}, heard(("sales", 0.9, 3.0), ("menu", 0.9, 1.0))),
+        ({"dtmf_received": "42", "min_mos": 4, "not_silent": "both", "duration": (1, 3)}, ANSWERED),
+    ],
+)
+def test_a_call_as_it_should_be_violates_nothing(conditions: dict[str, Any], call: CallRecord) -> None:
+    """What holds is not complained of."""
+    assert violations(Conditions(**conditions), call) == []
+
+
+def test_all_violations_are_told_together() -> None:
+    """One look at the report shows everything that is wrong with a call."""
+    call = replace(ANSWERED, heard_by_caller=replace(WELL, level_dbfs=-80.0), heard_by_callee=replace(WELL, digits="4"))
+    told = violations(Conditions(answer_within=0.1, not_silent="from_callee", dtmf_received="42"), call)
+    assert [sentence.split()[0] for sentence in told] == ["answered", "silence", "DTMF"]
+
+
+def test_conditions_on_other_things_still_need_media() -> None:
+    """No pass without proof: a call without RTP fails though everything that was asked for holds."""
+    assert violations(Conditions(answered=True, answer_within=1.0), MUTE) == ["no RTP from callee for 2.0 s"]
+
+
+def test_a_mute_call_has_no_quality() -> None:
+    """Without a packet there is no score to pass, and the report says so."""
+    assert MUTE.heard_by_caller.mos is None
+    told = violations(Conditions(min_mos=1), MUTE)
+    assert "MOS-CQE (E-model) of the callee's audio not measurable: no RTP received" in told
+
+
+def test_digits_that_a_foreign_phone_received_are_not_taken_for_granted() -> None:
+    """What the lab cannot see is told as such instead of passed."""
+    told = violations(Conditions(dtmf_received="1"), replace(ANSWERED, heard_by_callee=None))
+    assert told == ["DTMF 1 expected; not measurable: the called side is no phone of the lab"]
+
+
+@pytest.mark.parametrize("conditions", [{"sip_code": 486}, {"answered": False}, {"media": "none", "min_mos": 4}])
+def test_conditions_that_contradict_each_other_are_refused(conditions: dict[str, Any]) -> None:
+    """A call that is not to be answered can prove nothing by media, and must say that it needs none."""
+    with pytest.raises(ValueError, match="media: none"):
+        Conditions(**conditions)

@@ -1,0 +1,206 @@
+"""Tests of a lab file, executed: overrides, limits, and the end of every call."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import wave
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from pytest_sipfront.lab.calls import doctor
+from pytest_sipfront.lab.calls.executor import CallsExecutor
+from pytest_sipfront.lab.config import LabFile
+from pytest_sipfront.lab.executor import Finding
+from tests.lab.calls.placing import find, find_all, needs_stack, until_traced, with_lab
+from tests.lab.calls.sipp_peer import needs_sipp, sipp
+
+pytestmark = needs_stack
+
+LAB = """
+limits: {concurrent_calls: 4, call_seconds: 1}
+prompts:
+  hello: {say: hello you}
+phones:
+  desk: {number: "100", play: hello}
+  dialler: {number: "200", send_dtmf: "7#"}
+  private: {number: "300", play: hello, record: false}
+tests:
+  call:
+    steps:
+      - [{action: register}, {action: wait}]
+      - [{action: call, dial_destination: "100", answer_timeout: 2}, {action: hold, seconds: 0.4}]
+  long:
+    steps:
+      - [{action: wait}]
+      - [{action: call, dial_destination: "100"}, {action: hold, seconds: 30}]
+  digits back:
+    steps:
+      - [{action: wait}]
+      - [{action: call, dial_destination: "200"}, {action: expect_dtmf, digits: "7#", within: 0.9}]
+  scripted:
+    takes: 0
+    verdict: failed
+    description: as the file says
+"""
+OUTSIDE = """
+target: sip:127.0.0.1:{port}
+phones: {{desk: {{number: "100"}}}}
+tests:
+  call:
+    steps:
+      - [{{action: register, regexpire: 3600}}, {{action: wait, phone: desk}}]
+      - [{{action: call, dial_destination: "100", max_total_calls: 0}}]
+  stay:
+    steps:
+      - []
+      - [{{action: call, dial_destination: "100"}}, {{action: hold, seconds: 30}}]
+"""
+
+
+def test_an_override_of_the_number_of_calls_places_that_many() -> None:
+    """`max_total_calls` calls are placed, also when that is more than may be up at once."""
+    finding = find(LAB, overrides={"step.1.0.max_total_calls": "10"})
+    assert (finding.state, finding.description) == ("passed", "")
+    assert finding.measures["calls_answered"].value == 10
+
+
+def test_an_override_of_the_destination_calls_there() -> None:
+    """A number that nobody has is answered by 404, as the wire has it."""
+    finding = find(LAB, overrides={"step.1.0.dial_destination": "999"})
+    assert finding.state == "failed"
+    assert re.fullmatch(r"404 Not Found after \d\.\d\d s", finding.description)
+
+
+def test_zero_calls_fail() -> None:
+    """A run without a call proves nothing."""
+    assert find(LAB, overrides={"step.1.0.max_total_calls": "0"}).description == "no call was placed"
+
+
+def test_an_override_that_cannot_be_applied_leaves_no_verdict() -> None:
+    """A typo in an override is nobody's failed call."""
+    finding = find(LAB, overrides={"step.1.0.dial_destinaton": "1"})
+    assert finding.state == "errored"
+    assert "Did you mean 'dial_destination'?" in finding.description
+
+
+def test_more_calls_at_a_time_than_the_limit_leave_no_verdict() -> None:
+    """The limit of concurrent calls is told, with what was asked for."""
+    finding = find(LAB, overrides={"step.1.0.concurrent_calls": "5"})
+    assert finding.state == "errored"
+    assert finding.description == ("step.1.0.concurrent_calls asks for 5 calls at a time; limits.concurrent_calls is 4")
+
+
+def test_a_call_longer_than_the_limit_is_hung_up_and_fails() -> None:
+    """No call outlives the limit, whatever its test asks for."""
+    finding = find(LAB, "long")
+    assert finding.state == "failed"
+    assert finding.description == "call hung up by the lab after 1 s: limits.call_seconds is 1"
+
+
+def test_digits_from_the_called_side_are_awaited() -> None:
+    """A caller can expect digits, and says which it got when they do not come."""
+    passed, failed = find_all(LAB, [("digits back", {}), ("digits back", {"step.1.1.digits": "8"})])
+    assert passed.state == "passed"
+    assert failed.description == "DTMF 8 expected from the callee within 0.9 s, 7# received"
+
+
+def test_a_test_without_steps_has_the_scripted_verdict() -> None:
+    """Where nothing is executed the finding says so."""
+    finding = find(LAB, "scripted")
+    assert finding == Finding(state="failed", description="as the file says", scripted=True)
+
+
+def test_both_ends_are_recorded_unless_the_phone_does_not() -> None:
+    """The recordings are WAV files of what was heard; a phone can be told to keep none."""
+    both, one = find_all(LAB, [("call", {}), ("call", {"step.1.0.dial_destination": "300"})])
+    assert set(both.recordings) == {"caller", "callee"}
+    assert set(one.recordings) == {"caller"}
+    with wave.open(BytesIO(both.recordings["caller"])) as file:
+        assert file.getnframes() > 1000
+
+
+def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
+    """The SIP stack is one to a process; a second lab in it says so."""
+
+    async def twice(executor: CallsExecutor, file: LabFile) -> Finding:
+        await executor.exchange.open()
+        other = CallsExecutor(executor.exchange.plan, executor)
+        return await other.execute(file.tests["call"], {})
+
+    finding = with_lab(LAB, twice)
+    assert finding.state == "failed"
+    assert finding.description.startswith("the SIP stack does not start: another Runtime is active")
+
+
+@needs_sipp
+def test_registration_takes_its_expiry_from_the_launch_and_is_withdrawn() -> None:
+    """`step.0.0.regexpire` is what the registrar sees, and nothing stays registered after the run."""
+    with sipp("registers") as registrar:
+        finding = find(OUTSIDE.format(port=registrar.port), overrides={"step.0.0.regexpire": "60"})
+        assert registrar.exit_code() == 0
+    assert finding.description == "no call was placed"
+
+
+@needs_sipp
+@pytest.mark.parametrize(("scenario", "sign"), [("answers", "ACK "), ("never_answers", "SIP/2.0 180")])
+def test_cancelling_a_run_ends_its_call(scenario: str, sign: str) -> None:
+    """A cancelled run leaves no call behind: an answered one ends with BYE, a ringing one with CANCEL."""
+
+    async def cancel(executor: CallsExecutor, file: LabFile) -> None:
+        run = asyncio.create_task(executor.execute(file.tests["stay"], {}))
+        await until_traced(executor, sign)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    with sipp(scenario) as peer:
+        with_lab(OUTSIDE.format(port=peer.port), cancel)
+        assert peer.exit_code() == 0
+
+
+@needs_sipp
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_every_call_with_bye(number: signal.Signals) -> None:
+    """A process that is told to end says BYE first; SIPp's scenario waits for it."""
+    code = (
+        "import sys\n"
+        "import asyncio\n"
+        "from tests.lab.calls.placing import until_traced, with_lab\n"
+        "async def stay(executor, file):\n"
+        "    run = asyncio.create_task(executor.execute(file.tests['stay'], {}))\n"
+        "    await until_traced(executor, 'ACK ')\n"
+        "    print('up', flush=True)\n"
+        "    await run\n"
+        "with_lab(sys.argv[1], stay)\n"
+    )
+    with sipp("answers") as peer:
+        command = [sys.executable, "-c", code, OUTSIDE.format(port=peer.port)]
+        root = Path(__file__).parents[3]
+        with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as lab:
+            assert lab.stdout is not None
+            try:
+                assert lab.stdout.readline() == b"up\n"
+                lab.send_signal(number)
+                lab.wait(20)
+            finally:
+                lab.kill()
+        assert peer.exit_code() == 0
+
+
+def test_the_doctor_finds_a_machine_that_can_call_sound() -> None:
+    """The self-check places one call with audio both ways and one digit, and tells what it saw."""
+    checks = doctor.run()
+    assert [check.name for check in checks] == ["loopback", "ports", "wheel", "call", "audio both ways", "DTMF"]
+    assert not [check for check in checks if not check.ok]
+
+
+def test_the_doctor_tells_what_is_missing_and_tries_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the wheel the self-check ends with the sentence that says so."""
+    monkeypatch.setattr("pytest_sipfront.lab.calls.doctor.unavailable", lambda: "it needs baresip-python")
+    assert doctor.run()[-1] == ("wheel", False, "it needs baresip-python")

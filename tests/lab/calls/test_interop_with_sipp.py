@@ -1,0 +1,106 @@
+"""The lab against SIPp, a SIP stack it shares nothing with."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from pytest_sipfront.lab.calls.audio import level_dbfs
+from pytest_sipfront.lab.calls.executor import CallsExecutor
+from pytest_sipfront.lab.calls.leg import Leg
+from pytest_sipfront.lab.calls.measured import SILENCE_DBFS
+from pytest_sipfront.lab.calls.phones import Line
+from pytest_sipfront.lab.config import LabFile
+from tests.lab.calls.placing import find, needs_stack, with_lab
+from tests.lab.calls.sipp_peer import needs_sipp, sipp
+
+pytestmark = [needs_stack, needs_sipp]
+
+CALLING = """
+prompts:
+  question: {{say: how are you}}
+target: sip:127.0.0.1:{port};transport=udp
+tests:
+  call:
+    steps:
+      - []
+      - - {{action: call, dial_destination: "4711", answer_timeout: {timeout}}}
+        - {{action: play, prompt: question}}
+        - {{action: hold, seconds: 0.5}}
+    conditions: {{{conditions}}}
+"""
+
+
+def calling(port: int, conditions: str = "", timeout: float = 5) -> str:
+    return CALLING.format(port=port, conditions=conditions, timeout=timeout)
+
+
+def test_a_peer_that_answers_and_talks_passes() -> None:
+    """A call to a foreign SIP stack that answers and sends RTP passes, and both agree that it ended with BYE."""
+    with sipp("answers", "-rtp_echo") as peer:
+        finding = find(calling(peer.port, "rtp: both, not_silent: from_callee, prompt_heard: question, min_mos: 4"))
+        assert peer.exit_code() == 0
+    assert (finding.state, finding.description) == ("passed", "")
+    assert [line.split()[0] for _, way, line in finding.ladder if way == "->"] == ["INVITE", "ACK", "BYE"]
+
+
+def test_a_peer_that_answers_and_sends_no_rtp_fails() -> None:
+    """An answered call whose peer never sends RTP is one-way audio, said with the seconds it lasted."""
+    with sipp("answers") as peer:
+        finding = find(calling(peer.port))
+        assert peer.exit_code() == 0
+    assert finding.state == "failed"
+    assert re.fullmatch(r"no RTP from callee for \d\.\d s", finding.description)
+
+
+def test_a_peer_that_rejects_with_486_is_told_as_busy() -> None:
+    """The final code and phrase of a refusal are reported as they came over the wire."""
+    with sipp("rejects_486") as peer:
+        finding = find(calling(peer.port))
+        assert peer.exit_code() == 0
+    assert finding.state == "failed"
+    assert re.fullmatch(r"486 Busy Here after \d\.\d\d s", finding.description)
+
+
+def test_a_peer_that_rejects_with_603_passes_where_603_is_expected() -> None:
+    """An expected refusal passes, and its code is measured."""
+    with sipp("rejects_603") as peer:
+        finding = find(calling(peer.port, "sip_code: 603, media: none"))
+        assert peer.exit_code() == 0
+    assert finding.state == "passed"
+    assert finding.measures["sip_code"].value == 603
+
+
+def test_a_peer_that_never_answers_gets_a_cancel() -> None:
+    """A call that rings out is cancelled, and the peer's 487 ends it on both sides."""
+    with sipp("never_answers") as peer:
+        finding = find(calling(peer.port, timeout=0.5))
+        assert peer.exit_code() == 0
+    assert finding.state == "failed"
+    assert re.fullmatch(r"no answer within \d\.\d\d s, cancelled \(487\)", finding.description)
+    assert any(line.startswith("CANCEL ") for _, _, line in finding.ladder)
+
+
+def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:
+    """A phone of the lab answers a foreign stack's call, hears its audio, and sees its BYE."""
+    legs: list[Leg] = []
+
+    async def call_the_phone(executor: CallsExecutor, file: LabFile) -> int:
+        stack = await executor.exchange.open()
+        agent = await stack.agent("reception")
+        lines: list[asyncio.Task[None]] = []
+
+        def ring(leg: Leg) -> None:
+            legs.append(leg)
+            lines.append(asyncio.create_task(Line(file.extras["phones"]["hall"], leg, {}).serve()))
+
+        agent.on_call(ring)
+        with sipp("calls", f"127.0.0.1:{stack.port}", "-s", "reception") as peer:
+            code = await asyncio.to_thread(peer.exit_code)
+        await asyncio.wait_for(asyncio.gather(*lines), 5)
+        return code
+
+    code = with_lab("phones: {hall: {}}\ntests: {call: {}}", call_the_phone)
+    assert code == 0
+    assert legs[0].dropped_by_peer
+    assert level_dbfs(legs[0].ear.audio) > SILENCE_DBFS

@@ -1,0 +1,53 @@
+"""The SIP message ladder."""
+
+from __future__ import annotations
+
+from pytest_sipfront.lab.calls.ladder import Ladders
+
+
+def message(line: str, *, way: str = "TX", sink: str = "127.0.0.1:9", tag: str = "a", call: str = "1") -> str:
+    headers = f"From: <sip:x@y>;tag={tag}\r\nCall-ID: {call}\r\nCSeq: 7 INVITE\r\n"
+    return f"\n{way} UDP 127.0.0.1:5 -> {sink}\r\n{line}\r\n{headers}\r\n"
+
+
+def rungs(ladders: Ladders, call: str = "1") -> list[tuple[str, str]]:
+    return [(rung.direction, rung.line) for rung in ladders.of(call)]
+
+
+def test_requests_and_responses_point_at_their_receiver() -> None:
+    """The caller is whoever sent the first request; each message points away from its sender."""
+    ladders = Ladders()
+    ladders.add(message("INVITE sip:b SIP/2.0"), 0.0)
+    ladders.add(message("SIP/2.0 200 OK", way="RX"), 0.1)
+    ladders.add(message("BYE sip:a SIP/2.0", way="RX", tag="b"), 0.2)
+    ladders.add(message("SIP/2.0 200 OK", tag="b"), 0.3)
+    assert rungs(ladders) == [
+        ("->", "INVITE sip:b SIP/2.0"),
+        ("<-", "SIP/2.0 200 OK (7 INVITE)"),
+        ("<-", "BYE sip:a SIP/2.0"),
+        ("->", "SIP/2.0 200 OK (7 INVITE)"),
+    ]
+
+
+def test_a_message_to_oneself_is_told_once() -> None:
+    """When the lab calls its own phone every message is traced twice, and shown once."""
+    ladders = Ladders()
+    for way in ("TX", "RX"):
+        ladders.add(message("INVITE sip:b SIP/2.0", way=way, sink="127.0.0.1:5"), 0.0)
+    assert len(rungs(ladders)) == 1
+
+
+def test_calls_do_not_mix_and_old_ones_are_forgotten() -> None:
+    """Each call has its own ladder, and only so many are kept."""
+    ladders = Ladders(kept=2)
+    for call in ("1", "2", "3"):
+        ladders.add(message(f"INVITE sip:{call} SIP/2.0", call=call), 0.0)
+    assert rungs(ladders, "1") == []
+    assert rungs(ladders, "3") == [("->", "INVITE sip:3 SIP/2.0")]
+
+
+def test_what_is_no_message_is_passed_over() -> None:
+    """Other lines of the log leave no trace."""
+    ladders = Ladders()
+    ladders.add("audio rx pipeline: aumem <--- PCMU", 0.0)
+    assert rungs(ladders) == []
