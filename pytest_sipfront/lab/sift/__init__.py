@@ -1,0 +1,1 @@
+"""Stands in for Sift v0 on this machine, modelled on its documentation, and assumes what that leaves open."""

@@ -1,0 +1,95 @@
+"""Which keys the `sift:` section of a lab file has, and what they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_sipfront.lab.config import FaultSpec
+from pytest_sipfront.lab.kinds import Choice, Flag, Json, ListOf, MapOf, Number, Text, Whole
+from pytest_sipfront.lab.loading import FAULT_FIELDS
+from pytest_sipfront.lab.schema import Field, Section
+from pytest_sipfront.lab.sift.config import BUSY, CONNECTS, NO_ANSWER, CallbackFault, Callee, Caller, SiftSpec, Turn
+
+_SECONDS = Number(low=0)
+_TEXT = Text(verbatim=True)
+_TURN = Section(
+    "a turn of a script",
+    {
+        "says": Field(_TEXT, None),
+        "presses": Field(_TEXT, None),
+        "hears": Field(_TEXT, None),
+        "silence": Field(Whole(low=1), None),
+        "hangs_up": Field(_SECONDS, None),
+        "means": Field(Json(), None),
+        "takes": Field(_SECONDS, 0.0),
+    },
+    Turn,
+)
+_SCRIPT = Field(ListOf(_TURN), ())
+_CALLEE = Section(
+    "a callee",
+    {
+        "answer": Field(Choice(CONNECTS, BUSY, NO_ANSWER), CONNECTS),
+        "rings": Field(_SECONDS, 0.0),
+        "script": _SCRIPT,
+    },
+    Callee,
+)
+
+
+def _caller(**values: Any) -> Caller:
+    return Caller(from_=values.pop("from"), **values)
+
+
+_CALLER = Section(
+    "a caller",
+    {
+        "from": Field(_TEXT),
+        "to": Field(_TEXT),
+        "after": Field(_SECONDS, 0.0),
+        "client_data": Field(Json(), None),
+        "script": _SCRIPT,
+    },
+    _caller,
+)
+_CALLBACK = Section(
+    "a callback's fault",
+    {
+        "on": Field(Choice("status", "done", "incoming", "event", "any"), "any"),
+        "status": Field(_TEXT, None),
+        "to": Field(_TEXT, "*"),
+        "after": Field(Whole(low=0), 0),
+        "times": Field(Whole(low=1), None),
+        "late": Field(_SECONDS, 0.0),
+        "swap": Field(Flag(), False),
+        "repeat": Field(Whole(low=0), 0),
+        "lost": Field(Flag(), False),
+        "early": Field(Flag(), False),
+        "content_type": Field(_TEXT, None),
+        "add": Field(MapOf(Json()), {}),
+        "omit": Field(ListOf(_TEXT), ()),
+    },
+    CallbackFault,
+)
+_FAULT = Section(
+    "a fault",
+    {"on": Field(Choice("create", "routine", "retrieve", "list", "any"), "any"), **FAULT_FIELDS},
+    FaultSpec,
+)
+SIFT = Section(
+    "sift",
+    {
+        "callees": Field(MapOf(_CALLEE), {}),
+        "callers": Field(ListOf(_CALLER), ()),
+        "page_size": Field(Whole(low=1), 20),
+        "takes": Field(_SECONDS, 0.0),
+        "timeout_scale": Field(_SECONDS, 1.0),
+        "no_answer": Field(Choice("documented", "empty", "null", "absent"), "documented"),
+        "created": Field(Choice("bare", "wrapped", "id", "empty"), "bare"),
+        "done_on_hangup": Field(Flag(), False),
+        "numbers": Field(ListOf(_TEXT), ()),
+        "faults": Field(ListOf(_FAULT), ()),
+        "callbacks": Field(ListOf(_CALLBACK), ()),
+    },
+    SiftSpec,
+)

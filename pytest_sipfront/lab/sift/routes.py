@@ -1,0 +1,224 @@
+"""Serves Sift v0 over HTTP: checks credentials and bodies, applies faults, answers as the pages say."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pytest_sipfront.lab.account import Refusal
+from pytest_sipfront.lab.faults import Answer, Subject, error_answer, spoil
+from pytest_sipfront.lab.gateway import Dropped
+from pytest_sipfront.lab.reading import authorization_kind, authorized, read_fields
+from pytest_sipfront.lab.sift.callee import LISTENING
+from pytest_sipfront.lab.sift.conversations import CONVERSING
+from pytest_sipfront.lab.sift.legs import Leg
+from pytest_sipfront.lab.sift.stand import SiftStand
+
+PREFIX = "/v0"
+_NUMBER = re.compile(r"\+[1-9][0-9]{4,14}")
+_COMMANDS = ("Say", "Play", *LISTENING, *CONVERSING, "HangUp")
+_NO_LEG = Subject()
+
+Handler: TypeAlias = Callable[[SiftStand, Request], Awaitable[Answer]]
+
+
+def sift_routes(stand: Callable[[], SiftStand]) -> list[Route]:
+    """Return Sift's routes; `stand` returns what is behind them now, since a lab can be given another file."""
+    table: tuple[tuple[str, str, str, Handler], ...] = (
+        ("GET", "/connections", "list", _list),
+        ("POST", "/connections", "create", _create),
+        ("GET", "/connections/{id}", "retrieve", _retrieve),
+        ("POST", "/connections/{id}", "routine", _set_routine),
+        ("GET", "/applications", "applications", _applications),
+        ("POST", "/applications", "applications", _create_application),
+        ("GET", "/conversations", "conversations", _conversations),
+        ("GET", "/conversations/{id}", "conversations", _conversation),
+        ("POST", "/media/upload", "media", _upload),
+        ("GET", "/phonenumbers", "numbers", _numbers),
+        ("GET", "/availablenumbers/{country}", "numbers", _available),
+    )
+    routes = [
+        Route(PREFIX + path, _served(stand, kind, handler), methods=[method]) for method, path, kind, handler in table
+    ]
+    return [*routes, Route("/lab/sift", _shown(stand))]
+
+
+def _served(stand: Callable[[], SiftStand], kind: str, handler: Handler) -> Any:
+    async def serve(request: Request) -> Response:
+        now = stand()
+        header = request.headers.get("authorization", "")
+        entry = now.recorder.record(
+            request.method, request.url.path, authorization_kind(header), request.headers.get("content-type", "")
+        )
+        now.recorder.count(f"sift-{kind}", request.url.path)
+        try:
+            if not _let_in(now, header):
+                raise Refusal(401, "Invalid account_id or auth_token")  # noqa: TRY301
+            if request.method == "POST":
+                request.state.fields = entry.body = await read_fields(request)
+            return await _answered(now, kind, handler, request)
+        except Refusal as refusal:
+            entry.status = refusal.status
+            return _response(Answer(body={"error": refusal.text}, status=refusal.status))
+
+    return serve
+
+
+async def _answered(stand: SiftStand, kind: str, handler: Handler, request: Request) -> Response:
+    leg = stand.exchange.connections.find(request.path_params.get("id", ""))
+    hit = stand.faults.hit(kind, _subject(leg, request))
+    if hit is None:
+        return _response(await handler(stand, request))
+    answer = await handler(stand, request) if hit.fault.takes_effect else Answer(body={})
+    await stand.pause(hit.fault.latency)
+    if hit.fault.drop is not None:
+        return Dropped()
+    answer = spoil(answer, hit)
+    if isinstance(answer.body, dict) and "error" in answer.body:
+        answer = error_answer(answer.status, answer.body["error"], headers=answer.headers)
+        answer.body.pop("status")  # Sift's errors hold nothing else
+    return _response(answer)
+
+
+def _subject(leg: Leg | None, request: Request) -> Subject:
+    if leg is not None:
+        return Subject(parameters={"to": leg.to}, finished=leg.is_over, key=leg.id)
+    fields = getattr(request.state, "fields", None)
+    return Subject(parameters={"to": _endpoint(fields)}) if isinstance(fields, Mapping) else _NO_LEG
+
+
+def _let_in(stand: SiftStand, header: str) -> bool:
+    kind, _, token = header.partition(" ")
+    if kind.lower() == "bearer":
+        return bool(token) and stand.account.secret_key in (None, token)
+    return authorized(stand.account, header)
+
+
+def _response(answer: Answer) -> Response:
+    if answer.media_type != "application/json" or answer.body is None:
+        return Response(answer.body or b"", answer.status, dict(answer.headers), answer.media_type)
+    return Response(json.dumps(answer.body), answer.status, dict(answer.headers), answer.media_type)
+
+
+# ---- connections
+
+
+async def _list(stand: SiftStand, request: Request) -> Answer:
+    page = stand.exchange.connections.page(str(request.url.replace(query="")), request.query_params.get("cursor", ""))
+    if page is None:
+        raise Refusal(400, "Invalid cursor")
+    return Answer(body=page)
+
+
+async def _retrieve(stand: SiftStand, request: Request) -> Answer:
+    return Answer(body=_leg(stand, request).as_json())
+
+
+async def _create(stand: SiftStand, request: Request) -> Answer:
+    fields = _fields(request)
+    url = fields.get("status_url")
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        raise Refusal(400, "status_url is required")
+    if len({"phone_number", "client_name"} & {key for key, value in fields.items() if value}) != 1:
+        raise Refusal(400, "One of phone_number and client_name must be provided")
+    if "phone_number" in fields and not _NUMBER.fullmatch(str(fields["phone_number"])):
+        raise Refusal(400, f"{fields['phone_number']} is not a valid phone number")
+    leg = await stand.exchange.create(_endpoint(fields), url)
+    bodies: dict[str, Any] = {
+        "bare": leg.as_json(),
+        "wrapped": {"connection": leg.as_json()},
+        "id": {"connection_id": leg.id},
+        "empty": None,
+    }
+    return Answer(body=bodies[stand.spec.created])
+
+
+async def _set_routine(stand: SiftStand, request: Request) -> Answer:
+    leg, routine = _leg(stand, request), _fields(request).get("routine")
+    if not isinstance(routine, list):
+        raise Refusal(400, "routine must be a list of commands")
+    for command in routine:
+        if not isinstance(command, dict) or command.get("name") not in _COMMANDS:
+            raise Refusal(400, f"Unknown command {command.get('name') if isinstance(command, dict) else command!r}")
+    if leg.is_over:
+        raise Refusal(400, "The connection is no longer active")
+    stand.exchange.set_routine(leg, routine)
+    return Answer(body=None)
+
+
+def _leg(stand: SiftStand, request: Request) -> Leg:
+    leg = stand.exchange.connections.find(request.path_params["id"])
+    if leg is None:
+        raise Refusal(404, "Connection not found")
+    return leg
+
+
+def _fields(request: Request) -> Mapping[str, Any]:
+    if not isinstance(request.state.fields, Mapping):
+        raise Refusal(400, "The request body must be an object")
+    return request.state.fields
+
+
+def _endpoint(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("phone_number") or f"webrtc:{fields.get('client_name')}")
+
+
+# ---- what is around them
+
+
+async def _applications(stand: SiftStand, _: Request) -> Answer:
+    return Answer(body=_page(stand.applications))
+
+
+async def _create_application(stand: SiftStand, request: Request) -> Answer:
+    fields = _fields(request)
+    if not isinstance(fields.get("name"), str):
+        raise Refusal(400, "name is required")
+    application = {"application_id": secrets.token_hex(8), "phone_numbers": [], **fields}
+    stand.answer_with(application)
+    return Answer(body=application)
+
+
+async def _conversations(stand: SiftStand, _: Request) -> Answer:
+    return Answer(body=_page([talk.as_json() for talk in stand.exchange.conversations.talks]))
+
+
+async def _conversation(stand: SiftStand, request: Request) -> Answer:
+    for talk in stand.exchange.conversations.talks:
+        if talk.id == request.path_params["id"]:
+            return Answer(body=talk.as_json())
+    raise Refusal(404, "Conversation not found")
+
+
+async def _upload(_: SiftStand, request: Request) -> Answer:
+    if not isinstance(_fields(request).get("audio"), dict):
+        raise Refusal(400, "audio is required")
+    return Answer(body={"audio_id": secrets.token_hex(8)})
+
+
+async def _numbers(stand: SiftStand, _: Request) -> Answer:
+    return Answer(body=_page([{"phone_number": number} for number in stand.spec.numbers]))
+
+
+async def _available(stand: SiftStand, request: Request) -> Answer:
+    if not re.fullmatch("[A-Za-z]{2}", request.path_params["country"]):
+        raise Refusal(400, "country_code must be ISO 3166-1 alpha-2")
+    return Answer(body=_page(list(stand.spec.numbers)))
+
+
+def _page(results: list[Any]) -> dict[str, Any]:
+    return {"next": None, "previous": None, "results": results}
+
+
+def _shown(stand: Callable[[], SiftStand]) -> Any:
+    async def show(_: Request) -> Response:
+        return Response(json.dumps(stand().as_json()), media_type="application/json")
+
+    return show

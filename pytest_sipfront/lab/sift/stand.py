@@ -1,0 +1,61 @@
+"""What is behind Sift's routes in one lab: the exchange, the applications, the faults and the account."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pytest_sipfront.lab.config import Account
+from pytest_sipfront.lab.faults import FaultBook
+from pytest_sipfront.lab.recorder import Recorder
+from pytest_sipfront.lab.sift.config import SiftSpec
+from pytest_sipfront.lab.sift.exchange import Exchange
+
+ANY_ACCOUNT = "lab-public"
+
+
+class SiftStand:
+    """Sift's part of one lab."""
+
+    def __init__(
+        self,
+        spec: SiftSpec,
+        account: Account,
+        recorder: Recorder,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.spec, self.account, self.recorder, self.pause = spec, account, recorder, pause
+        self.faults = FaultBook(spec.faults)
+        self.exchange = Exchange(spec, account.public_key or ANY_ACCOUNT)
+        self.applications: list[dict[str, Any]] = []
+
+    def answer_with(self, application: dict[str, Any]) -> None:
+        """Let an application answer its numbers (all, if it names none), and those call who wait for one."""
+        self.applications.append(application)
+        numbers = application["phone_numbers"]
+        for caller in self.spec.callers:
+            if not numbers or caller.to in numbers:
+                self.exchange.postman.spawn(self.exchange.receive(caller, application))
+
+    async def close(self) -> None:
+        """End every call."""
+        await self.exchange.close()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what happened so far, for tests and people: connections with their commands, and callbacks."""
+        postman = self.exchange.postman
+        return {
+            "connections": [{**leg.as_json(), "commands": leg.commands} for leg in self.exchange.connections],
+            "callbacks": [
+                {
+                    "time": posted.time,
+                    "kind": posted.kind,
+                    "connection_id": posted.connection_id,
+                    "body": dict(posted.body),
+                    "outcome": posted.outcome,
+                }
+                for posted in postman.posted
+            ],
+            "lost": postman.lost,
+        }

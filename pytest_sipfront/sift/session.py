@@ -1,0 +1,94 @@
+"""The calls of a pytest session. The line to Sift opens at the first need."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.secret import Secret
+from pytest_sipfront.sift.settings import Access, SiftSettings
+
+if TYPE_CHECKING:
+    from pytest_sipfront.sift.line import Line
+
+
+class SiftSession:
+    """Keeps the line to Sift."""
+
+    def __init__(self, settings: SiftSettings, access: Callable[[], Access], *, dialling: bool = True) -> None:
+        """Prepare; nothing is opened before the first need.
+
+        Args:
+            settings: What is in force.
+            access: Finds base URL and credentials at first need.
+            dialling: False where nothing may be sent at all.
+        """
+        self.settings = settings
+        self._access, self._dialling = access, dialling
+        self._line: Line | None = None
+        self._base_url = ""
+
+    def line(self) -> Line:
+        """Return the open line.
+
+        Raises:
+            SipfrontError: It cannot be opened.
+        """
+        __tracebackhide__ = True
+        if not self._dialling:
+            raise ConfigurationError("nothing is sent to Sift with --setup-only and --setup-plan")
+        if self._line is None:
+            access = self._access()
+            self._base_url = access.base_url
+            self._line = _open(self.settings, access)
+        return self._line
+
+    def ready(self) -> Line:
+        """Return the open line, once it is certain that callbacks arrive.
+
+        Raises:
+            ConfigurationError: They cannot.
+        """
+        __tracebackhide__ = True
+        line = self.line()
+        line.check(self._base_url)
+        return line
+
+    @property
+    def strays(self) -> tuple[str, ...]:
+        """What was received for nobody, one line each."""
+        return () if self._line is None else tuple(map(str, self._line.record.strays))
+
+    def close(self) -> None:
+        """Close the line."""
+        if self._line is not None:
+            line, self._line = self._line, None
+            line.close()
+
+
+def _open(settings: SiftSettings, access: Access) -> Line:
+    # Sessions without a call never pay for these.
+    from pytest_sipfront.sift.client import SiftClient, SiftHttp  # noqa: PLC0415
+    from pytest_sipfront.sift.line import Line  # noqa: PLC0415
+    from pytest_sipfront.sift.receiver import Receiver, bind  # noqa: PLC0415
+    from pytest_sipfront.sift.record import Record  # noqa: PLC0415
+    from pytest_sipfront.sift.watch import Patience  # noqa: PLC0415
+
+    host, port = settings.listen
+    try:
+        listening = bind(host, port)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"the receiver of Sift's callbacks cannot listen on {host}:{port}: {reason}",
+            hint="Set --sift-listen (SIFT_LISTEN, ini sift_listen) to a free address; with several workers, port 0.",
+        ) from None
+    token = Secret(access.token or secrets.token_urlsafe(24))
+    record = Record(scrub=lambda text: access.credentials.scrub(token.scrub(text)), account_id=access.account_id)
+    receiver = Receiver(record, listening, settings.callback_url, token.reveal())
+    http = SiftHttp(access.base_url, access.credentials, service="Sift", trust_env=not access.on_lab)
+    line = Line(SiftClient(http), receiver, Patience(callback=settings.callback_timeout))
+    line.open()
+    return line

@@ -1,0 +1,154 @@
+"""Sift's stand-in, served over real HTTP from a thread, and what talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from pytest_sipfront.background import Background
+from pytest_sipfront.http import Basic
+from pytest_sipfront.lab.config import Account
+from pytest_sipfront.lab.recorder import Recorder
+from pytest_sipfront.lab.schema import Source
+from pytest_sipfront.lab.server import bind, url_of
+from pytest_sipfront.lab.sift.loading import SIFT
+from pytest_sipfront.lab.sift.routes import sift_routes
+from pytest_sipfront.lab.sift.stand import SiftStand
+from pytest_sipfront.secret import Secret
+from pytest_sipfront.sift.call import Call
+from pytest_sipfront.sift.client import SiftClient, SiftHttp
+from pytest_sipfront.sift.contact import Contact
+from pytest_sipfront.sift.line import Line
+from pytest_sipfront.sift.receiver import Receiver
+from pytest_sipfront.sift.receiver import bind as bind_receiver
+from pytest_sipfront.sift.record import Record
+from pytest_sipfront.sift.watch import Patience
+
+ACCOUNT = Account(public_key="lab-public", secret_key="lab-secret")
+BANK = "+15550100200"
+QUICK = Patience(callback=5.0, poll=0.2, settle=0.15)
+HASTY = Patience(callback=0.3, poll=0.1, settle=0.1)
+
+
+class Stand:
+    """A running stand-in; `configure` gives it another `sift:` section."""
+
+    def __init__(self) -> None:
+        self._listening = bind("127.0.0.1", 0)
+        self.url = f"{url_of(self._listening)}/v0"
+        self.now = self._stand("page_size: 20")
+        app = Starlette(routes=sift_routes(lambda: self.now))
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, log_level="error", timeout_keep_alive=75, timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def configure(self, text: str) -> None:
+        """End every call and begin anew."""
+        stand = self._stand(text)
+        asyncio.run_coroutine_threadsafe(self.now.close(), self._loop).result(10)
+        self.now = stand
+
+    def close(self) -> None:
+        """End the server and its thread."""
+        self.configure("page_size: 20")
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def commands(self) -> list[dict[str, Any]]:
+        """The commands of every connection, in order."""
+        return [command for leg in self.now.exchange.connections for command in leg.commands]
+
+    def posted(self, kind: str) -> list[Any]:
+        """The callbacks of a kind that went out."""
+        return [posted for posted in self.now.exchange.postman.posted if posted.kind == kind]
+
+    def _serve(self) -> None:
+        self._loop.run_until_complete(self._server.serve([self._listening]))
+
+    def _stand(self, text: str) -> SiftStand:
+        source = Source(text, "lab.yaml")
+        return SiftStand(SIFT.read(source, source.root()), ACCOUNT, Recorder())
+
+
+@pytest.fixture(scope="session")
+def running_stand() -> Iterator[Stand]:
+    stand = Stand()
+    yield stand
+    stand.close()
+
+
+@pytest.fixture
+def stand(running_stand: Stand) -> Stand:
+    """The stand-in, with nobody to answer yet."""
+    running_stand.configure("page_size: 20")
+    return running_stand
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[Background]:
+    loop = Background()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def ask(line: Line) -> Callable[..., Any]:
+    """Ask the client something: `ask(lambda client: client.connection("..."))`."""
+    return lambda question: line.ask(question, line.client)
+
+
+@pytest.fixture(scope="session")
+def line(running_stand: Stand) -> Iterator[Line]:
+    """An open line to the stand-in, one for all tests as it is one for a session."""
+    with open_line(running_stand) as opened:
+        yield opened
+
+
+class open_line:  # noqa: N801 - reads as a function
+    """A line to a stand-in, as a context manager."""
+
+    def __init__(self, stand: Stand, patience: Patience = QUICK) -> None:
+        http = SiftHttp(stand.url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
+        record = Record(account_id="lab-public")
+        self.line = Line(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
+
+    def __enter__(self) -> Line:
+        self.line.open()
+        return self.line
+
+    def __exit__(self, *_: object) -> None:
+        self.line.close()
+
+
+@pytest.fixture
+def dial(line: Line) -> Iterator[Callable[..., Call]]:
+    """Place a call; what is left open is hung up."""
+    calls: list[Call] = []
+
+    def place(phone_number: str = BANK, patience: Patience = QUICK) -> Call:
+        calls.append(Call(Contact(line, phone_number, patience), {"phone_number": phone_number}))
+        calls[-1].dial()
+        return calls[-1]
+
+    yield place
+    for call in calls:
+        call.close()
+
+
+def bank(*turns: str, **more: object) -> str:
+    """Return a `sift:` section in which the bank's number follows a script, each turn as YAML such as "says: hello"."""
+    script = "".join(f"\n      - {{{turn}}}" for turn in turns)
+    extra = "".join(f"\n{key}: {value}" for key, value in more.items())
+    return f'callees:\n  "{BANK}":\n    script:{script or " []"}{extra}'

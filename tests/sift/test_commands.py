@@ -1,0 +1,273 @@
+"""Every command: how it is sent, what comes back over real HTTP, and what is refused before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.sift.call import Call
+from pytest_sipfront.sift.heard import NO_ANSWER
+from pytest_sipfront.sift.routine import (
+    CallClient,
+    CallPhone,
+    GetDate,
+    GetDigits,
+    GetFreeResponse,
+    GetMultipleChoice,
+    GetName,
+    GetNumber,
+    GetYesOrNo,
+    HangUp,
+    JoinConference,
+    Play,
+    Say,
+    as_json,
+)
+from tests.sift.conftest import Stand, bank
+
+Dial = Callable[..., Call]
+SOUND = "https://qa.example/a.wav"
+
+
+@pytest.mark.parametrize(
+    ("command", "sent"),
+    [
+        (Say(text="hi", on_done="u"), {"name": "Say", "text": "hi", "on_done": "u"}),
+        (Play(sound_url=SOUND), {"name": "Play", "sound_url": SOUND}),
+        (
+            GetDigits(count=4, timeout_seconds=12, prompt_url=SOUND, on_done="u"),
+            {"name": "GetDigits", "count": 4, "timeout_seconds": 12, "prompt_url": SOUND, "on_done": "u"},
+        ),
+        (GetFreeResponse(timeout_seconds=15), {"name": "GetFreeResponse", "timeout_seconds": 15}),
+        (GetMultipleChoice(choices=["a", "b"]), {"name": "GetMultipleChoice", "choices": ["a", "b"]}),
+        (GetYesOrNo(timeout_seconds=8), {"name": "GetYesOrNo", "timeout_seconds": 8}),
+        (GetNumber(), {"name": "GetNumber"}),
+        (GetDate(), {"name": "GetDate"}),
+        (GetName(), {"name": "GetName"}),
+        (
+            CallPhone(phone_number="+15550100200", do_record=True, live_transcripts=True, processors=["transcribe"]),
+            {
+                "name": "CallPhone",
+                "phone_number": "+15550100200",
+                "do_record": True,
+                "live_transcripts": True,
+                "processors": ["transcribe"],
+            },
+        ),
+        (CallClient(client_name="agent-7"), {"name": "CallClient", "client_name": "agent-7", "do_record": False}),
+        (
+            JoinConference(conference_name="room", live_emotion=True, live_scan=[{"key": "hold", "query": "~~'hold'"}]),
+            {
+                "name": "JoinConference",
+                "conference_name": "room",
+                "do_record": False,
+                "live_emotion": True,
+                "live_scan": [{"key": "hold", "query": "~~'hold'"}],
+            },
+        ),
+        (HangUp(), {"name": "HangUp"}),
+        ({"name": "Dance", "steps": 3}, {"name": "Dance", "steps": 3}),
+    ],
+)
+def test_each_command_is_sent_with_the_documented_fields(command: Any, sent: dict[str, Any]) -> None:
+    """Fields stand beside `name`; what is not given is not sent; do_record always is."""
+    assert as_json(command) == sent
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: Say(text=" "), "Say: text=' '"),
+        (lambda: Play(sound_url="a.wav"), "http\\(s\\) URL"),
+        (lambda: GetMultipleChoice(choices=[]), "at least one text"),
+        (lambda: GetMultipleChoice(choices="yes"), "a list of texts"),
+        (lambda: GetMultipleChoice(choices=["a", ""]), "none of them empty"),
+        (lambda: GetDigits(count=0), "1 or more"),
+        (lambda: GetDigits(timeout_seconds=True), "whole number"),
+        (lambda: CallPhone(phone_number="100"), "E.164"),
+        (lambda: CallClient(client_name=""), "client_name"),
+        (lambda: JoinConference(conference_name=""), "conference_name"),
+        (lambda: as_json({"text": "hi"}), "no command of a routine"),
+        (lambda: as_json("HangUp"), "no command of a routine"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_when_the_command_is_made(make: Callable[[], object], why: str) -> None:
+    """The text names the command, the field and what is allowed."""
+    with pytest.raises(ConfigurationError, match=why):
+        make()
+
+
+# ---- what comes back, verb by verb
+
+ANSWERS: list[tuple[str, Callable[[Call], object], object]] = [
+    ("says: Thanks for calling", lambda call: call.listen().text, "Thanks for calling"),
+    ('presses: "90*#"', lambda call: call.digits(count=4), "90*#"),
+    ('presses: "12345"', lambda call: call.digits(), "12345"),
+    ("says: I want support please", lambda call: call.choose(["sales", "support"]), "support"),
+    ("says: yes of course", lambda call: call.yes_or_no(), True),
+    ("says: no thanks", lambda call: call.yes_or_no(), False),
+    ("says: zero zero zero zero", lambda call: call.number(), "0000"),
+    ("says: forty four", lambda call: call.number(), "44"),
+    ("says: four four", lambda call: call.number(), "44"),
+    ("says: 1984-03-07", lambda call: call.date(), "1984-03-07"),
+    ('says: the ninth of May, means: "05-09"', lambda call: call.date(), "05-09"),
+    ("says: Maria Lopez", lambda call: call.name(), "maria lopez"),
+]
+
+
+@pytest.mark.parametrize(("turn", "verb", "expected"), ANSWERS)
+def test_each_asking_verb_returns_what_was_answered(
+    stand: Stand, dial: Dial, turn: str, verb: Callable[[Call], object], expected: object
+) -> None:
+    """Under whichever key the command reports it: value, choice or digits."""
+    stand.configure(bank(turn))
+    with dial() as call:
+        answer = verb(call)
+    assert answer == expected
+    assert type(answer) is type(expected)
+
+
+VERBS: list[Callable[[Call], object]] = [
+    lambda call: call.listen(timeout=1),
+    lambda call: call.digits(count=4, timeout=1),
+    lambda call: call.choose(["a", "b"], timeout=1),
+    lambda call: call.yes_or_no(timeout=1),
+    lambda call: call.number(timeout=1),
+    lambda call: call.date(timeout=1),
+    lambda call: call.name(timeout=1),
+]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("way", ["documented", "empty", "null", "absent"])
+def test_silence_is_no_answer_in_every_way_that_it_is_reported(
+    stand: Stand, dial: Dial, verb: Callable[[Call], object], way: str
+) -> None:
+    """An empty text, null and nothing at all are alike, and are neither False nor empty text."""
+    stand.configure(bank("silence: 1", no_answer=way, timeout_scale=0.01))
+    with dial() as call:
+        answer = verb(call)
+    assert answer is NO_ANSWER
+    assert not answer
+    assert answer != ""
+    assert answer is not False
+
+
+@pytest.mark.parametrize(("turn", "error"), [("silence: 1", "timeout"), ("says: I do not know", "invalid")])
+def test_the_error_of_an_unanswered_number_is_kept(stand: Stand, dial: Dial, turn: str, error: str) -> None:
+    """GetNumber says whether nothing was heard or nothing that is a number."""
+    stand.configure(bank(turn, timeout_scale=0.01))
+    with dial() as call:
+        assert call.number(timeout=1) is NO_ANSWER
+        assert call.error == error
+
+
+def test_too_few_digits_are_lost(stand: Stand, dial: Dial) -> None:
+    """On a timeout GetDigits reports none, even if some keys were pressed."""
+    stand.configure(bank('presses: "12"', timeout_scale=0.01))
+    with dial() as call:
+        assert call.digits(count=4, timeout=1) is NO_ANSWER
+
+
+def test_after_a_timeout_the_routine_goes_on(stand: Stand, dial: Dial) -> None:
+    """The command reports and moves on to the next one."""
+    stand.configure(bank("silence: 1", "says: at last", timeout_scale=0.01))
+    with dial() as call:
+        call.expect_connected()
+        bodies = call.run([GetFreeResponse(timeout_seconds=1), GetFreeResponse(timeout_seconds=1)])
+    assert [body["value"] for body in bodies] == ["", "at last"]
+
+
+def test_say_and_play_wait_for_their_done_callback(stand: Stand, dial: Dial) -> None:
+    """Both report account and connection, and nothing else; only the address tells them apart."""
+    stand.configure(bank("hears: billing", "hears: turn_1.wav", "says: both heard"))
+    with dial() as call:
+        call.say("the billing line")
+        call.play("https://qa.example/turn_1.wav")
+        assert call.listen().text == "both heard"
+    bodies = [dict(posted.body) for posted in stand.posted("done")][:2]
+    assert bodies == [{"account_id": "lab-public", "connection_id": call.connection.connection_id}] * 2
+
+
+def test_every_command_of_a_call_has_an_address_of_its_own(stand: Stand, dial: Dial) -> None:
+    """Bodies do not name the command, so addresses must differ."""
+    stand.configure(bank())
+    with dial() as call:
+        call.say("one")
+        call.run([Say(text="two"), Say(text="three")])
+    addresses = [command["on_done"] for command in stand.commands if "on_done" in command]
+    assert len(set(addresses)) == 3
+
+
+def test_a_timeout_is_sent_in_whole_seconds(stand: Stand, dial: Dial) -> None:
+    """timeout_seconds is an int: a fraction is rounded up."""
+    stand.configure(bank("says: hello"))
+    with dial() as call:
+        call.listen(timeout=2.5)
+    assert stand.commands[0]["timeout_seconds"] == 3
+
+
+def test_an_unknown_command_can_be_passed_raw(stand: Stand, dial: Dial) -> None:
+    """It is sent as it is, and waited for by nobody."""
+    stand.configure(bank("says: hello"))
+    with dial() as call:
+        call.expect_connected()
+        assert call.run([{"name": "Say", "text": "raw"}, GetFreeResponse(timeout_seconds=5)])[1]["value"] == "hello"
+    assert stand.commands[0] == {"name": "Say", "text": "raw"}
+
+
+# ---- conversations
+
+
+def test_a_bridge_reports_transcripts_and_its_end(stand: Stand, dial: Dial) -> None:
+    """CallPhone dials a second leg; its events are flat and typed by event_type."""
+    agent = '\n  "+15550100300":\n    script: [{says: agent speaking}, {hangs_up: 0.05}]'
+    stand.configure(bank() + agent)
+    with dial() as call:
+        bridge = call.bridge("+15550100300", live_transcripts=True, do_record=True)
+        ended = bridge.wait_ended(within=5)
+        assert ended.fields["status"] == "processing"
+        assert [event.transcript for event in bridge.transcripts] == ["agent speaking"]
+        assert bridge.transcripts[0].connection_id != call.connection.connection_id
+    assert stand.commands[0]["do_record"] is True
+
+
+def test_a_client_is_bridged_without_recording_unless_told(stand: Stand, dial: Dial) -> None:
+    """CallClient records by default; so do_record is always said."""
+    stand.configure(bank() + '\n  "webrtc:agent-7":\n    script: [{hangs_up: 0.05}]')
+    with dial() as call:
+        call.bridge(client_name="agent-7").wait_ended(within=5)
+    assert stand.commands[0]["do_record"] is False
+    assert stand.commands[0]["client_name"] == "agent-7"
+
+
+def test_a_conference_ends_when_its_last_member_leaves(stand: Stand, dial: Dial) -> None:
+    """Two calls in one room share a conversation, whose end names the conference."""
+    stand.configure(bank())
+    with dial() as one, dial() as other:
+        rooms = [call.join_conference("qa-room") for call in (one, other)]
+        one.hang_up()
+        assert not rooms[1].events
+        other.hang_up()
+        ended = rooms[1].wait_ended(within=5)
+    assert ended.conference_name == "qa-room"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"event_type": "transcript", "transcript": "hi", "conversation_id": "c"},
+        {"type": "transcript", "transcript": "hi", "conversation_id": "c"},
+        {"event_type": "transcript", "conversation_id": "c", "event": {"transcript": "hi"}},
+        {"conversation_id": "c", "event": {"type": "transcript", "transcript": "hi"}},
+    ],
+)
+def test_an_event_is_read_flat_and_nested_under_both_names(body: dict[str, Any]) -> None:
+    """The pages disagree on event_type and type, and on the event field."""
+    from pytest_sipfront.sift.models import Event
+
+    event = Event.read(body)
+    assert (event.type, event.transcript, event.conversation_id) == ("transcript", "hi", "c")

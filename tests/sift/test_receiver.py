@@ -1,0 +1,206 @@
+"""The receiver of callbacks, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from pytest_sipfront.background import Background
+from pytest_sipfront.secret import Secret
+from pytest_sipfront.sift.receiver import LARGEST_BODY, Receiver, bind
+from pytest_sipfront.sift.record import Record
+
+ACCOUNT, ID = "a0a0a0a0a0a0a0a0", "c1c1c1c1c1c1c1c1"
+
+
+@contextmanager
+def receiving(background: Background, **options: Any) -> Iterator[Receiver]:
+    token = Secret("t" * 24)
+    record = Record(scrub=token.scrub, account_id=ACCOUNT)
+    receiver = Receiver(record, bind("127.0.0.1", 0), token=token.reveal(), **options)
+    background.wait(receiver.start)
+    try:
+        yield receiver
+    finally:
+        background.wait(receiver.stop)
+
+
+@pytest.fixture
+def receiver(background: Background) -> Iterator[Receiver]:
+    with receiving(background) as running:
+        yield running
+
+
+_CLIENT = httpx.Client(trust_env=False)
+
+
+def post(url: str, body: object, **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return _CLIENT.post(url, content=content, headers=headers)
+
+
+def test_a_status_callback_is_recorded_with_its_time_and_place(receiver: Receiver) -> None:
+    """Account and connection, as the incoming callback has them; the answer holds no routine, which would start one."""
+    inbox = receiver.record.open("call")
+    body = {"account_id": ACCOUNT, "connection": {"connection_id": ID, "status": "connected"}}
+    answer = post(receiver.address("call", "status"), body)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert inbox.progress.status == "connected"
+    received = receiver.record.everything
+    assert [one.number for one in received] == [1]
+    assert received[0].kind == "status"
+    assert received[0].moment.utcoffset() is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"connection_id": ID, "status": "connecting"}, {"connection": {"connection_id": ID, "status": "connecting"}}],
+)
+def test_a_status_callback_is_understood_flat_and_nested(receiver: Receiver, body: dict[str, Any]) -> None:
+    """Its body is on no page."""
+    inbox = receiver.record.open("call")
+    post(receiver.address("call", "status"), body)
+    assert inbox.progress.connection.connection_id == ID
+
+
+def test_a_done_callback_is_known_by_its_address(receiver: Receiver) -> None:
+    """Say and Play report nothing that tells them apart."""
+    inbox = receiver.record.open("call")
+    inbox.names |= {1: "Say", 2: "Play"}
+    post(receiver.address("call", "done", 2), {"account_id": ACCOUNT, "connection_id": ID})
+    assert list(inbox.progress.answers) == [2]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "applcation/json", "applicaiton/json", "json", "text/plain", "application/octet-stream"],
+)
+def test_any_content_type_is_read_as_json(receiver: Receiver, kind: str) -> None:
+    """The pages misspell it in three ways."""
+    inbox = receiver.record.open("call")
+    post(receiver.address("call", "status"), {"connection_id": ID, "status": "connected"}, **{"Content-Type": kind})
+    assert inbox.progress.status == "connected"
+
+
+def test_a_form_is_read_too(receiver: Receiver) -> None:
+    """A guide shows form encoding where its page says JSON."""
+    inbox = receiver.record.open("call")
+    post(receiver.address("call", "status"), f"connection_id={ID}&status=connected".encode())
+    assert inbox.progress.status == "connected"
+
+
+def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None:
+    """`routine` is required there; an empty one leaves the call to the test."""
+    body = {
+        "account_id": ACCOUNT,
+        "connection": {"connection_id": ID, "status": "connected", "from": "+15550100999", "to": "+15550100300"},
+    }
+    for _ in range(2):
+        assert post(receiver.incoming_url, body).json() == {"routine": []}
+    claimed = receiver.record.claim("+15550100300", 0.0, 0.0)
+    assert claimed is not None
+    assert claimed.from_ == "+15550100999"
+    assert receiver.record.claim(None, 0.0, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("segments", "body", "why"),
+    [
+        (("nobody", "status"), {"connection_id": ID, "status": "connected"}, "no call of this session"),
+        (("call", "done", 7), {"connection_id": ID}, "no command 7"),
+        (("call", "dance"), {}, "no callback has this address"),
+        (("call", "done", "x"), {}, "no callback has this address"),
+        (("call", "status"), {"account_id": "other", "status": "connected"}, "another account"),
+        (("call", "status"), {"unknown": 1}, "tells of no connection"),
+        (("call", "status"), [1, 2], "no JSON object"),
+        (("call", "status"), b"\xff\xfe", "no JSON object"),
+        (("call", "status"), b"[" * 100_000, "no JSON object"),
+        (("call", "status"), b"", "no JSON object"),
+        (("incoming",), {"connection": {"status": "connected"}}, "tells of no connection"),
+    ],
+)
+def test_what_arrives_for_nobody_is_kept_with_the_reason(
+    receiver: Receiver, segments: tuple[object, ...], body: object, why: str
+) -> None:
+    """It is answered all the same, and shown."""
+    receiver.record.open("call")
+    assert post(receiver.address(*segments), body).status_code == 200
+    assert why in receiver.record.strays[-1].for_nobody
+
+
+def test_a_body_beyond_the_limit_is_refused_and_noted(receiver: Receiver) -> None:
+    """One megabyte is plenty."""
+    answer = post(receiver.address("call", "status"), b"x" * (LARGEST_BODY + 1))
+    assert answer.status_code == 413
+    assert "too large" in receiver.record.strays[-1].for_nobody
+
+
+@pytest.mark.parametrize("path", ["/", "/call/status", f"/{'u' * 24}/call/status"])
+def test_an_address_without_the_secret_leads_nowhere(receiver: Receiver, path: str) -> None:
+    """Whoever does not know the session's segment cannot report anything."""
+    inbox = receiver.record.open("call")
+    address = receiver.address("").partition("/tttt")[0] + path
+    assert post(address, {"connection_id": ID, "status": "finished"}).status_code == 404
+    assert inbox.progress.status == ""
+
+
+def test_the_secret_of_the_addresses_is_not_shown(receiver: Receiver) -> None:
+    """Neither the record nor the timeline gives it away."""
+    inbox = receiver.record.open("call")
+    body = {"connection_id": ID, "status": "connected", "status_url": receiver.address("call", "status")}
+    post(receiver.address("call", "status"), body)
+    post(receiver.address("x", "y", "z"), body)
+    shown = f"{receiver.record.everything} {inbox.timeline}"
+    assert "t" * 24 not in shown
+    assert "[secret]" in shown
+
+
+def test_each_session_has_a_secret_of_its_own() -> None:
+    """Unguessable, and new every time."""
+    listening = [bind("127.0.0.1", 0) for _ in range(2)]
+    one, other = (Receiver(Record(), socket) for socket in listening)
+    assert one.token != other.token
+    assert len(one.token) >= 32
+    for socket in listening:
+        socket.close()
+
+
+def test_the_receiver_is_reached_from_this_machine_only() -> None:
+    """It binds 127.0.0.1 unless told."""
+    listening = bind("127.0.0.1", 0)
+    assert Receiver(Record(), listening).address("x").startswith("http://127.0.0.1:")
+    listening.close()
+
+
+def test_addresses_are_those_of_the_tunnel_where_there_is_one(background: Background) -> None:
+    """What Sift is told is the public URL, with its path."""
+    with receiving(background, public_url="https://qa.example/hook/") as receiver:
+        assert receiver.address("call", "done", 3) == f"https://qa.example/hook/{'t' * 24}/call/done/3"
+
+
+def test_repeats_are_recorded_and_change_nothing(receiver: Receiver) -> None:
+    """The first answer of a command stands."""
+    inbox = receiver.record.open("call")
+    inbox.names[1] = "GetDigits"
+    for digits in ("12", "12", "34"):
+        post(receiver.address("call", "done", 1), {"connection_id": ID, "digits": digits})
+    assert inbox.progress.answers[1]["digits"] == "12"
+    assert len(receiver.record.everything) == 3
+
+
+def test_many_at_once_are_all_recorded_in_one_order(receiver: Receiver) -> None:
+    """Numbers are gapless and times never go back."""
+    inbox = receiver.record.open("call")
+    inbox.names.update(dict.fromkeys(range(100), "Say"))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: post(receiver.address("call", "done", n), {"connection_id": ID}), range(100)))
+    received = receiver.record.everything
+    assert [one.number for one in received] == list(range(1, 101))
+    assert [one.at for one in received] == sorted(one.at for one in received)
+    assert len(inbox.progress.answers) == 100
