@@ -63,7 +63,8 @@ class MarkedTests:
                 return _not_launched(order)
             record = recorder(item.user_properties)
             result = self._session.wait(self._session.launch(order, record), record)
-        except (SipfrontError, SipfrontWarning) as error:  # a session may make errors of warnings
+        # A session may make errors of warnings; a limit of pytest-timeout interrupts the wait somewhere deep within.
+        except (SipfrontError, SipfrontWarning, pytest.fail.Exception) as error:
             raise_in(item.obj, error)
         self._done[item] = _Done(order, result, time.monotonic() - began)
         return result
