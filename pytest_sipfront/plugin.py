@@ -15,6 +15,7 @@ from pytest_sipfront.reports.properties import forget
 from pytest_sipfront.state import STATE, WORKER_LAB, State
 
 __all__ = ["sipfront", "sipfront_lab", "sipfront_run"]
+pytest_plugins = ["pytest_sipfront.sift.plugin"]  # without this plugin there is none of it either
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -32,7 +32,7 @@ FLOORS = (
     {"plugin"},
 )
 ONLY_LAB_STARTERS = {"access", "fixtures", "state"}
-SIFT_CLIENT = {"__init__", "client", "models", "routine", "receiver"}
+SIFT_CLIENT = {"client", "models", "routine", "reading", "receiver", "record", "progress", "timeline"}
 CLIENTS = {"errors", "secret", "http", "sipfront", "sift"}
 
 

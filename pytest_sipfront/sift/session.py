@@ -85,7 +85,7 @@ def _open(settings: SiftSettings, access: Access) -> Line:
             f"the receiver of Sift's callbacks cannot listen on {host}:{port}: {reason}",
             hint="Set --sift-listen (SIFT_LISTEN, ini sift_listen) to a free address; with several workers, port 0.",
         ) from None
-    token = Secret(access.token or secrets.token_urlsafe(24))
+    token = access.token or Secret(secrets.token_urlsafe(24))
     record = Record(scrub=lambda text: access.credentials.scrub(token.scrub(text)), account_id=access.account_id)
     receiver = Receiver(record, listening, settings.callback_url, token.reveal())
     http = SiftHttp(access.base_url, access.credentials, service="Sift", trust_env=not access.on_lab)

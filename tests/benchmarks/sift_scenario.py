@@ -32,7 +32,7 @@ def main() -> None:
     finally:
         stand.close()
     shown = f"median {statistics.median(added):.1f}, worst {max(added):.1f} of {ROUNDS} scenarios of {STEPS} steps"
-    print(f"{shown}: milliseconds a step, at most {LIMIT_MS:g} wanted")  # noqa: T201 - a benchmark's output
+    print(f"{shown}: milliseconds a step, at most {LIMIT_MS:g} wanted")
 
 
 if __name__ == "__main__":
