@@ -188,7 +188,7 @@ def test_somebody_else_behind_the_callback_url_is_noticed(stand: Stand, pytester
     """A tunnel that leads to another service would swallow every callback."""
     result = run(pytester, call("pass"), f"--sift-callback-url={stand.url}")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*somebody else answers there, with 404 Not Found*"])
+    result.stdout.fnmatch_lines(["*somebody else answers there, with 401 Unauthorized*"])
 
 
 def test_sift_on_the_internet_cannot_reach_this_machine_by_itself(

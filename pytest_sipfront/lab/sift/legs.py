@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -70,7 +71,10 @@ class Connections:
         self._legs: list[Leg] = []
         self._by_id: dict[str, Leg] = {}
 
-    def __iter__(self) -> Any:
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def __iter__(self) -> Iterator[Leg]:
         return iter(self._legs)
 
     def add(self, leg: Leg) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_sipfront.lab.config import FaultSpec
 from pytest_sipfront.lab.kinds import Choice, Flag, Json, ListOf, MapOf, Number, Text, Whole
-from pytest_sipfront.lab.loading import FAULT_FIELDS
 from pytest_sipfront.lab.schema import Field, Section
 from pytest_sipfront.lab.sift.config import BUSY, CONNECTS, NO_ANSWER, CallbackFault, Callee, Caller, SiftSpec, Turn
 
@@ -71,25 +71,22 @@ _CALLBACK = Section(
     },
     CallbackFault,
 )
-_FAULT = Section(
-    "a fault",
-    {"on": Field(Choice("create", "routine", "retrieve", "list", "any"), "any"), **FAULT_FIELDS},
-    FaultSpec,
-)
-SIFT = Section(
-    "sift",
-    {
-        "callees": Field(MapOf(_CALLEE), {}),
-        "callers": Field(ListOf(_CALLER), ()),
-        "page_size": Field(Whole(low=1), 20),
-        "takes": Field(_SECONDS, 0.0),
-        "timeout_scale": Field(_SECONDS, 1.0),
-        "no_answer": Field(Choice("documented", "empty", "null", "absent"), "documented"),
-        "created": Field(Choice("bare", "wrapped", "id", "empty"), "bare"),
-        "done_on_hangup": Field(Flag(), False),
-        "numbers": Field(ListOf(_TEXT), ()),
-        "faults": Field(ListOf(_FAULT), ()),
-        "callbacks": Field(ListOf(_CALLBACK), ()),
-    },
-    SiftSpec,
-)
+FAULTS_ON = ("create", "routine", "retrieve", "list", "applications", "conversations", "media", "numbers", "any")
+SIFT_FIELDS = {
+    "callees": Field(MapOf(_CALLEE), {}),
+    "callers": Field(ListOf(_CALLER), ()),
+    "page_size": Field(Whole(low=1), 20),
+    "takes": Field(_SECONDS, 0.0),
+    "timeout_scale": Field(_SECONDS, 1.0),
+    "no_answer": Field(Choice("documented", "empty", "null", "absent"), "documented"),
+    "created": Field(Choice("bare", "wrapped", "id", "empty"), "bare"),
+    "done_on_hangup": Field(Flag(), False),
+    "numbers": Field(ListOf(_TEXT), ()),
+    "callbacks": Field(ListOf(_CALLBACK), ()),
+}
+
+
+def sift_section(fault_fields: Mapping[str, Field]) -> Section[SiftSpec]:
+    """Return the kind of the section; `fault_fields` are the keys that every fault of a lab file has."""
+    fault = Section("a fault", {"on": Field(Choice(*FAULTS_ON), "any"), **fault_fields}, FaultSpec)
+    return Section("sift", {**SIFT_FIELDS, "faults": Field(ListOf(fault), ())}, SiftSpec)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from pytest_sipfront.lab.account import Refusal
 from pytest_sipfront.lab.faults import Answer, Subject, error_answer, spoil
-from pytest_sipfront.lab.gateway import Dropped
+from pytest_sipfront.lab.gateway import DROPPED, Dropped
 from pytest_sipfront.lab.reading import authorization_kind, authorized, read_fields
 from pytest_sipfront.lab.sift.callee import LISTENING
 from pytest_sipfront.lab.sift.conversations import CONVERSING
@@ -22,6 +22,7 @@ from pytest_sipfront.lab.sift.legs import Leg
 from pytest_sipfront.lab.sift.stand import SiftStand
 
 PREFIX = "/v0"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _NUMBER = re.compile(r"\+[1-9][0-9]{4,14}")
 _COMMANDS = ("Say", "Play", *LISTENING, *CONVERSING, "HangUp")
 _NO_LEG = Subject()
@@ -45,28 +46,36 @@ def sift_routes(stand: Callable[[], SiftStand]) -> list[Route]:
         ("GET", "/availablenumbers/{country}", "numbers", _available),
     )
     routes = [
-        Route(PREFIX + path, _served(stand, kind, handler), methods=[method]) for method, path, kind, handler in table
+        Route(PREFIX + path, _served(stand, kind, _pattern(path), handler), methods=[method])
+        for method, path, kind, handler in table
     ]
-    return [*routes, Route("/lab/sift", _shown(stand))]
+    unknown = Route(PREFIX + "/{rest:path}", _served(stand, "unknown", f"{PREFIX}/:rest", _unknown), methods=_METHODS)
+    return [*routes, unknown, Route("/lab/sift", _shown(stand))]
 
 
-def _served(stand: Callable[[], SiftStand], kind: str, handler: Handler) -> Any:
+def _pattern(path: str) -> str:
+    return PREFIX + re.sub(r"{(\w+)}", r":\1", path)
+
+
+def _served(stand: Callable[[], SiftStand], kind: str, pattern: str, handler: Handler) -> Any:
     async def serve(request: Request) -> Response:
         now = stand()
         header = request.headers.get("authorization", "")
         entry = now.recorder.record(
             request.method, request.url.path, authorization_kind(header), request.headers.get("content-type", "")
         )
-        now.recorder.count(f"sift-{kind}", request.url.path)
+        now.recorder.count(f"sift-{kind}", pattern)
         try:
             if not _let_in(now, header):
                 raise Refusal(401, "Invalid account_id or auth_token")  # noqa: TRY301
             if request.method == "POST":
                 request.state.fields = entry.body = await read_fields(request)
-            return await _answered(now, kind, handler, request)
+            answer = await _answered(now, kind, handler, request)
         except Refusal as refusal:
             entry.status = refusal.status
             return _response(Answer(body={"error": refusal.text}, status=refusal.status))
+        entry.status = DROPPED if isinstance(answer, Dropped) else answer.status_code
+        return answer
 
     return serve
 
@@ -158,6 +167,10 @@ def _leg(stand: SiftStand, request: Request) -> Leg:
     if leg is None:
         raise Refusal(404, "Connection not found")
     return leg
+
+
+async def _unknown(_: SiftStand, request: Request) -> Answer:
+    raise Refusal(404, f"No such resource: {request.method} {request.url.path}")
 
 
 def _fields(request: Request) -> Mapping[str, Any]:

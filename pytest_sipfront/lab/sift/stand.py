@@ -24,7 +24,19 @@ class SiftStand:
         account: Account,
         recorder: Recorder,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        started: float = 0.0,
     ) -> None:
+        """Prepare; nobody calls yet.
+
+        Args:
+            spec: The lab file's section.
+            account: Whose credentials are asked for.
+            recorder: Where requests are noted.
+            pause: Holds an answer back for some seconds.
+            started: Since when the times that are shown count, in monotonic seconds.
+        """
+        self._started = started
         self.spec, self.account, self.recorder, self.pause = spec, account, recorder, pause
         self.faults = FaultBook(spec.faults)
         self.exchange = Exchange(spec, account.public_key or ANY_ACCOUNT)
@@ -42,6 +54,16 @@ class SiftStand:
         """End every call."""
         await self.exchange.close()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many calls there were, and how many callbacks were posted and lost on purpose."""
+        postman = self.exchange.postman
+        return {
+            "calls": len(self.exchange.connections),
+            "callbacks": len(postman.posted),
+            "callbacks_lost": postman.lost,
+        }
+
     def as_json(self) -> dict[str, Any]:
         """Return what happened so far, for tests and people: connections with their commands, and callbacks."""
         postman = self.exchange.postman
@@ -49,7 +71,7 @@ class SiftStand:
             "connections": [{**leg.as_json(), "commands": leg.commands} for leg in self.exchange.connections],
             "callbacks": [
                 {
-                    "time": posted.time,
+                    "time": posted.time - self._started,
                     "kind": posted.kind,
                     "connection_id": posted.connection_id,
                     "body": dict(posted.body),
