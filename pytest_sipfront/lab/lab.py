@@ -91,7 +91,8 @@ class Lab:
     async def _perform(self, account: Account, run: Run) -> None:
         finding = Finding(state="stopped", description="The lab was stopped")
         try:
-            finding = await self.executor.execute(run.test, run.parameters)
+            async with self.sift.called_by_run(run.parameters):
+                finding = await self.executor.execute(run.test, run.parameters)
         except Exception as error:  # noqa: BLE001 - whatever breaks in an executor is this run's result
             finding = Finding(state="errored", description=f"{type(error).__name__}: {error}")
         finally:

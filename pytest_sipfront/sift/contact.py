@@ -40,7 +40,7 @@ class Sent:
 
 
 class Contact:
-    """One call as far as Sift's API and callbacks are concerned."""
+    """One call as far as Sift's API and callbacks are concerned. It `began` when it was prepared or came in, UTC."""
 
     def __init__(self, line: Line, whom: str, patience: Patience | None = None) -> None:
         """Prepare a call with `whom`; nothing is sent.
@@ -51,6 +51,7 @@ class Contact:
             patience: Instead of the line's.
         """
         self.whom = whom
+        self.began = line.record.now()
         self.patience = patience or line.patience
         self._line = line
         self._key = secrets.token_urlsafe(12)

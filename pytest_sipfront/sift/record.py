@@ -124,8 +124,8 @@ class Record:
             clock: Monotonic seconds.
             now: This machine's calendar.
         """
-        self.scrub, self.clock = scrub, clock
-        self._account_id, self._now = account_id, now
+        self.scrub, self.clock, self.now = scrub, clock, now
+        self._account_id = account_id
         self._lock = threading.Lock()
         self._count = 0
         self._everything: deque[Received] = deque(maxlen=KEPT)
@@ -151,7 +151,7 @@ class Record:
         with self._lock:
             self._count += 1
             self._everything.append(
-                Received(number=self._count, at=self.clock(), moment=self._now(), kind=kind, body=line, for_nobody=why)
+                Received(number=self._count, at=self.clock(), moment=self.now(), kind=kind, body=line, for_nobody=why)
             )
 
     @property

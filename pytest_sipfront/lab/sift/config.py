@@ -10,6 +10,7 @@ from typing import Any
 from pytest_sipfront.lab.config import FaultSpec
 
 CONNECTS, BUSY, NO_ANSWER = "connects", "busy", "no_answer"
+APPLICATION, RUN = "application", "run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +52,14 @@ class Callee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls the number `to` once an application answers it, `after` so many seconds."""
+    """Who calls the number `to`, `after` so many seconds: once an application answers it, or whenever a run dials it.
+
+    `on` is "application" or "run".
+    """
 
     from_: str
     to: str
+    on: str = APPLICATION
     after: float = 0.0
     client_data: Any = None
     script: tuple[Turn, ...] = ()

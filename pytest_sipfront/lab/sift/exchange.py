@@ -70,8 +70,8 @@ class Exchange:
         self._watch(leg)
         await reported
 
-    async def receive(self, caller: Caller, application: Mapping[str, Any]) -> None:
-        """Let `caller` call a number that `application` answers."""
+    async def receive(self, caller: Caller, application: Mapping[str, Any]) -> Leg:
+        """Let `caller` call a number that `application` answers, and return the connection."""
         await asyncio.sleep(caller.after)
         leg = Leg(caller.to, caller.from_, "incoming", Listener(caller.script), client_data=caller.client_data)
         leg.enter(CONNECTED)
@@ -79,11 +79,17 @@ class Exchange:
         url = application.get("on_incoming")
         if not url:
             self._obey(leg, {"routine": application.get("default_routine")}, leg.routine)
-            return
+            self._watch(leg)
+            return leg
         number = leg.routine
         body = {"account_id": self.account_id, "connection": leg.as_json()}
         self._obey(leg, await self.postman.post("incoming", leg, url, body), number)
         self._watch(leg)
+        return leg
+
+    async def end(self, leg: Leg) -> None:
+        """Let whoever called hang up."""
+        await self._end(leg, FINISHED)
 
     # ---- routines
 

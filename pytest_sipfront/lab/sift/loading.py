@@ -8,7 +8,18 @@ from typing import Any
 from pytest_sipfront.lab.config import FaultSpec
 from pytest_sipfront.lab.kinds import Choice, Flag, Json, ListOf, MapOf, Number, Text, Whole
 from pytest_sipfront.lab.schema import Field, Section
-from pytest_sipfront.lab.sift.config import BUSY, CONNECTS, NO_ANSWER, CallbackFault, Callee, Caller, SiftSpec, Turn
+from pytest_sipfront.lab.sift.config import (
+    APPLICATION,
+    BUSY,
+    CONNECTS,
+    NO_ANSWER,
+    RUN,
+    CallbackFault,
+    Callee,
+    Caller,
+    SiftSpec,
+    Turn,
+)
 
 _SECONDS = Number(low=0)
 _TEXT = Text(verbatim=True)
@@ -46,6 +57,7 @@ _CALLER = Section(
     {
         "from": Field(_TEXT),
         "to": Field(_TEXT),
+        "on": Field(Choice(APPLICATION, RUN), APPLICATION),
         "after": Field(_SECONDS, 0.0),
         "client_data": Field(Json(), None),
         "script": _SCRIPT,
