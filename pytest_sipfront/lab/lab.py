@@ -41,7 +41,14 @@ class Lab:
         self.account = Account(file=file)
         self.faults = FaultBook(file.faults)
         self.recorder = Recorder(started=self.started)
-        self.sift = SiftStand(file.sift or SiftSpec(), file.account, self.recorder, self.pause, started=self.started)
+        self.sift = SiftStand(
+            file.sift or SiftSpec(),
+            file.account,
+            self.recorder,
+            self.pause,
+            started=self.started,
+            telephony=getattr(executor, "exchange", None),
+        )
 
     async def configure(self, text: str, directory: Path | None = None) -> None:
         """Replace the file by `text`, cancel what is open and start counting anew.

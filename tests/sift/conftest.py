@@ -108,15 +108,15 @@ def ask(line: Line) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def line(running_stand: Stand) -> Iterator[Line]:
     """An open line to the stand-in, one for all tests as it is one for a session."""
-    with open_line(running_stand) as opened:
+    with open_line(running_stand.url) as opened:
         yield opened
 
 
 class open_line:  # noqa: N801 - reads as a function
     """A line to a stand-in, as a context manager."""
 
-    def __init__(self, stand: Stand, patience: Patience = QUICK) -> None:
-        http = SiftHttp(stand.url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
+    def __init__(self, url: str, patience: Patience = QUICK) -> None:
+        http = SiftHttp(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
         record = Record(account_id="lab-public")
         self.line = Line(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
 

@@ -18,7 +18,7 @@ def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
     numbers = [f"+1555010{1000 + n}" for n in range(CALLS)]
     callees = "\n".join(f'  "{number}": {{script: [{{says: this is {number}}}]}}' for number in numbers)
     stand.configure(f"callees:\n{callees}")
-    with open_line(stand, PATIENT) as line:
+    with open_line(stand.url, PATIENT) as line:
 
         def scenario(number: str) -> str:
             with Call(Contact(line, number), {"phone_number": number}) as call:

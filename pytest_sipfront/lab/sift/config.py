@@ -43,11 +43,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callee:
-    """Who answers a number: whether, after how many seconds, and what it says and does then."""
+    """Who answers a number: whether, after how many seconds, and what it says and does then.
+
+    Attributes:
+        phone: The real phone that answers instead, where calls can be placed.
+        words: What that phone's prompts say, where the catalogue does not know.
+    """
 
     answer: str = CONNECTS
     rings: float = 0.0
     script: tuple[Turn, ...] = ()
+    phone: str | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ _CALLEE = Section(
         "answer": Field(Choice(CONNECTS, BUSY, NO_ANSWER), CONNECTS),
         "rings": Field(_SECONDS, 0.0),
         "script": _SCRIPT,
+        "phone": Field(_TEXT, None),
+        "words": Field(MapOf(_TEXT), {}),
     },
     Callee,
 )

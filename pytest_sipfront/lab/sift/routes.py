@@ -50,7 +50,8 @@ def sift_routes(stand: Callable[[], SiftStand]) -> list[Route]:
         for method, path, kind, handler in table
     ]
     unknown = Route(PREFIX + "/{rest:path}", _served(stand, "unknown", f"{PREFIX}/:rest", _unknown), methods=_METHODS)
-    return [*routes, unknown, Route("/lab/sift", _shown(stand))]
+    recordings = Route("/lab/sift/{id}/{name}.wav", _recording(stand))
+    return [*routes, unknown, Route("/lab/sift", _shown(stand)), recordings]
 
 
 def _pattern(path: str) -> str:
@@ -235,3 +236,12 @@ def _shown(stand: Callable[[], SiftStand]) -> Any:
         return Response(json.dumps(stand().as_json()), media_type="application/json")
 
     return show
+
+
+def _recording(stand: Callable[[], SiftStand]) -> Any:
+    async def send(request: Request) -> Response:
+        leg = stand().exchange.connections.find(request.path_params["id"])
+        sound = leg.far.recordings.get(request.path_params["name"]) if leg is not None else None
+        return Response(sound, media_type="audio/wav") if sound is not None else Response(status_code=404)
+
+    return send

@@ -29,6 +29,7 @@ class SiftStand:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         started: float = 0.0,
+        telephony: Any = None,
     ) -> None:
         """Prepare; nobody calls yet.
 
@@ -38,11 +39,12 @@ class SiftStand:
             recorder: Where requests are noted.
             pause: Holds an answer back for some seconds.
             started: Since when the times that are shown count, in monotonic seconds.
+            telephony: Reaches the lab's real phones; None where there are none.
         """
         self._started = started
         self.spec, self.account, self.recorder, self.pause = spec, account, recorder, pause
         self.faults = FaultBook(spec.faults)
-        self.exchange = Exchange(spec, account.public_key or ANY_ACCOUNT)
+        self.exchange = Exchange(spec, account.public_key or ANY_ACCOUNT, telephony)
         self.applications: list[dict[str, Any]] = []
 
     def answer_with(self, application: dict[str, Any]) -> None:
@@ -94,7 +96,15 @@ class SiftStand:
         """Return what happened so far, for tests and people: connections with their commands, and callbacks."""
         postman = self.exchange.postman
         return {
-            "connections": [{**leg.as_json(), "commands": leg.commands} for leg in self.exchange.connections],
+            "connections": [
+                {
+                    **leg.as_json(),
+                    "commands": leg.commands,
+                    "recordings": list(leg.far.recordings),
+                    "complaints": leg.far.complaints,
+                }
+                for leg in self.exchange.connections
+            ],
             "callbacks": [
                 {
                     "time": posted.time - self._started,
