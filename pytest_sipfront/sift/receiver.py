@@ -89,8 +89,8 @@ class Receiver:
         return Starlette(routes=[Route("/{rest:path}", self._receive, methods=["GET", "POST", "PUT"])])
 
     async def _receive(self, request: Request) -> Response:
-        token, *segments = request.path_params["rest"].split("/")
-        if not secrets.compare_digest(token.encode(), self.token.encode()):
+        segments = self._own(request.path_params["rest"].split("/"))
+        if segments is None:
             self.record.keep(UNKNOWN, f"{request.method} {request.url.path}", _NOBODY)
             return Response(status_code=404)
         if segments[:1] == ["check"]:
@@ -109,6 +109,13 @@ class Receiver:
             self.record.deliver(kind, call, number, read_body(raw), raw)
         # a routine in an answer would start one, so there is none; an incoming call's answer must have one
         return JSONResponse({"routine": []} if kind == INCOMING else {})
+
+    def _own(self, segments: list[str]) -> list[str] | None:
+        """Return what follows the secret segment; None without it. Before it may stand a path that a proxy left."""
+        for place, segment in enumerate(segments[:DEEPEST]):
+            if secrets.compare_digest(segment.encode(), self.token.encode()):
+                return segments[place + 1 :]
+        return None
 
 
 def read_body(raw: str) -> Any:

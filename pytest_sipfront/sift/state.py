@@ -67,7 +67,9 @@ def start(config: pytest.Config) -> SiftState:
             return lab_access(lab())
         return account_access(settings.base_url)
 
-    session = SiftSession(settings, access, dialling=not config.getoption("setuponly", default=False))
+    session = SiftSession(
+        settings, config.stash[STATE].settings, access, dialling=not config.getoption("setuponly", default=False)
+    )
     config.stash[SIFT] = SiftState(session)
     config.add_cleanup(session.close)
     return config.stash[SIFT]

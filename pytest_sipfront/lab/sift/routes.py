@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from starlette.requests import Request
@@ -200,8 +201,28 @@ async def _create_application(stand: SiftStand, request: Request) -> Answer:
     return Answer(body=application)
 
 
-async def _conversations(stand: SiftStand, _: Request) -> Answer:
-    return Answer(body=_page([talk.as_json() for talk in stand.exchange.conversations.talks]))
+async def _conversations(stand: SiftStand, request: Request) -> Answer:
+    least, most = _moment(request, "min_created"), _moment(request, "max_created")
+    changed = _moment(request, "updated_after")
+    talks = [
+        talk
+        for talk in stand.exchange.conversations.talks
+        if (least is None or talk.start >= least)
+        and (most is None or talk.start <= most)
+        and (changed is None or (talk.end or talk.start) >= changed)
+    ]
+    return Answer(body=_page([talk.as_json() for talk in talks]))
+
+
+def _moment(request: Request, name: str) -> datetime | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(400, f"{name} must be an ISO 8601 time") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 async def _conversation(stand: SiftStand, request: Request) -> Answer:
