@@ -82,7 +82,9 @@ class Contact:
         try:
             created = self._line.ask(self._line.client.create_connection, status_url=url, **endpoint)
         except (PlatformUnavailable, UnreadableAnswer) as error:
-            if getattr(error, "arrived", True) and self._is_known():
+            if not getattr(error, "arrived", True):
+                raise self.explained(error) from None
+            if self._is_known():
                 self.timeline.add(NOTED, "dialled all the same", str(error))
                 return
             raise self.explained(error, "The call may have been placed; it is not placed again.") from None

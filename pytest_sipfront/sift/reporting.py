@@ -36,12 +36,15 @@ def record(properties: list[tuple[str, object]], calls: Iterable[Call]) -> None:
 def attach(report: pytest.TestReport, calls: Iterable[Call], error: BaseException | None) -> None:
     """Show the timelines: with the failure where there is one, which then reaches JUnit too."""
     longrepr: Any = report.longrepr
+    told = str(error.evidence.get("timeline", "")).strip() if isinstance(error, Explained) else ""
     for call in calls:
-        title = f"sift: {call!r}"
-        if error is None or isinstance(error, Explained) or not hasattr(longrepr, "addsection"):
-            report.sections.append((title, str(call.timeline)))
+        title, timeline = f"sift: {call!r}", str(call.timeline)
+        if told and timeline.strip().startswith(told):
+            continue  # the error itself shows it
+        if error is not None and hasattr(longrepr, "addsection"):
+            longrepr.addsection(title, timeline)
         else:
-            longrepr.addsection(title, str(call.timeline))
+            report.sections.append((title, timeline))
 
 
 def _put(properties: list[tuple[str, object]], name: str, value: object) -> None:

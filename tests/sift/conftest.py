@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Callable, Iterator
 from textwrap import indent
@@ -26,6 +27,10 @@ from pytest_sipfront.sift.receiver import Receiver
 from pytest_sipfront.sift.receiver import bind as bind_receiver
 from pytest_sipfront.sift.record import Record
 from pytest_sipfront.sift.watch import Patience
+
+# A session inside a session forgets what it imported; what is here already, it need not import again.
+for module in ("anyio._backends._asyncio", "httpcore", "hypothesis", "jiwer", "pytest_sipfront.sift.calls"):
+    importlib.import_module(module)
 
 BANK = "+15550100200"
 QUICK = Patience(callback=5.0, poll=0.2, settle=0.15)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-import pytest_sipfront.sift.calls  # noqa: F401 - an inner session forgets what it imports first
 from pytest_sipfront.lab.process import LabError, LabHandle, LabProcess, start_lab
 
 BANK = "+15550100200"

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import pytest_sipfront.sift.calls  # noqa: F401 - an inner session forgets what it imports first
 from pytest_sipfront.runs.run import RunResult
 from pytest_sipfront.sift.matching import pair, same_number
 from pytest_sipfront.sift.models import Connection

@@ -6,8 +6,6 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-import pytest_sipfront.sift.calls
-import pytest_sipfront.sift.plugin  # noqa: F401 - an inner session forgets what it imports first
 from tests.sift.conftest import BANK, Stand, bank
 
 
