@@ -29,6 +29,7 @@ def platform_access(settings: Settings) -> Access:
     Raises:
         ConfigurationError: Credentials are missing: an error, never a skip, since a skipped suite looks green.
     """
+    __tracebackhide__ = True
     keys = find_keys()
     if isinstance(keys, str):
         raise ConfigurationError(
@@ -56,14 +57,13 @@ class OwnLab:
         Raises:
             ConfigurationError: It is no lab file; the text has file, line and what is allowed.
         """
-        from pytest_sipfront.lab.engine import available_engine  # noqa: PLC0415 - only sessions on the lab pay
-        from pytest_sipfront.lab.loading import load_path  # noqa: PLC0415
-        from pytest_sipfront.lab.schema import LabFileError  # noqa: PLC0415
+        from pytest_sipfront.lab.checking import check_lab_file  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab.process import LabError  # noqa: PLC0415
 
         if self._settings.lab_file is not None:
             try:
-                load_path(self._settings.lab_file, available_engine())
-            except LabFileError as error:
+                check_lab_file(self._settings.lab_file)
+            except LabError as error:
                 raise ConfigurationError(str(error)) from None
 
     def describe(self) -> dict[str, str]:
@@ -72,6 +72,7 @@ class OwnLab:
         Raises:
             ConfigurationError: It did not start.
         """
+        __tracebackhide__ = True
         from pytest_sipfront.lab.process import LabError, start_lab  # noqa: PLC0415 - only sessions on the lab pay
 
         if self._process is None:
@@ -91,5 +92,6 @@ class OwnLab:
 
 def lab_access(describe: Callable[[], Mapping[str, Any]]) -> Access:
     """Return the access to the lab that `describe` tells of."""
+    __tracebackhide__ = True
     lab = describe()
     return Access(base_url=lab["url"], public_key=Secret(lab["public_key"]), secret_key=Secret(lab["secret_key"]))

@@ -39,6 +39,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """Check marks while their module is collected, so that a mistake is a collection error of that module."""
+    __tracebackhide__ = True
     made = yield
     check = collector.config.stash[STATE].marked.check
     for item in made if isinstance(made, list) else [made]:
