@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def sipfront(request: pytest.FixtureRequest) -> Sipfront:
     """Launch Sipfront runs from a test's body: `sipfront.run(test="Basic call")`, `launch`, `tests`, `projects`."""
     state = request.config.stash[STATE]
-    return Sipfront(state.session, state.recorder)
+    return Sipfront(state.session, state.recorder, state.origin)
 
 
 @pytest.fixture
