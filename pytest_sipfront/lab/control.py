@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import monotonic
 from typing import Any
 
 from starlette.requests import Request
@@ -48,7 +49,7 @@ def _json(content: Any) -> Response:
 
 
 def counts_of(lab: Lab) -> dict[str, Any]:
-    """Return how many requests there were and how many runs are and were in flight."""
+    """Return how many requests there were, how many runs are and were in flight, and what Sift did if it is used."""
     account, recorder = lab.account, lab.recorder
     return {
         "launches": account.launches,
@@ -57,7 +58,9 @@ def counts_of(lab: Lab) -> dict[str, Any]:
         "in_flight": account.in_flight,
         "peak_in_flight": account.peak_in_flight,
         "requests": recorder.requests,
+        "now": monotonic() - lab.started,
         "by_path": dict(recorder.by_path),
+        **(lab.sift.counts if lab.file.sift else {}),
     }
 
 

@@ -59,6 +59,11 @@ class LabHandle:
         return int(self.counts["peak_in_flight"])
 
     @property
+    def now(self) -> float:
+        """Seconds since the lab's start: the clock of `runs` and `requests`."""
+        return float(self.counts["now"])
+
+    @property
     def requests(self) -> list[dict[str, Any]]:
         """The requests to the platform in the order of their arrival, each as `docs/lab.md` describes."""
         requests: list[dict[str, Any]] = self._ask("requests")
@@ -69,6 +74,18 @@ class LabHandle:
         """Every run: test, overrides, state, start and stop in seconds since the lab's start, and more."""
         runs: list[dict[str, Any]] = self._ask("runs")
         return runs
+
+    @property
+    def connections(self) -> list[dict[str, Any]]:
+        """Every connection at Sift, oldest first, as its API shows it, and the `commands` that it carried out."""
+        connections: list[dict[str, Any]] = self._ask("sift")["connections"]
+        return connections
+
+    @property
+    def callbacks(self) -> list[dict[str, Any]]:
+        """Every callback that Sift posted: time, kind, connection_id, body, and the outcome: a status or an error."""
+        callbacks: list[dict[str, Any]] = self._ask("sift")["callbacks"]
+        return callbacks
 
     def configure(self, yaml_text: str) -> None:
         """Replace the lab file by `yaml_text`, end open runs and count anew.

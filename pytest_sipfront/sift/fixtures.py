@@ -9,8 +9,9 @@ import pytest
 
 from pytest_sipfront.errors import CallFailed, ConfigurationError, SipfrontError
 from pytest_sipfront.reports.details import raise_in
+from pytest_sipfront.sift import late
 from pytest_sipfront.sift.marks import is_marked, read_order
-from pytest_sipfront.sift.state import CALLS, FAILURE, SESSION
+from pytest_sipfront.sift.state import SIFT
 
 if TYPE_CHECKING:
     from pytest_sipfront.sift.call import Call
@@ -24,7 +25,7 @@ def sift(request: pytest.FixtureRequest) -> Sift:
     """The account at Sift: `connections()`, `connection(id)`, `conversations()`, `applications()`, `request(...)`."""
     from pytest_sipfront.sift.calls import Sift  # noqa: PLC0415 - only who asks pays for it
 
-    return Sift(request.config.stash[SESSION])
+    return Sift(request.config.stash[SIFT].session)
 
 
 @pytest.fixture
@@ -36,8 +37,10 @@ def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
     from pytest_sipfront.sift.calls import Calls  # noqa: PLC0415
 
     __tracebackhide__ = True
-    calls = Calls(request.config.stash[SESSION])
-    request.node.stash[CALLS] = calls
+    state = request.config.stash[SIFT]
+    calls = Calls(state.session)
+    late.watch(request.config)
+    state.keep(request.node, calls)
     yield calls
     calls.close()
 
@@ -51,7 +54,7 @@ def sift_incoming(request: pytest.FixtureRequest, sift_call: Calls) -> Incoming:
     from pytest_sipfront.sift.calls import Incoming  # noqa: PLC0415
 
     __tracebackhide__ = True
-    return Incoming(request.config.stash[SESSION], sift_call)
+    return Incoming(request.config.stash[SIFT].session, sift_call)
 
 
 @pytest.fixture
@@ -77,4 +80,4 @@ def _connect(item: pytest.Item, call: Call, within: float) -> None:
     try:
         call.expect_connected(within)
     except CallFailed as failure:
-        item.stash[FAILURE] = failure
+        item.config.stash[SIFT].keep_failure(item, failure)

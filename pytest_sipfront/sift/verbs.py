@@ -32,6 +32,7 @@ from pytest_sipfront.sift.routine import (
     Step,
     check_endpoint,
     check_routine,
+    made,
 )
 
 T = TypeVar("T")
@@ -143,13 +144,13 @@ class Verbs:
         __tracebackhide__ = True
         check_endpoint(phone_number, client_name)
         if phone_number is not None:
-            return self._converse(CallPhone(phone_number=phone_number, **options))
-        return self._converse(CallClient(client_name=str(client_name), **options))
+            return self._converse(made(CallPhone, phone_number=phone_number, **options))
+        return self._converse(made(CallClient, client_name=client_name, **options))
 
     def join_conference(self, name: str, **options: Any) -> Bridge:
         """Put this call into the conference room `name`; `options` are those of `JoinConference`."""
         __tracebackhide__ = True
-        return self._converse(JoinConference(conference_name=name, **options))
+        return self._converse(made(JoinConference, conference_name=name, **options))
 
     # ---- anything
 
