@@ -25,6 +25,7 @@ def sift(request: pytest.FixtureRequest) -> Sift:
     """The account at Sift: `connections()`, `connection(id)`, `conversations()`, `applications()`, `request(...)`."""
     from pytest_sipfront.sift.calls import Sift  # noqa: PLC0415 - only who asks pays for it
 
+    late.watch(request.config)
     return Sift(request.config.stash[SIFT].session)
 
 
