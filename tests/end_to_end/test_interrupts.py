@@ -17,7 +17,10 @@ LAB = "tests:\n  Slow: {takes: 60}\n  Quick: {takes: 0.02}\n"
 SLOW = "@pytest.mark.parametrize('n', range(3))\n@marked(test='Slow')\ndef test_slow(n): pass\n"
 GUARD = 30
 """Seconds after which a session is taken to hang; its runs would take twice that."""
-HANDLER = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: (print('own handler', flush=True), os._exit(7)))\nimport os\n"
+HANDLER = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: (print("own handler", flush=True), os._exit(7)))
+"""
 
 
 def session(suite: Suite, *options: str) -> subprocess.Popen[str]:
@@ -54,7 +57,7 @@ def interrupt(running: subprocess.Popen[str], suite: Suite, number: int, launche
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Suite, number: int) -> None:
-    """Long before they are over: exit code 2, a JUnit file, a ledger without an end, and each run in flight with its report."""
+    """Long before they are over: exit code 2, a JUnit file, a ledger without an end, each run in flight by its report."""
     suite.platform(LAB)
     suite.write(SLOW)
     running = session(suite, "--sipfront-concurrency=2")
