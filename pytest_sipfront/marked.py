@@ -79,7 +79,8 @@ class MarkedTests:
             run = self._submitted.pop(item, None) or self._session.submit(order, origin)
             self._look_ahead(item)
             result = self._session.wait(run, origin, recorder(item.user_properties))
-        except (SipfrontError, SipfrontWarning) as error:  # a session may make errors of warnings
+        # A session may make errors of warnings; a limit of pytest-timeout interrupts the wait somewhere deep within.
+        except (SipfrontError, SipfrontWarning, pytest.fail.Exception) as error:
             raise_in(item.obj, error)
         self._done[item] = _Done(order, result, time.monotonic() - began)
         return result

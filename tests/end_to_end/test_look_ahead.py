@@ -23,7 +23,8 @@ class Order:
     """What a suite's fixtures noted, and when the lab was asked to launch, on one clock."""
 
     def __init__(self, suite: Suite) -> None:
-        began = time.monotonic() - suite.lab.now
+        # Asking takes time, which makes the lab look older than it is: the quickest answer is nearest.
+        began = max(time.monotonic() - suite.lab.now for _ in range(10))
         noted = [json.loads(line) for line in (suite.pytester.path / "events.jsonl").read_text().splitlines()]
         launches = [
             (began + run["started"], f"launch {run['overrides'].get('step.1.0.dial_destination', '')}".strip())
