@@ -57,7 +57,7 @@ def interrupt(running: subprocess.Popen[str], suite: Suite, number: int, launche
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Suite, number: int) -> None:
-    """Long before they are over: exit code 2, a JUnit file, a ledger without an end, each run in flight by its report."""
+    """Long before they are over: exit code 2, a JUnit file, a ledger without an end, and each run by its report."""
     suite.platform(LAB)
     suite.write(SLOW)
     running = session(suite, "--sipfront-concurrency=2")
