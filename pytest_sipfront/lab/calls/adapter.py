@@ -39,6 +39,8 @@ UNOFFERED_CODECS = ("opus/48000/2",)
 """What a phone speaks that refuses every call with 488: the lab's callers offer G.711 only."""
 _PUMP_SECONDS = 0.04
 _PORT_TRIES = 5
+_PARTING_SECONDS = 0.5
+_POLL_SECONDS = 0.01
 _KEPT_EARLY_CALLS = 200
 _CONFIG = """\
 sip_listen {host}:{port}
@@ -217,6 +219,7 @@ class Stack:
         if runtime is None:
             return
         await asyncio.gather(*(leg.hang_up() for leg in list(self._legs.values())), return_exceptions=True)
+        await self._part()
         if self._pump is not None:
             self._pump.cancel()
         if self._handles_sigterm:
@@ -226,6 +229,12 @@ class Stack:
         finally:
             self._trace.remove()
             self._files.cleanup()
+
+    async def _part(self) -> None:
+        """Let cancelled calls end in good order: the other side repeats its 487 until it has been told."""
+        deadline = time.monotonic() + _PARTING_SECONDS
+        while self.ladders.cancelling and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _on_event(self, event: Any) -> None:
         if not event.call:
