@@ -50,21 +50,22 @@ class OwnLab:
         self._settings = settings
         self._process: LabProcess | None = None
 
-    def check(self) -> None:
-        """Read the lab's file, so that a mistake in it shows before anything is started.
+    def check(self) -> str:
+        """Read the lab's file, so that a mistake in it shows before anything is started; return how it judges runs.
 
         Raises:
             ConfigurationError: It is no lab file; the text has file, line and what is allowed.
         """
-        from pytest_sipfront.lab.engine import available_engine  # noqa: PLC0415 - only sessions on the lab pay
-        from pytest_sipfront.lab.loading import load_path  # noqa: PLC0415
+        from pytest_sipfront.lab.engine import available_engine, in_words  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab.loading import load_default, load_path  # noqa: PLC0415
         from pytest_sipfront.lab.schema import LabFileError  # noqa: PLC0415
 
-        if self._settings.lab_file is not None:
-            try:
-                load_path(self._settings.lab_file, available_engine())
-            except LabFileError as error:
-                raise ConfigurationError(str(error)) from None
+        engine, path = available_engine(), self._settings.lab_file
+        try:
+            file = load_path(path, engine) if path is not None else load_default(engine)
+        except LabFileError as error:
+            raise ConfigurationError(str(error)) from None
+        return in_words(engine, file)
 
     def describe(self) -> dict[str, str]:
         """Start the lab if it is not running, and return what a worker needs to reach it: its keys open nothing else.

@@ -30,9 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Xdist(config), "sipfront-xdist")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say where runs go."""
-    return terminal.header(config.stash[STATE].settings)
+    state = config.stash[STATE]
+    return terminal.header(state.settings, state.lab_in_words)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_sipfront.lab.engine import Engine, available_engine
+from pytest_sipfront.lab.engine import Engine, available_engine, in_words
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.loading import load_default, load_path
 from pytest_sipfront.lab.schema import LabFileError
@@ -65,7 +65,8 @@ def _announce(lab: Lab, engine: Engine, url: str, *, as_json: bool) -> None:
         print(json.dumps(about), flush=True)  # noqa: T201 - the command's output
         return
     keys = f"SIPFRONT_PUBLIC_KEY={public} SIPFRONT_SECRET_KEY={secret}"
-    print(f"Lab at {url} ({name}): export SIPFRONT_BASE_URL={url} {keys}", flush=True)  # noqa: T201
+    print(f"Lab at {url}: {in_words(engine, lab.file)}", flush=True)  # noqa: T201
+    print(f"export SIPFRONT_BASE_URL={url} {keys}", flush=True)  # noqa: T201
 
 
 def _refuse(reason: str) -> int:

@@ -17,6 +17,8 @@ from pytest_sipfront.lab.config import PASSED, LabFile, ProjectSpec, TestSpec
 from pytest_sipfront.lab.executor import Measure
 
 OK = 200
+SCRIPTED = " (scripted verdict)"
+"""Stands behind the agent pool's name, a field that every client's report shows, where no call was placed."""
 
 
 def wrapped(part: str, content: Any) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def run_status(account: Account, run: Run) -> dict[str, Any]:
         return {"status": state}
     project = account.file.projects[run.test.project]
     return {
-        "agentpool_name": account.file.account.agentpool,
+        "agentpool_name": account.file.account.agentpool + (SCRIPTED if run.finding.scripted else ""),
         "has_passed": int(state == PASSED),
         "id": run.id,
         "is_failed": int(state == "failed"),

@@ -63,6 +63,18 @@ class ScriptedEngine:
         return ScriptedExecutor(seed=file.seed)
 
 
+def in_words(engine: Engine, file: LabFile) -> str:
+    """Say on one line how a lab with this engine and file comes to its verdicts."""
+    calling = sum(test.steps is not None for test in file.tests.values())
+    if engine.unavailable:
+        return f"no call can be placed here, verdicts are scripted: {engine.unavailable}"
+    if not calling:
+        return "verdicts are scripted, no call is placed: no test of the lab file has steps"
+    target = file.extras.get("target")
+    where = f"with {target.address}" if target is not None else "on this machine"
+    return f"{calling} of {len(file.tests)} tests place real calls {where} (SIP, RTP, DTMF)"
+
+
 def available_engine() -> Engine:
     """Return the call engine, or the scripted one where this installation has none."""
     try:

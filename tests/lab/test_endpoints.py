@@ -88,7 +88,7 @@ def test_a_finished_run_has_every_documented_field(lab: Platform) -> None:
     times = [run.pop("started_at"), run.pop("stopped_at")]
     assert all(re.fullmatch(TIME, time) for time in times)
     assert run == {
-        "agentpool_name": "eu-central-1",
+        "agentpool_name": "eu-central-1 (scripted verdict)",
         "has_passed": 1,
         "id": 12345,
         "is_failed": 0,
