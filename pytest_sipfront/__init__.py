@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.errors import (
     AuthenticationRefused,
+    CallbackMissing,
+    CallFailed,
     ConfigurationError,
     ForeignURL,
     LaunchUncertain,
@@ -35,6 +37,8 @@ _LATE = {
 
 __all__ = [
     "AuthenticationRefused",
+    "CallFailed",
+    "CallbackMissing",
     "ConfigurationError",
     "ForeignURL",
     "LaunchUncertain",

@@ -29,6 +29,7 @@ def platform_access(settings: Settings) -> Access:
     Raises:
         ConfigurationError: Credentials are missing: an error, never a skip, since a skipped suite looks green.
     """
+    __tracebackhide__ = True
     keys = find_keys()
     if isinstance(keys, str):
         raise ConfigurationError(
@@ -56,16 +57,13 @@ class OwnLab:
         Raises:
             ConfigurationError: It is no lab file; the text has file, line and what is allowed.
         """
-        from pytest_sipfront.lab.engine import available_engine, in_words  # noqa: PLC0415 - only sessions on the lab pay
-        from pytest_sipfront.lab.loading import load_default, load_path  # noqa: PLC0415
-        from pytest_sipfront.lab.schema import LabFileError  # noqa: PLC0415
+        from pytest_sipfront.lab.checking import check_lab_file  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab.process import LabError  # noqa: PLC0415
 
-        engine, path = available_engine(), self._settings.lab_file
         try:
-            file = load_path(path, engine) if path is not None else load_default(engine)
-        except LabFileError as error:
+            return check_lab_file(self._settings.lab_file)
+        except LabError as error:
             raise ConfigurationError(str(error)) from None
-        return in_words(engine, file)
 
     def describe(self) -> dict[str, str]:
         """Start the lab if it is not running, and return what a worker needs to reach it: its keys open nothing else.
@@ -73,6 +71,7 @@ class OwnLab:
         Raises:
             ConfigurationError: It did not start.
         """
+        __tracebackhide__ = True
         from pytest_sipfront.lab.process import LabError, start_lab  # noqa: PLC0415 - only sessions on the lab pay
 
         if self._process is None:
@@ -92,5 +91,6 @@ class OwnLab:
 
 def lab_access(describe: Callable[[], Mapping[str, Any]]) -> Access:
     """Return the access to the lab that `describe` tells of."""
+    __tracebackhide__ = True
     lab = describe()
     return Access(base_url=lab["url"], public_key=Secret(lab["public_key"]), secret_key=Secret(lab["secret_key"]))

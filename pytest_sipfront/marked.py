@@ -31,6 +31,7 @@ class MarkedTests:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._done: dict[pytest.Item, _Done] = {}
+        self._counted: set[pytest.Item] = set()
 
     def check(self, item: pytest.Item) -> None:
         """Check the marks of a collected item, so that mistakes show before anything is launched.
@@ -87,15 +88,24 @@ class MarkedTests:
             raise_in(item.obj, failure)  # type: ignore[attr-defined]
 
     def seconds(self, item: pytest.Item, when: str) -> float:
-        """Return what to add to a phase's measured seconds, so that the test lasts as long as its run."""
+        """Return what to add to a report's measured seconds, so that the test lasts as long as its run.
+
+        A phase with subtests has a report for each of them: the first takes the run's duration, no other does.
+        """
         done = self._done.get(item)
-        if done is None:
+        if done is None or when not in {"setup", "call"}:
             return 0.0
-        return {"setup": -done.waited, "call": done.result.duration}.get(when, 0.0)
+        if when == "setup":
+            return -done.waited
+        if item in self._counted:
+            return 0.0
+        self._counted.add(item)
+        return done.result.duration
 
     def forget(self, item: pytest.Item) -> None:
         """Drop what is known: each attempt at a test has a run of its own."""
         self._done.pop(item, None)
+        self._counted.discard(item)
 
     def _order(self, item: pytest.Item) -> Order:
         try:

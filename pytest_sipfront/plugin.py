@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from pytest_sipfront import marker, options
-from pytest_sipfront.fixtures import sipfront, sipfront_lab, sipfront_run
+from pytest_sipfront.fixtures import sipfront, sipfront_doctor, sipfront_lab, sipfront_run
 from pytest_sipfront.marked import prepare
 from pytest_sipfront.reports import outcome, terminal
 from pytest_sipfront.reports.properties import forget
 from pytest_sipfront.state import STATE, WORKER_LAB, State
 
-__all__ = ["sipfront", "sipfront_lab", "sipfront_run"]
+__all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

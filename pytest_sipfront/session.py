@@ -120,6 +120,7 @@ class Session:
 
 
 def _open_line(settings: Settings, access: Access) -> _Line:
+    __tracebackhide__ = True
     # Sessions without a run never pay for these.
     from pytest_sipfront.background import Background  # noqa: PLC0415
     from pytest_sipfront.http import Basic, Http, Limits  # noqa: PLC0415

@@ -3,8 +3,10 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import random
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from pytest_sipfront.errors import (
     AuthenticationRefused,
+    ConfigurationError,
     Explained,
     ForeignURL,
     NotFound,
@@ -29,6 +32,7 @@ from pytest_sipfront.http import (
     Bearer,
     Http,
     Limits,
+    Timing,
     complaint,
     error_text,
     one_line,
@@ -622,17 +626,31 @@ def test_a_2xx_answer_that_is_no_json_says_what_came_instead(reply: Reply, said:
 
 
 @pytest.mark.parametrize("echo", [SECRET_KEY, OURS, OURS.removeprefix("Basic ")], ids=["key", "header", "pair"])
-@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 503])
-def test_an_echoed_secret_is_not_shown(echo: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "as_json"),
+    [(200, False), *((status, as_json) for status in (400, 401, 404, 429, 500, 503) for as_json in (False, True))],
+)
+def test_an_echoed_secret_is_not_shown(echo: str, status: int, as_json: bool) -> None:
     """Servers repeat headers in their error pages; the key is taken out in plain and in the header's form."""
-    for body in (f"you sent {echo}!", {"error": {"message": f"you sent {echo}!"}}):
-        if status == 200 and not isinstance(body, str):
-            continue
-        with Server(Reply(status=status, body=body)) as server, pytest.raises(SipfrontError) as caught:
-            talk(server.url, getting(), limits=QUICK)
-        assert "[secret]!" in str(caught.value)
-        assert SECRET_KEY not in all_text(caught.value)
-        assert OURS.removeprefix("Basic ") not in all_text(caught.value)
+    text = f"you sent {echo}!"
+    body = {"error": {"message": text}} if as_json else text
+    with Server(Reply(status=status, body=body)) as server, pytest.raises(SipfrontError) as caught:
+        talk(server.url, getting(), limits=QUICK)
+    assert "[secret]!" in str(caught.value)
+    assert SECRET_KEY not in all_text(caught.value)
+    assert OURS.removeprefix("Basic ") not in all_text(caught.value)
+
+
+def test_an_echo_in_a_good_answer_is_scrubbed_wherever_it_stands() -> None:
+    """What a run says of itself ends up in reports; numbers and everything else stay as they are."""
+    body = {"run": {"result_description": f"bad key {SECRET_KEY}", "tags": [OURS, 7]}, "status": 200, "none": None}
+    with Server(Reply(body=body)) as server:
+        data = talk(server.url, getting())
+    assert data == {
+        "run": {"result_description": "bad key [secret]", "tags": ["Basic [secret]", 7]},
+        "status": 200,
+        "none": None,
+    }
 
 
 def test_a_secret_at_the_edge_of_a_long_text_is_not_shown_in_half() -> None:
@@ -687,6 +705,7 @@ def test_an_unknown_authority_is_not_trusted(tls: TlsFiles) -> None:
     with Server(FINE, tls=(tls.certificate, tls.key)) as server, pytest.raises(PlatformUnavailable) as caught:
         talk(server.url, getting(), limits=QUICK)
     assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value)
+    assert "--sipfront-ca-bundle" in caught.value.hint
     assert server.requests == []
 
 
@@ -727,6 +746,68 @@ def test_proxies_are_ignored_where_the_environment_is_not_trusted(monkeypatch: p
         talk(server.url, getting(), trust_env=False)
         talk(server.url, posting(), trust_env=False)
     assert (proxy.connections, len(server.requests)) == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_an_unreachable_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Nobody looks at the proxy while the error speaks of the platform."""
+    with refusing_port() as port:
+        monkeypatch.setenv(name, f"http://me:hunter2@127.0.0.1:{port}")
+        with pytest.raises(PlatformUnavailable) as caught:
+            talk("http://platform.invalid", getting(), limits=QUICK)
+    assert caught.value.evidence["proxy"] == f"http://127.0.0.1:{port}"
+    assert "NO_PROXY" in caught.value.hint
+    assert "hunter2" not in all_text(caught.value)
+
+
+def test_a_proxy_that_is_not_in_between_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither another scheme's proxy, nor one that NO_PROXY leaves out, nor any before the lab."""
+    with refusing_port() as port:
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        for excluded, trust_env in (("", True), ("127.0.0.1", True), ("", False)):
+            monkeypatch.setenv("NO_PROXY", excluded)
+            if excluded or not trust_env:
+                monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+            with pytest.raises(PlatformUnavailable) as caught:
+                talk(f"http://127.0.0.1:{port}", getting(), limits=QUICK, trust_env=trust_env)
+            assert "proxy" not in caught.value.evidence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("HTTPS_PROXY", "ftp://me:hunter2@127.0.0.1:9", "Unknown scheme"),
+        ("ALL_PROXY", "http://127.0.0.1:port", "Invalid port"),
+        ("NO_PROXY", "[::1", "Invalid"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "No such file"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_a_mistake_in_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    """The variable and what is wrong with it, instead of a traceback through the HTTP library."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        talk("https://platform.invalid", getting())
+    assert told in str(caught.value)
+    assert caught.value.evidence[name] == value.replace("me:hunter2@", "")
+    assert "hunter2" not in all_text(caught.value)
+
+
+def test_a_ca_bundle_that_is_none_any_more_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
+    """It was there when the settings were read."""
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
+        talk("https://platform.invalid", getting(), ca_bundle=str(tmp_path / "gone.pem"))
+    assert "sipfront_ca_bundle" in caught.value.hint
+
+
+def test_waiting_does_not_touch_the_suites_random_numbers() -> None:
+    """A seed is the suite's own: it makes no two workers wait alike, and no wait moves its sequence."""
+    random.seed(7)
+    expected = random.random()
+    random.seed(7)
+    assert {Timing().random() for _ in range(3)} != {expected}
+    assert random.random() == expected
 
 
 def test_the_credentials_of_the_tests_are_what_the_tests_look_for() -> None:

@@ -64,7 +64,7 @@ def run_status(account: Account, run: Run) -> dict[str, Any]:
         return {"status": state}
     project = account.file.projects[run.test.project]
     return {
-        "agentpool_name": account.file.account.agentpool + (SCRIPTED if run.finding.scripted else ""),
+        "agentpool_name": _pool(account, [run]),
         "has_passed": int(state == PASSED),
         "id": run.id,
         "is_failed": int(state == "failed"),
@@ -84,8 +84,9 @@ def run_status(account: Account, run: Run) -> dict[str, Any]:
 
 
 def project_status(account: Account, run: ProjectRun) -> dict[str, Any]:
-    """Return a project's `run`; fields as the vendor's action reads them."""
+    """Return a project's `run`; fields as the vendor's action reads them, and the pool (assumption)."""
     return {
+        "agentpool_name": _pool(account, run.runs),
         "run_status": account.project_state(run),
         "project_id": run.project.id,
         "project_name": run.project.name,
@@ -94,6 +95,11 @@ def project_status(account: Account, run: ProjectRun) -> dict[str, Any]:
         "created_at": stamp(run.started_at),
         "stopped_at": stamp(run.stopped_at),
     }
+
+
+def _pool(account: Account, runs: Iterable[Run]) -> str:
+    scripted = any(run.finding is not None and run.finding.scripted for run in runs)
+    return account.file.account.agentpool + (SCRIPTED if scripted else "")
 
 
 def test_entry(file: LabFile, test: TestSpec) -> dict[str, Any]:

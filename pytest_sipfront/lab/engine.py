@@ -40,6 +40,13 @@ class Engine(Protocol):
     def unavailable(self) -> str:
         """Why real calls cannot be placed here, in one sentence; "" when they can."""
 
+    def check(self, file: LabFile) -> None:
+        """Return if the file's parts fit together; opens nothing and starts nothing.
+
+        Raises:
+            LabFileError: They do not.
+        """
+
     def executor(self, file: LabFile) -> Executor:
         """Return the executor for one file. It opens nothing before its first run: the former one may still be open.
 
@@ -57,6 +64,9 @@ class ScriptedEngine:
 
     def __init__(self, unavailable: str = "the call engine is not part of this installation") -> None:
         self.unavailable = unavailable
+
+    def check(self, file: LabFile) -> None:
+        """Nothing of what a script needs can be at odds."""
 
     def executor(self, file: LabFile) -> Executor:
         """Return an executor that waits and then says what the script says."""

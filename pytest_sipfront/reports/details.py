@@ -29,7 +29,7 @@ def _pairs(mapping: Mapping[Any, Any]) -> Iterator[str]:
 def raise_in(test: Callable[..., object], error: BaseException) -> NoReturn:
     """Raise `error` as if at the `def` line of `test`.
 
-    The frames that found it are ours and hidden, and pytest wants one that it can show: the test that is to blame,
+    The frames that found it are ours and dropped, and pytest wants one that it can show: the test that is to blame,
     to which editors and CI annotations can jump.
     """
     __tracebackhide__ = True
@@ -39,7 +39,7 @@ def raise_in(test: Callable[..., object], error: BaseException) -> NoReturn:
     shown = compile("raise error", code.co_filename, "exec").replace(
         co_firstlineno=_def_line(function), co_name=code.co_name
     )
-    exec(shown, {"error": error}, {})  # noqa: S102 - a constant
+    exec(shown, {"error": error.with_traceback(None)}, {})  # noqa: S102 - a constant
     raise error
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from pytest_sipfront.options import Settings, find_keys
-from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, TEST, VERDICT
+from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, VERDICT
 
-_PROPERTY = re.compile(r"sipfront\.(?:\d+\.)?(.*)", re.DOTALL)
+_PROPERTY = re.compile(r"sipfront\.((?:\d+\.)?)(.*)", re.DOTALL)
 _SCRIPTED = "(scripted verdict)"  # how the lab marks the agent pool of a run that placed no call
 _OUTCOMES = {"failed": "FAILED", "error": "ERROR", "xfailed": "XFAIL"}
 
@@ -56,13 +56,11 @@ def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
 
 def _runs(report: pytest.TestReport) -> list[dict[str, object]]:
     """The properties of each run of a test, without their prefix."""
-    runs: list[dict[str, object]] = []
+    runs: dict[str, dict[str, object]] = {}
     for full, value in report.user_properties:
         if match := _PROPERTY.fullmatch(str(full)):
-            if match[1] == TEST:
-                runs.append({})
-            runs[-1][match[1]] = value
-    return runs
+            runs.setdefault(match[1], {})[match[2]] = value
+    return list(runs.values())
 
 
 def _row(word: str, report: pytest.TestReport) -> str:

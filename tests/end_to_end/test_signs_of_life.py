@@ -112,3 +112,19 @@ def test_the_reported_duration_is_the_runs(suite: Suite) -> None:
     suite.write("@marked(test='Long')\ndef test_call(): pass\n")
     suite.run("--durations=3").stdout.fnmatch_lines(["115.*s call     test_it.py::test_call"])
     assert 115 <= float(suite.case("test_call").attrib["time"]) < 120
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="subtests came with pytest 9.0")
+def test_subtests_do_not_count_the_run_again(suite: Suite) -> None:
+    """A test case lasts as long as its run, however many reports its body makes."""
+    suite.platform(
+        "tests:\n  Long:\n    takes: 0.02\n    faults:\n"
+        "      - {on: status, during: finished, set: {started_at: '2024-02-09 08:20:18', "
+        "stopped_at: '2024-02-09 08:22:13'}}\n"
+    )
+    suite.write(
+        "@marked(test='Long')\ndef test_call(subtests):\n"
+        "    for n in range(3):\n        with subtests.test(n=n): assert n == 1\n"
+    )
+    suite.run().assert_outcomes(failed=3)
+    assert 115 <= float(suite.case("test_call").attrib["time"]) < 120

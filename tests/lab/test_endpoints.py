@@ -292,6 +292,7 @@ def test_a_project_run_is_followed_by_the_answer_s_own_url(lab: Platform) -> Non
     assert re.fullmatch(TIME, run.pop("created_at"))
     assert re.fullmatch(TIME, run.pop("stopped_at"))
     expected = {
+        "agentpool_name": "eu-central-1 (scripted verdict)",
         "run_status": "failed",
         "project_id": 4,
         "project_name": "Nightly",

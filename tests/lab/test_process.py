@@ -184,7 +184,9 @@ def test_a_person_is_told_what_to_export() -> None:
         lines = first_line(process) + first_line(process)
     url = r"http://127\.0\.0\.1:\d+"
     keys = "SIPFRONT_PUBLIC_KEY=lab-public SIPFRONT_SECRET_KEY=lab-secret"
-    assert re.fullmatch(rf"Lab at {url}: 4 of 4 tests place real calls .*\nexport SIPFRONT_BASE_URL={url} {keys}\n", lines)
+    assert re.fullmatch(
+        rf"Lab at {url}: 4 of 4 tests place real calls .*\nexport SIPFRONT_BASE_URL={url} {keys}\n", lines
+    )
 
 
 def test_a_port_can_be_chosen_and_a_used_one_is_told(refused: Refused) -> None:

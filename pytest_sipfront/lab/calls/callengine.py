@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from pytest_sipfront.lab.calls.catalogue import PromptError, check_files
 from pytest_sipfront.lab.calls.plan import CallPlan
 from pytest_sipfront.lab.calls.sections import FILE_KEYS, TEST_KEYS
 from pytest_sipfront.lab.calls.steps import Call, Play, Wait, overridden
@@ -46,14 +47,30 @@ class CallsEngine:
     def __init__(self) -> None:
         self.unavailable = unavailable()
 
+    def check(self, file: LabFile) -> None:
+        """Return if every phone and prompt that is named is there, every WAV file readable, every override possible.
+
+        Raises:
+            LabFileError: One of them is not.
+        """
+        plan = _plan(file)
+        try:
+            check_files(plan.prompts, plan.directory)
+        except PromptError as error:
+            raise LabFileError(f"{file.name}: {error}") from None
+        for name, phone in plan.phones.items():
+            _known(file, f"phone '{name}'", "prompt", phone.prompts, plan.prompts)
+        for test in file.tests.values():
+            _check_test(file, test, plan)
+
     def executor(self, file: LabFile) -> Executor:
         """Return the executor for a file; it opens nothing before its first run.
 
         Raises:
-            LabFileError: The file names a prompt or phone that it does not have, or overrides what is not there.
+            LabFileError: As `check` says.
         """
-        plan = CallPlan(directory=file.directory, **file.extras)
-        _check(file, plan)
+        self.check(file)
+        plan = _plan(file)
         scripted = ScriptedExecutor(seed=file.seed)
         if self.unavailable:
             return scripted
@@ -70,11 +87,8 @@ def _import_what_calls_need() -> None:
         import_module(module)
 
 
-def _check(file: LabFile, plan: CallPlan) -> None:
-    for name, phone in plan.phones.items():
-        _known(file, f"phone '{name}'", "prompt", phone.prompts, plan.prompts)
-    for test in file.tests.values():
-        _check_test(file, test, plan)
+def _plan(file: LabFile) -> CallPlan:
+    return CallPlan(directory=file.directory, **file.extras)
 
 
 def _check_test(file: LabFile, test: TestSpec, plan: CallPlan) -> None:

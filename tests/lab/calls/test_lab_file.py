@@ -41,6 +41,7 @@ def refused(text: str) -> str:
             "there is no prompt 'helo'. Did you mean 'hello'",
         ),
         ("prompts: {hello: {say: hi, tone: 440}}", "a prompt is exactly one of wav, say and tone"),
+        ("prompts: {hello: {wav: nowhere.wav}}", "prompt 'hello' cannot be read from"),
         ("target: http://x", "allowed is sip:host:port, with ;transport=udp or ;transport=tcp behind it"),
         ("target: sip:192.0.2.1:5060", "says 'allow_remote: true'"),
         ("target: sip:pbx.example.com", "says 'allow_remote: true'"),

@@ -1,24 +1,11 @@
-"""Manners towards a service: origin, credentials, time limits, retries, and the text of its errors.
-
-What may be sent again is decided by one question: could the first attempt have had an effect?
-A GET has none. A launch has one unless it never arrived or was plainly refused.
-"""
+"""One service over HTTP: origin, credentials, retries, and what its answers and failures mean."""
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
-import email.utils
-import json
-import random
-import re
-import ssl
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Self, TypeVar
 
 import anyio
 import httpx
@@ -34,86 +21,14 @@ from pytest_sipfront.errors import (
     SipfrontError,
     UnreadableAnswer,
 )
-from pytest_sipfront.secret import Secret
+from pytest_sipfront.http.connecting import open_client, proxy_for, trusted, unavailable_hint
+from pytest_sipfront.http.credentials import Credentials, scrubbed
+from pytest_sipfront.http.limits import Limits, Timing, retry_after
+from pytest_sipfront.http.origins import origin, without_userinfo
+from pytest_sipfront.http.words import error_text, one_line
 
 T = TypeVar("T")
-USER_AGENT = "pytest-sipfront"
-TEXT_LIMIT = 300
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-
-
-class Credentials(Protocol):
-    """What a service is shown, and what must never be shown to anybody else."""
-
-    def header(self) -> str:
-        """Return the value of the Authorization header."""
-        ...
-
-    def scrub(self, text: str) -> str:
-        """Return `text` without the secret: a server may echo what it was sent."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Basic:
-    """A key pair for Basic authentication."""
-
-    user: Secret
-    password: Secret
-
-    def header(self) -> str:
-        """Return `Basic ...`."""
-        pair = f"{self.user.reveal()}:{self.password.reveal()}".encode()
-        return f"Basic {base64.b64encode(pair).decode('ascii')}"
-
-    def scrub(self, text: str) -> str:
-        """Return `text` without the password, plain or in its header's form."""
-        return self.password.scrub(Secret(self.header().removeprefix("Basic ")).scrub(text))
-
-
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """A token for Bearer authentication."""
-
-    token: Secret
-
-    def header(self) -> str:
-        """Return `Bearer ...`."""
-        return f"Bearer {self.token.reveal()}"
-
-    def scrub(self, text: str) -> str:
-        """Return `text` without the token."""
-        return self.token.scrub(text)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Time limits in seconds.
-
-    Attributes:
-        connect: To reach the service.
-        read: Between two parts of an answer.
-        retry: How long a request is tried again while it fails for reasons that may pass.
-        first_wait, longest_wait: The bounds of the exponential wait between attempts, before jitter.
-    """
-
-    connect: float = 10.0
-    read: float = 30.0
-    retry: float = 60.0
-    first_wait: float = 0.5
-    longest_wait: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Clock, sleep and randomness, injected so that decisions can be tested without waiting."""
-
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    random: Callable[[], float] = random.random
-    now: Callable[[], dt.datetime] = field(default=lambda: dt.datetime.now(dt.UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,50 +37,6 @@ class Answer:
 
     data: Any
     url: str
-
-
-def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of `url`, as they decide who gets to see credentials.
-
-    Raises:
-        ValueError: The URL has no usable host or port.
-    """
-    parts: SplitResult = urlsplit(url)
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
-    if not host or scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"not an absolute http(s) URL: {without_userinfo(url)}")
-    return scheme, host, parts.port or _DEFAULT_PORTS[scheme]
-
-
-def without_userinfo(url: str) -> str:
-    """Return `url` without a user or password before its host."""
-    return re.sub(r"(?<=//)[^/?#]*@", "", url, count=1)
-
-
-def error_text(body: str) -> str:
-    """Return what an error body says, on one bounded line."""
-    try:
-        return complaint(json.loads(body))
-    except (ValueError, RecursionError):
-        title = _TITLE.search(body)
-        return one_line(f"an HTML page titled {title[1].strip()!r}" if title else re.sub(r"<[^>]*>", " ", body))
-
-
-def complaint(data: Any) -> str:
-    """Return what a parsed body complains of, on one bounded line; "" if it does not complain.
-
-    The platform words its errors as `error`, `description`, `message` or a bare text.
-    """
-    if isinstance(data, Mapping):
-        words = (complaint(data[key]) for key in ("error", "description", "message") if key in data)
-        return next((text for text in words if text), "")
-    return one_line(data) if isinstance(data, str) else ""
-
-
-def one_line(text: str) -> str:
-    """Return `text` on one bounded line."""
-    line = " ".join(text.split())
-    return line if len(line) <= TEXT_LIMIT else line[: TEXT_LIMIT - 1] + "…"
 
 
 class Http:
@@ -190,33 +61,26 @@ class Http:
             service: Its name in the texts of errors.
             limits: Time limits.
             ca_bundle: A PEM file of the authorities to trust instead of the default ones.
-            trust_env: Whether proxies are taken from the environment.
+            trust_env: Whether proxies and authorities are taken from the environment.
             timing: Clock, sleep and randomness.
+
+        Raises:
+            ConfigurationError: The authorities or the proxies of the environment cannot be used.
         """
+        __tracebackhide__ = True
         self.base_url = base_url.rstrip("/")
         self._origin = origin(base_url)
         self._credentials = credentials
         self._service = service
         self._limits = limits or Limits()
         self._timing = timing or Timing()
-        verify = (
-            ssl.create_default_context(cafile=ca_bundle) if ca_bundle else httpx.create_ssl_context(trust_env=trust_env)
-        )
+        self._proxy = proxy_for(base_url) if trust_env else ""
+        authorities = trusted(ca_bundle, trust_env=trust_env)
         timeout = httpx.Timeout(self._limits.read, connect=self._limits.connect)
-
-        def client(keepalive: int) -> httpx.AsyncClient:
-            return httpx.AsyncClient(
-                verify=verify,
-                trust_env=trust_env,
-                timeout=timeout,
-                limits=httpx.Limits(max_connections=10, max_keepalive_connections=keepalive),
-                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            )
-
-        self._client = client(keepalive=10)
+        self._client = open_client(authorities, timeout, trust_env=trust_env, keepalive=10)
         # A kept connection may be closed by the server just as a launch goes out, and then nobody knows whether
         # the launch arrived. A fresh connection per launch leaves no such doubt.
-        self._fresh = client(keepalive=0)
+        self._fresh = open_client(authorities, timeout, trust_env=trust_env, keepalive=0)
 
     async def __aenter__(self) -> Self:
         return self
@@ -357,21 +221,24 @@ class Http:
                 response = await client.request(method, url, auth=self._authorise, **content)
         except TimeoutError:
             failure = PlatformUnavailable("no answer by the run's deadline", arrived=True, evidence=told)
-        except _NEVER_ARRIVED as error:
-            failure = PlatformUnavailable(
-                f"{self._service} ({origin(url)[1]}) cannot be reached: {self._credentials.scrub(_cause(error))}",
-                arrived=False,
-                evidence=told,
-            )
         except httpx.HTTPError as error:
-            failure = PlatformUnavailable(
-                f"the connection to {self._service} ({origin(url)[1]}) broke: {self._credentials.scrub(_cause(error))}",
-                arrived=True,
-                evidence=told,
-            )
+            failure = self._unavailable(error, told)
         else:
             return self._read(response, told)
         raise failure from None
+
+    def _unavailable(self, error: httpx.HTTPError, told: dict[str, str]) -> PlatformUnavailable:
+        cause = self._credentials.scrub(_cause(error))
+        arrived = not isinstance(error, _NEVER_ARRIVED)
+        host = self._origin[1]
+        return PlatformUnavailable(
+            f"the connection to {self._service} ({host}) broke: {cause}"
+            if arrived
+            else f"{self._service} ({host}) cannot be reached: {cause}",
+            arrived=arrived,
+            evidence=told | ({"proxy": self._proxy} if self._proxy else {}),
+            hint=unavailable_hint(cause, self._proxy),
+        )
 
     def _authorise(self, request: httpx.Request) -> httpx.Request:
         request.headers["Authorization"] = self._credentials.header()
@@ -408,7 +275,8 @@ class Http:
 
     def _json(self, response: httpx.Response, told: dict[str, str]) -> Any:
         try:
-            return response.json()
+            # A server may echo what it was sent in a good answer, too.
+            return scrubbed(response.json(), self._credentials.scrub)
         except (ValueError, RecursionError):
             said = self._said(response) or "nothing"
             kind = response.headers.get("Content-Type", "no content type")
@@ -416,21 +284,6 @@ class Http:
                 f"{self._service} answered {response.status_code} with {kind} where JSON belongs: {said}",
                 evidence=told,
             ) from None
-
-
-def retry_after(header: str | None, now: dt.datetime) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for: a number, or an HTTP date; None if it is neither."""
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))  # in this order, "nan" is 0
-    except ValueError:
-        pass
-    try:
-        moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max((moment.replace(tzinfo=moment.tzinfo or dt.UTC) - now).total_seconds(), 0.0)
 
 
 def _had_no_effect(error: BaseException) -> bool:

@@ -1,0 +1,86 @@
+"""Connections to a service: the authorities that are trusted, and the proxy that may stand in between."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import urllib.request
+
+import httpx
+
+from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.http.origins import origin, without_userinfo
+
+USER_AGENT = "pytest-sipfront"
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_CA_HINT = (
+    "If your company signs certificates itself, name its authorities: --sipfront-ca-bundle, SIPFRONT_CA_BUNDLE or "
+    "sipfront_ca_bundle."
+)
+_PROXY_HINT = (
+    "The proxy is the environment's (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY); NO_PROXY names hosts to reach directly."
+)
+
+
+def trusted(ca_bundle: str | None, *, trust_env: bool) -> ssl.SSLContext:
+    """Return what verifies a server's certificate: a PEM file's authorities, else the environment's, else certifi's.
+
+    Raises:
+        ConfigurationError: They cannot be read.
+    """
+    __tracebackhide__ = True
+    try:
+        if ca_bundle:
+            return ssl.create_default_context(cafile=ca_bundle)
+        return httpx.create_ssl_context(trust_env=trust_env)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"the certificate authorities to trust cannot be read: {error}",
+            evidence={"CA bundle": ca_bundle} if ca_bundle else _environment(_AUTHORITIES),
+            hint=_CA_HINT,
+        ) from None
+
+
+def open_client(
+    authorities: ssl.SSLContext, timeout: httpx.Timeout, *, trust_env: bool, keepalive: int
+) -> httpx.AsyncClient:
+    """Return a client that opens nothing before its first request.
+
+    Raises:
+        ConfigurationError: The environment names a proxy that cannot be used.
+    """
+    __tracebackhide__ = True
+    try:
+        return httpx.AsyncClient(
+            verify=authorities,
+            trust_env=trust_env,
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=10, max_keepalive_connections=keepalive),
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise ConfigurationError(
+            f"the environment's proxy cannot be used: {without_userinfo(str(error))}", evidence=_environment(_PROXIES)
+        ) from None
+
+
+def proxy_for(url: str) -> str:
+    """Return the proxy that the environment (on some systems also the system's settings) puts before `url`; or ""."""
+    scheme, host, _ = origin(url)
+    if urllib.request.proxy_bypass(host):
+        return ""
+    proxies = urllib.request.getproxies()
+    return without_userinfo(proxies.get(scheme) or proxies.get("all") or "")
+
+
+def unavailable_hint(cause: str, proxy: str) -> str:
+    """Return what to do about a service that cannot be reached; "" if nobody knows."""
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
+        return _CA_HINT
+    return _PROXY_HINT if proxy else ""
+
+
+def _environment(names: tuple[str, ...]) -> dict[str, object]:
+    spelled = (spelling for name in names for spelling in (name, name.lower()))
+    return {name: without_userinfo(os.environ[name]) for name in spelled if os.environ.get(name)}

@@ -1,0 +1,83 @@
+"""What is shown of an error is the suite's own line, never a frame of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.suite import Suite
+
+PLATFORM = (
+    "tests:\n"
+    "  Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
+    "  Odd: {takes: 0.02, verdict: stopped}\n"
+    "  Slow: {takes: 60}\n"
+    "  Lost: {faults: [{on: launch, drop: after}]}\n"
+    "  Empty: {faults: [{on: launch, body: []}]}\n"
+    "  Away: {faults: [{on: launch, set: {status_url: 'http://127.0.0.1:1/x'}}]}\n"
+    "  Mute: {takes: 0.02, faults: [{on: status, status: 500}]}\n"
+    "  Refused: {faults: [{on: launch, status: 401}]}\n"
+)
+WORDS = {
+    "failed": "test='Busy'",
+    "unexpectedly failed": "test='Busy', expect='failed', match='404'",
+    "no verdict": "test='Odd'",
+    "timeout": "test='Slow', timeout=0.1",
+    "uncertain": "test='Lost'",
+    "unreadable": "test='Empty'",
+    "foreign": "test='Away'",
+    "status unknown": "test='Mute'",
+    "credentials refused": "test='Refused'",
+    "unknown test": "test='Nobody'",
+}
+WAYS = {
+    "mark": "@marked({words})\ndef test_call(): pass\n",
+    "mark with fixture": "@marked({words})\ndef test_call(sipfront_run): pass\n",
+    "body": "def test_call(sipfront):\n    sipfront.run({words})\n",
+    "launch and wait": "def test_call(sipfront):\n    sipfront.launch({words}).wait()\n",
+    "fixture": (
+        "@pytest.fixture\ndef call(sipfront):\n    return sipfront.run({words})\ndef test_call(call):\n    pass\n"
+    ),
+}
+
+
+def shows_none_of_our_frames(suite: Suite, *options: str) -> None:
+    """Run the suite and look for our files in its output; the suite's own file must be there."""
+    result = suite.run("--sipfront-retry-for=0", "--tb=long", *options)
+    assert sum(result.parseoutcomes().get(name, 0) for name in ("failed", "errors")) == 1
+    output = result.stdout.str()
+    assert "test_it.py:" in output
+    assert "pytest_sipfront/" not in output
+    assert "site-packages" not in output
+    assert "All traceback entries are hidden" not in output
+    assert "During handling of the above exception" not in output
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_an_outcome_shows_none_of_our_frames(suite: Suite, words: str, way: str) -> None:
+    """However a run is started and however it ends."""
+    suite.platform(PLATFORM)
+    suite.write(way.replace("{words}", words))
+    shows_none_of_our_frames(suite)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SIPFRONT_SECRET_KEY", ""), ("HTTP_PROXY", "ftp://127.0.0.1:9"), ("SSL_CERT_FILE", "/nowhere/ca.pem")],
+)
+def test_a_wrong_environment_shows_none_of_our_frames(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, name: str, value: str, way: str
+) -> None:
+    """What is missing or wrong is said in words."""
+    monkeypatch.setenv(name, value)
+    suite.write(way.replace("{words}", "test='Basic call'"))
+    shows_none_of_our_frames(suite)
+
+
+@pytest.mark.parametrize("call", ["run(tset='x')", "tests()", "projects()", "request('GET', '/nothing')"])
+def test_other_questions_show_none_of_our_frames(suite: Suite, call: str) -> None:
+    """Wrong words, and an account that cannot be asked."""
+    suite.platform("tests: {A: {}}\nfaults: [{on: tests, status: 500}, {on: projects, status: 500}]\n")
+    suite.write(f"def test_call(sipfront):\n    sipfront.{call}\n")
+    shows_none_of_our_frames(suite)
