@@ -54,6 +54,10 @@ class StackError(Exception):
     """The SIP stack cannot do what was asked. The text is one sentence for the report."""
 
 
+class NoStackError(StackError):
+    """The SIP stack itself is not there, so that nothing can be learned of whoever is to be called."""
+
+
 class Agent:
     """One SIP identity of the lab. `user` and `domain` are the two halves of its address."""
 
@@ -122,7 +126,7 @@ class Stack:
         """Start the stack on a free port of `host`, which is this machine's address towards everything it calls.
 
         Raises:
-            StackError: Another stack runs in this process, or one has died in it.
+            NoStackError: Another stack runs in this process, or one has died in it.
         """
         stack = cls(host)
         for attempt in range(_PORT_TRIES):
@@ -131,7 +135,7 @@ class Stack:
             except stack.errors.BaresipError as error:
                 if attempt == _PORT_TRIES - 1 or "another Runtime" in str(error) or "died" in str(error):
                     stack._files.cleanup()
-                    raise StackError(f"the SIP stack does not start: {error}") from None
+                    raise NoStackError(f"the SIP stack does not start: {error}") from None
             else:
                 return stack
         raise AssertionError("unreachable")
@@ -170,7 +174,7 @@ class Stack:
         A mute agent sends no RTP beyond its first packet.
 
         Raises:
-            StackError: The stack refuses the identity.
+            NoStackError: The stack refuses the identity.
         """
         domain = domain or f"{self.host}:{self.port}"
         try:
@@ -185,7 +189,7 @@ class Stack:
             )
             ua = await self.errors.UserAgent.create(self._runtime, account)
         except (ValueError, self.errors.BaresipError) as error:
-            raise StackError(f"the SIP stack refuses the agent '{user}': {error}") from None
+            raise NoStackError(f"the SIP stack refuses the agent '{user}': {error}") from None
         return Agent(self, ua, user, domain)
 
     def _silent_file(self) -> Path:
