@@ -21,7 +21,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -41,7 +41,7 @@ _PUMP_SECONDS = 0.04
 _PORT_TRIES = 5
 _PARTING_SECONDS = 0.5
 _POLL_SECONDS = 0.01
-_KEPT_EARLY_CALLS = 200
+_KEPT_CALLS = 200
 _CONFIG = """\
 sip_listen {host}:{port}
 sip_transports udp,tcp
@@ -117,6 +117,7 @@ class Stack:
         self._early: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
         self._runtime: Any = None
         self._pump: asyncio.Task[None] | None = None
+        self._cancelled: deque[str] = deque(maxlen=_KEPT_CALLS)
         self._trace = Trace(self.ladders)
         self._files = tempfile.TemporaryDirectory(prefix="sipfront-lab-")
         self._handles_sigterm = False
@@ -206,7 +207,7 @@ class Stack:
         except (ValueError, self.errors.BaresipError) as error:
             raise StackError(f"no INVITE could be sent to {uri}: {error}") from None
         leg = self.adopt(call)
-        leg.started_at = started_at
+        leg.placed, leg.started_at = True, started_at
         return leg
 
     def adopt(self, call: Any, **faults: Any) -> Leg:
@@ -237,8 +238,11 @@ class Stack:
     async def _part(self) -> None:
         """Let cancelled calls end in good order: the other side repeats its 487 until it has been told."""
         deadline = time.monotonic() + _PARTING_SECONDS
-        while self.ladders.cancelling and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
+        while self._still_cancelling() and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
             await asyncio.sleep(_POLL_SECONDS)
+
+    def _still_cancelling(self) -> bool:
+        return not all(map(self.ladders.is_acknowledged, self._cancelled))
 
     def _on_event(self, event: Any) -> None:
         if not event.call:
@@ -249,13 +253,15 @@ class Stack:
             self._tell(leg, name, text, now)
             return
         self._early.setdefault(event.call, []).append((name, text, now))
-        if len(self._early) > _KEPT_EARLY_CALLS:
+        if len(self._early) > _KEPT_CALLS:
             self._early.popitem(last=False)
 
     def _tell(self, leg: Leg, name: str, text: str, now: float) -> None:
         if name == "CALL_CLOSED":
             leg.pump(now)
             self._legs.pop(leg.handle, None)
+            if leg.was_cancelled:
+                self._cancelled.append(leg.call_id)
         leg.on_event(name, text, now)
 
     async def _keep_pumping(self) -> None:

@@ -56,11 +56,9 @@ class Ladders:
         """The calls that are known, the oldest first."""
         return tuple(self._rungs)
 
-    @property
-    def cancelling(self) -> bool:
-        """Whether a call was cancelled whose INVITE is not over yet: that takes the other side's 487 and an ACK."""
-        calls = ([rung.line.split(" ", 1)[0] for rung in self.of(call_id)] for call_id in self.call_ids)
-        return any("CANCEL" in methods and "ACK" not in methods for methods in calls)
+    def is_acknowledged(self, call_id: str) -> bool:
+        """Whether a call's INVITE is over: its final response, whichever, has been acknowledged."""
+        return any(rung.line.startswith("ACK ") for rung in self.of(call_id))
 
     def _direction(self, call_id: str, tag: str, *, is_response: bool) -> str:
         # the first message of a call is its INVITE, so its From tag is the caller's for good

@@ -204,8 +204,8 @@ def test_cancelling_a_run_ends_its_call(scenario: str, sign: str) -> None:
 def test_a_signal_ends_every_call_with_bye(number: signal.Signals) -> None:
     """A process that is told to end says BYE first; SIPp's scenario waits for it."""
     code = (
-        "import sys\n"
-        "import asyncio\n"
+        "import asyncio, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where the tests run in the background
         "from tests.lab.calls.placing import until_traced, with_lab\n"
         "async def stay(executor, file):\n"
         "    run = asyncio.create_task(executor.execute(file.tests['stay'], {}))\n"

@@ -58,6 +58,6 @@ def test_a_cancelled_call_is_over_with_its_ack() -> None:
     ladders = Ladders()
     for line in ("INVITE sip:b SIP/2.0", "CANCEL sip:b SIP/2.0"):
         ladders.add(message(line), 0.0)
-    assert ladders.cancelling
+    assert not ladders.is_acknowledged("1")
     ladders.add(message("ACK sip:b SIP/2.0"), 0.0)
-    assert not ladders.cancelling
+    assert ladders.is_acknowledged("1")
