@@ -9,21 +9,23 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from pytest_sipfront.options import Settings, find_keys
-from pytest_sipfront.reports.properties import NO_VERDICT, REPORT_URL, TEST, VERDICT
+from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, VERDICT
 
-_PROPERTY = re.compile(r"sipfront\.(?:\d+\.)?(.*)", re.DOTALL)
+_PROPERTY = re.compile(r"sipfront\.((?:\d+\.)?)(.*)", re.DOTALL)
+_SCRIPTED = "(scripted verdict)"  # how the lab marks the agent pool of a run that placed no call
 _OUTCOMES = {"failed": "FAILED", "error": "ERROR", "xfailed": "XFAIL"}
 
 
-def header(settings: Settings) -> str:
-    """Say where runs go, with whose credentials, and how many at once."""
+def header(settings: Settings, lab_in_words: str = "") -> list[str]:
+    """Say where runs go, with whose credentials, how many at once, and what a lab's verdicts rest on."""
     if settings.lab:
         where = f"the lab on this machine ({settings.lab_file or 'its built-in file'}), needs no credentials"
     else:
         keys = find_keys()
         credentials = keys if isinstance(keys, str) else f"credentials from {keys.source}"
         where = f"{settings.base_url} ({settings.sources['base_url']}), {credentials}"
-    return f"sipfront: {where}, concurrency {settings.concurrency}"
+    lines = [f"sipfront: {where}, concurrency {settings.concurrency}"]
+    return [*lines, f"sipfront: {lab_in_words}"] if lab_in_words else lines
 
 
 def summary(stats: dict[str, list[object]], settings: Settings) -> Iterator[str]:
@@ -37,6 +39,9 @@ def summary(stats: dict[str, list[object]], settings: Settings) -> Iterator[str]
     yield f"{verdicts.total()} {runs_of}: {passed} passed, {failed} failed, {none} without verdict"
     if settings.lab:
         yield "on the lab, which is modelled on the platform's documentation and is not the platform"
+    scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for of_test in runs.values() for run in of_test)
+    if scripted:
+        yield f"{scripted} of {verdicts.total()} verdicts are scripted by the lab file: no call was placed for them"
     for outcome, word in _OUTCOMES.items():
         for report in _reports([stats.get(outcome, [])]):
             yield _row(word, report)
@@ -51,13 +56,11 @@ def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
 
 def _runs(report: pytest.TestReport) -> list[dict[str, object]]:
     """The properties of each run of a test, without their prefix."""
-    runs: list[dict[str, object]] = []
+    runs: dict[str, dict[str, object]] = {}
     for full, value in report.user_properties:
         if match := _PROPERTY.fullmatch(str(full)):
-            if match[1] == TEST:
-                runs.append({})
-            runs[-1][match[1]] = value
-    return runs
+            runs.setdefault(match[1], {})[match[2]] = value
+    return list(runs.values())
 
 
 def _row(word: str, report: pytest.TestReport) -> str:
