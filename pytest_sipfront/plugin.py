@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from pytest_sipfront import hookspecs, marker, options, planning
-from pytest_sipfront.fixtures import sipfront, sipfront_lab, sipfront_run
+from pytest_sipfront.fixtures import sipfront, sipfront_doctor, sipfront_lab, sipfront_run
 from pytest_sipfront.marked import prepare
 from pytest_sipfront.marks import is_marked
 from pytest_sipfront.reports import outcome, terminal
 from pytest_sipfront.reports.properties import forget
 from pytest_sipfront.state import STATE, WORKER_LAB, State
 
-__all__ = ["sipfront", "sipfront_lab", "sipfront_run"]
+__all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
 pytest_plugins = ["pytest_sipfront.sift.plugin"]  # without this plugin there is none of it either
 
 
@@ -41,9 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Xdist(config), "sipfront-xdist")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say where runs go."""
-    return terminal.header(config.stash[STATE].settings)
+    state = config.stash[STATE]
+    return terminal.header(state.settings, state.lab_in_words)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

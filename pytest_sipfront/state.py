@@ -32,6 +32,7 @@ class State:
         session: Launches runs and waits for them.
         marked: The marked tests.
         workers: The processes of the session.
+        lab_in_words: How the session's lab comes to its verdicts; "" where there is none, and on workers.
         lab: Describes the session's lab, starting it at first need; None if runs go to the platform.
         current: The item that is at work; None between tests.
         interrupted: Whether the session was.
@@ -39,6 +40,7 @@ class State:
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
+        self.lab_in_words = ""
         self.lab: Callable[[], Mapping[str, Any]] | None = self._find_lab(config)
         self.workers = Workers(config)
         self.interrupted = False
@@ -143,7 +145,7 @@ class State:
             return lambda: worker[WORKER_LAB]
         own = OwnLab(self.settings)
         try:
-            own.check()
+            self.lab_in_words = own.check()
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
         config.add_cleanup(own.close)
