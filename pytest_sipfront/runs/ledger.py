@@ -61,7 +61,7 @@ class Ledger:
         """Whether anything was written."""
         return self._opened
 
-    def append(self, event: str, **fields: Any) -> None:
+    def append(self, event: str, /, **fields: Any) -> None:
         """Write one event and return once it is on disk.
 
         Raises:
