@@ -21,7 +21,7 @@ from pytest_sipfront.errors import ConfigurationError
 
 SESSION, END = "session", "end"
 INTENT, LAUNCHED, REFUSED, UNCERTAIN = "intent", "launched", "refused", "uncertain"
-ADOPTED, VERDICT, NO_VERDICT = "adopted", "verdict", "no_verdict"
+VERDICT, NO_VERDICT = "verdict", "no_verdict"
 _LARGEST = 8 * 1024 * 1024
 _HINT = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a file that can be written."
 Event = Mapping[str, Any]

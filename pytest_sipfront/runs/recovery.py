@@ -88,14 +88,14 @@ def _apply(entry: Recorded, event: Event) -> None:
     kind = event["event"]
     if kind == ledger.LAUNCHED:
         entry.launched = Launched.read(event)
-    if kind in {ledger.LAUNCHED, ledger.ADOPTED} and entry.launched is None:
-        return
+        if entry.launched is None:
+            return
     entry.state = kind
     if kind == ledger.VERDICT:
         entry.end = event
 
 
-def unfinished(events: list[Event]) -> str:
+def unfinished(events: Iterable[Event]) -> str:
     """Return the id of the session that wrote last if it did not end by itself, "" otherwise."""
     last = ""
     for event in events:
@@ -107,7 +107,7 @@ def unfinished(events: list[Event]) -> str:
     return last
 
 
-def chain(events: list[Event], session: str) -> frozenset[str]:
+def chain(events: Iterable[Event], session: str) -> frozenset[str]:
     """Return a session and those that it took up, one after another."""
     resumes = {
         str(event.get("session")): str(event.get("resumes") or "")
@@ -148,6 +148,7 @@ def end_of(result: RunResult, bracket: Bracket) -> dict[str, Any]:
             {"test": {"id": last.test_id, "name": last.test_name}, "run": dict(last.status.raw)}
             for last in result.tests
         ],
+        "notes": list(result.notes),
     }
 
 
@@ -156,10 +157,11 @@ def result_of(run: Run, entry: Recorded) -> RunResult | None:
     end, launched = entry.end, entry.launched
     if end is None or launched is None or end.get("verdict") not in _VERDICTS:
         return None
-    raw, duration, tests = end.get("run"), _duration(end), end.get("tests")
+    raw, duration = end.get("run"), _duration(end)
     if not isinstance(raw, Mapping) or duration is None:
         return None
     run.status = RunStatus.read(raw)
+    run.notes.extend(str(note) for note in _list(end.get("notes")))
     return RunResult(
         request=run.request,
         verdict=end["verdict"],
@@ -169,7 +171,7 @@ def result_of(run: Run, entry: Recorded) -> RunResult | None:
         report_url=launched.report_url,
         status_url=launched.status_url,
         status=run.status,
-        tests=tuple(LastStatus.read(test) for test in _mappings(tests)),
+        tests=tuple(LastStatus.read(test) for test in _list(end.get("tests")) if isinstance(test, Mapping)),
         notes=tuple(run.notes),
     )
 
@@ -179,8 +181,8 @@ def _duration(end: Event) -> float | None:
     return float(duration) if isinstance(duration, int | float) and 0 <= duration < _LONGEST else None
 
 
-def _mappings(values: Any) -> Iterator[Mapping[str, Any]]:
-    return (value for value in values if isinstance(value, Mapping)) if isinstance(values, list) else iter(())
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def brackets(events: Iterable[Event], sessions: frozenset[str]) -> Iterator[tuple[str, Bracket]]:
