@@ -11,6 +11,7 @@ from pytest_sipfront.state import STATE
 
 if TYPE_CHECKING:
     from pytest_sipfront.imperative import Sipfront
+    from pytest_sipfront.lab.diagnosis import Diagnosis
     from pytest_sipfront.lab.process import LabHandle
     from pytest_sipfront.runs.run import RunResult
 
@@ -54,3 +55,11 @@ def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
         return
     with start_lab() as lab:
         yield lab
+
+
+@pytest.fixture(scope="session")
+def sipfront_doctor() -> Diagnosis:
+    """Whether the lab can place calls on this machine: `assert sipfront_doctor.sound, sipfront_doctor`."""
+    from pytest_sipfront.lab.process import examine  # noqa: PLC0415 - only who asks pays for it
+
+    return examine()

@@ -9,12 +9,12 @@ import pytest
 
 from pytest_sipfront import hookspecs, marks, options
 from pytest_sipfront.closure import RUN_FIXTURE, run_last
-from pytest_sipfront.fixtures import sipfront, sipfront_lab, sipfront_run
+from pytest_sipfront.fixtures import sipfront, sipfront_doctor, sipfront_lab, sipfront_run
 from pytest_sipfront.late import watch
 from pytest_sipfront.reports import terminal
 from pytest_sipfront.state import STATE, WORKER_LAB, State
 
-__all__ = ["sipfront", "sipfront_lab", "sipfront_run"]
+__all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
 pytest_plugins = ["pytest_sipfront.sift.plugin"]  # without this plugin there is none of it either
 
 
@@ -42,9 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Xdist(config), "sipfront-xdist")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say where runs go."""
-    return terminal.header(config.stash[STATE].settings)
+    state = config.stash[STATE]
+    return terminal.header(state.settings, state.lab_in_words)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -23,7 +23,8 @@ from pytest_sipfront.verdict import Expectation, Verdict
 if TYPE_CHECKING:
     from pytest_sipfront.background import Background
     from pytest_sipfront.keeping import Keeping
-    from pytest_sipfront.runs.dispatch import Dispatcher, Snapshot
+    from pytest_sipfront.runs.dispatch import Dispatcher
+    from pytest_sipfront.runs.roster import Snapshot
     from pytest_sipfront.sipfront.client import SipfrontClient
 
 T = TypeVar("T")

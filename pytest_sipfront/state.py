@@ -29,6 +29,7 @@ class State:
     Attributes:
         settings: What is in force.
         workers: The processes of the session.
+        lab_in_words: How the session's lab comes to its verdicts; "" where there is none, and on workers.
         lab: Describes the session's lab, starting it at first need; None if runs go to the platform.
         current: The item that is at work, or was.
         interrupted: Whether the session was.
@@ -36,6 +37,7 @@ class State:
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
+        self.lab_in_words = ""
         self.lab: Callable[[], Mapping[str, Any]] | None = self._find_lab(config)
         self.workers = Workers(config)
         self.interrupted = False
@@ -129,11 +131,11 @@ class State:
         """Return what the books say, for the closing section."""
         if self._kept is None and not self.workers.have_marked:
             return Books()
-        return Books(
-            launches=self.keeping().launches(),
-            left_behind=self.keeping().left_behind(),
-            not_taken=tuple(self.marked.not_taken),
-        )
+        try:
+            launches, left_behind = self.keeping().launches(), self.keeping().left_behind()
+        except ConfigurationError:  # then nothing was launched: each test has told why
+            launches = left_behind = []
+        return Books(launches=launches, left_behind=left_behind, not_taken=tuple(self.marked.not_taken))
 
     @property
     def _looks_ahead(self) -> bool:
@@ -162,7 +164,7 @@ class State:
             return lambda: worker[WORKER_LAB]
         own = OwnLab(self.settings)
         try:
-            own.check()
+            self.lab_in_words = own.check()
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
         config.add_cleanup(own.close)

@@ -33,7 +33,7 @@ FLOORS = (
     {"plugin"},
 )
 ONLY_LAB_STARTERS = {"access", "fixtures", "state"}
-LAB_DOORS = ("process", "checking")
+LAB_DOORS = ("process", "checking", "diagnosis")
 SIFT_CLIENT = {"client", "models", "reading", "routine", "receiver", "record", "progress", "timeline"}
 CLIENTS = {"errors", "secret", "http", "sipfront", "sift"}
 

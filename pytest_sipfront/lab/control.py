@@ -75,6 +75,7 @@ def _run(lab: Lab, run: Run) -> dict[str, Any]:
         "report_mode": run.mode,
         "state": lab.account.state(run),
         "description": run.finding.description if run.finding else "",
+        "scripted": run.finding.scripted if run.finding else None,
         "started": run.started - lab.started,
         "stopped": None if run.stopped is None else run.stopped - lab.started,
     }

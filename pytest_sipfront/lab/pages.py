@@ -12,6 +12,7 @@ from starlette.routing import Route
 from pytest_sipfront.lab import bodies
 from pytest_sipfront.lab.account import ProjectRun, Run
 from pytest_sipfront.lab.control import counts_of
+from pytest_sipfront.lab.engine import in_words
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.waveform import waveform
 
@@ -71,7 +72,8 @@ def front_page(lab: Lab) -> list[str]:
     counts = [(name, str(value)) for name, value in counts_of(lab).items() if isinstance(value, int)]
     return [
         f"<p class=note>{escape(ABOUT)}</p>",
-        f"<p>{escape(_engine(lab))} The API is at <a href='/api/v2/'>/api/v2/</a>.</p>",
+        f"<p>Here {escape(in_words(lab.engine, lab.file))}.</p>",
+        "<p>The API is at <a href='/api/v2/'>/api/v2/</a>.</p>",
         "<h2>Tests</h2>",
         _table(("id", "name", "project", "scenario"), tests),
         "<h2>Latest runs</h2>",
@@ -88,12 +90,6 @@ def _calls(lab: Lab) -> list[tuple[str, ...]]:
         (leg.id, leg.from_, leg.to, leg.status, ", ".join(str(command["name"]) for command in leg.commands))
         for leg in legs
     ]
-
-
-def _engine(lab: Lab) -> str:
-    if lab.engine.unavailable:
-        return f"Verdicts are scripted, no call is placed: {lab.engine.unavailable}."
-    return f"Tests with steps are executed ({lab.engine.name}), the others have scripted verdicts."
 
 
 def run_page(lab: Lab, run: Run) -> list[str]:
@@ -145,12 +141,16 @@ def _section(title: str, content: str) -> list[str]:
 def _runs(lab: Lab, runs: Iterable[Run]) -> str:
     rows = "".join(
         f"<tr><td><a href='{escape(bodies.run_report_path(run))}'>{run.id}</a></td><td>{escape(run.test.name)}</td>"
-        f"<td>{escape(lab.account.state(run))}</td>"
+        f"<td>{escape(lab.account.state(run))}{_scripted(run)}</td>"
         f"<td>{escape(run.finding.description if run.finding else '')}</td></tr>"
         for run in runs
     )
     head = "<tr><th>run</th><th>test</th><th>state</th><th>reason</th></tr>"
     return f"<table>{head}{rows}</table>" if rows else "<p>None yet.</p>"
+
+
+def _scripted(run: Run) -> str:
+    return " (scripted)" if run.finding is not None and run.finding.scripted else ""
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

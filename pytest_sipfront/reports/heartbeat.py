@@ -13,7 +13,7 @@ import pytest
 from pytest_sipfront.runs.run import Run
 
 if TYPE_CHECKING:
-    from pytest_sipfront.runs.dispatch import Snapshot
+    from pytest_sipfront.runs.roster import Snapshot
 
 _log = logging.getLogger("pytest_sipfront")
 

@@ -13,7 +13,7 @@ import pytest
 from pytest_sipfront.reports.heartbeat import counts
 
 if TYPE_CHECKING:
-    from pytest_sipfront.runs.dispatch import Snapshot
+    from pytest_sipfront.runs.roster import Snapshot
 
 _EVERY = 0.5
 # Make room for one more line without leaving the current column, then write there and come back.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_sipfront.sipfront.models import RunRequest, RunStatus
 
 PREFIX = "sipfront."
-TEST, REPORT_URL, VERDICT, RESUMED = "test", "report_url", "verdict", "resumed"
+TEST, REPORT_URL, VERDICT, POOL, RESUMED = "test", "report_url", "verdict", "agentpool", "resumed"
 NO_VERDICT = "none"
 _FIRST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
 
@@ -68,7 +68,7 @@ def of_status(status: RunStatus) -> Iterator[Property]:
     yield "result_description", status.result_description
     yield "started_at", utc(status.started_at)
     yield "stopped_at", utc(status.stopped_at)
-    yield "agentpool", status.agentpool_name
+    yield POOL, status.agentpool_name
 
 
 def utc(moment: datetime | None) -> str:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _WIDEN_AFTER = 5.0
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
+_SHORTEST_WAIT, _FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Window:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._width = limit
-        self._refusals = 0
+        self._wait = 0.0
         self._closed_until = float("-inf")
         self._widened_at = float("-inf")
 
@@ -96,19 +96,22 @@ class Window:
     def refused(self, in_flight: int, now: float, hint: float | None) -> None:
         """Narrow it: beside `in_flight` runs the platform takes no more for now.
 
+        Refusals of launches that were under way together count as one.
+
         Args:
             in_flight: How many runs it has.
             now: The moment.
             hint: Seconds that it asks to wait; None if it does not say.
         """
-        self._refusals += 1
-        wait = min(_FIRST_WAIT * 2.0 ** (self._refusals - 1), _LONGEST_WAIT) if hint is None else hint
+        if now >= self._closed_until:
+            self._wait = min(self._wait * 2, _LONGEST_WAIT) if self._wait else _FIRST_WAIT
         self._width = max(1, min(self._width, in_flight))
-        self._closed_until = self._widened_at = now + wait
+        self._closed_until = max(self._closed_until, now + (self._wait if hint is None else max(hint, _SHORTEST_WAIT)))
+        self._widened_at = self._closed_until
 
     def accepted(self) -> None:
         """A launch went through."""
-        self._refusals = 0
+        self._wait = 0.0
 
 
 def makespan(durations: Iterable[float], places: int) -> float:

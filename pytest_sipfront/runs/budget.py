@@ -16,6 +16,8 @@ from pytest_sipfront.errors import BudgetSpent
 UNKNOWN_SECONDS = 60.0
 """What a run of unknown duration is reserved at before any run of the session is over."""
 
+_ROUNDING = 1e-6
+
 
 @dataclass(slots=True)
 class Spending:
@@ -78,7 +80,9 @@ class SharedPurse:
         with self._lock:
             spending = Spending(**json.loads(self._path.read_text())) if self._path.exists() else Spending()
             yield spending
-            self._path.write_text(json.dumps(asdict(spending)))
+            fresh = self._path.with_suffix(".new")
+            fresh.write_text(json.dumps(asdict(spending)))
+            fresh.replace(self._path)  # all of it or nothing, should this process be killed
 
 
 class Budget:
@@ -115,7 +119,7 @@ class Budget:
                 evidence=seen,
                 hint="It is set by --sipfront-max-runs, SIPFRONT_MAX_RUNS or sipfront_max_runs.",
             )
-        if self._max_minutes is not None and minutes + estimate / 60 > self._max_minutes:
+        if self._max_minutes is not None and spending.committed + estimate > self._max_minutes * 60 + _ROUNDING:
             raise BudgetSpent(
                 f"not launched: about {estimate / 60:.1f} min more do not fit into the budget of "
                 f"{self._max_minutes:g} min",

@@ -20,18 +20,20 @@ class History:
     """What is known of the durations of requests, by their digest."""
 
     def __init__(self, brackets: Mapping[str, Iterable[Bracket]] | None = None) -> None:
-        self._brackets = {digest: list(known) for digest, known in (brackets or {}).items()}
+        self._brackets = {digest: list(known) for digest, known in (brackets or {}).items() if known}
+        self._expected = {digest: _expected(known) for digest, known in self._brackets.items()}
 
     @classmethod
     def read(cls, data: Any) -> History:
         """Make a history of what `data` of `dump` holds; what makes no sense is left out."""
         entries = data.items() if isinstance(data, Mapping) else ()
-        brackets = {
-            str(digest): [(float(pair[0]), float(pair[1])) for pair in known if _is_bracket(pair)][-KEPT:]
-            for digest, known in entries
-            if isinstance(known, list)
-        }
-        return cls({digest: known for digest, known in brackets.items() if known})
+        return cls(
+            {
+                str(digest): [bracket for pair in known if (bracket := read_bracket(pair))][-KEPT:]
+                for digest, known in entries
+                if isinstance(known, list)
+            }
+        )
 
     def dump(self) -> dict[str, list[list[float]]]:
         """Return the history as JSON can hold it, the oldest requests dropped."""
@@ -42,19 +44,23 @@ class History:
         """Take up that a run of a request was over between two moments."""
         known = self._brackets.pop(digest, [])
         self._brackets[digest] = [*known, bracket][-KEPT:]
+        self._expected[digest] = _expected(self._brackets[digest])
 
     def expected(self, digest: str) -> Expected | None:
         """Return when a run of a request will be over; None if none is known."""
-        known = self._brackets.get(digest)
-        if not known:
-            return None
-        return Expected(min(low for low, _ in known), max(high for _, high in known))
+        return self._expected.get(digest)
 
 
-def _is_bracket(pair: Any) -> bool:
-    return (
-        isinstance(pair, list)
-        and len(pair) == 2  # noqa: PLR2004 - a pair
-        and all(isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end) for end in pair)
-        and 0 <= pair[0] <= pair[1]
-    )
+def _expected(known: list[Bracket]) -> Expected:
+    return Expected(min(low for low, _ in known), max(high for _, high in known))
+
+
+def read_bracket(pair: Any) -> Bracket | None:
+    """Make a bracket of what JSON holds of it; None if it makes no sense."""
+    if not isinstance(pair, list | tuple):
+        return None
+    try:
+        low, high = map(float, pair)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (low, high) if 0 <= low <= high < math.inf else None

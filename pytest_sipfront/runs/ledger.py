@@ -6,6 +6,7 @@ It holds what a killed session needs to be taken up again and no credentials; of
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import threading
@@ -20,8 +21,8 @@ from pytest_sipfront.errors import ConfigurationError
 
 SESSION, END = "session", "end"
 INTENT, LAUNCHED, REFUSED, UNCERTAIN = "intent", "launched", "refused", "uncertain"
-ADOPTED, VERDICT, NO_VERDICT = "adopted", "verdict", "no_verdict"
-_LARGEST = 32 * 1024 * 1024
+VERDICT, NO_VERDICT = "verdict", "no_verdict"
+_LARGEST = 8 * 1024 * 1024
 _HINT = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a file that can be written."
 Event = Mapping[str, Any]
 
@@ -61,7 +62,7 @@ class Ledger:
         """Whether anything was written."""
         return self._opened
 
-    def append(self, event: str, **fields: Any) -> None:
+    def append(self, event: str, /, **fields: Any) -> None:
         """Write one event and return once it is on disk.
 
         Raises:
@@ -87,12 +88,20 @@ class Ledger:
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._presence.acquire(timeout=0)
+        if not self._presence.is_locked:
+            self._presence.acquire(timeout=0)
         with self._file_lock, contextlib.suppress(FileNotFoundError):
-            if self.path.stat().st_size > _LARGEST and not self.resumes:
+            if self._is_outgrown():
                 self.path.replace(_beside(self.path, ".old"))
-        self._opened = True
         self._write(SESSION, {"resumes": self.resumes, "pid": os.getpid()})
+        self._opened = True
+
+    def _is_outgrown(self) -> bool:
+        """Whether the file is large and holds nothing that anybody is going to ask for."""
+        if self.resumes or self.path.stat().st_size <= _LARGEST or self.session.encode() in self.path.read_bytes():
+            return False
+        own = Path(self._presence.lock_file)
+        return all(mark == own for mark in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.alive"))
 
     def _write(self, event: str, fields: Mapping[str, Any]) -> None:
         told = {"at": self._now().isoformat(timespec="milliseconds"), "event": event, "session": self.session}
@@ -137,21 +146,26 @@ def read_events(path: Path) -> list[Event]:
 
 def _events(lines: Any) -> Iterator[Event]:
     for line in lines:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             event = json.loads(line)
             if isinstance(event, dict) and isinstance(event.get("event"), str):
                 yield event
 
 
 def still_running(path: Path, session: str) -> list[Path]:
-    """Return the marks of processes of a session that live; those of dead ones are removed."""
+    """Return the marks of processes of a session that live; those of dead ones are removed.
+
+    Raises:
+        ConfigurationError: That cannot be seen.
+    """
     alive = []
-    for mark in path.parent.glob(f"{path.name}.{session}*.alive"):
+    for mark in path.parent.glob(glob.escape(f"{path.name}.{session}") + "*.alive"):
         try:
             with FileLock(mark, thread_local=False).acquire(timeout=0):
                 pass
+            mark.unlink(missing_ok=True)
         except Timeout:
             alive.append(mark)
-        else:
-            mark.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{mark} cannot be locked: {error.strerror or error}", hint=_HINT) from None
     return alive

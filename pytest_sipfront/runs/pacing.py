@@ -11,6 +11,8 @@ _CLOSE = 0.5
 _MARGIN = 0.02
 _OVERDUE_SHARE = 0.25
 _LONGEST = 4.0
+_SOONEST = 0.1
+"""A hint of no time at all is no invitation to hammer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def next_poll(at: Moment, interval: float, expected: Expected | None = None, *, 
         expected: When the run will be over; None if that is not known.
         random: From 0 to 1; takes that share of a tenth off the wait, so that runs spread.
     """
-    due = at.now + (_wait(at, interval, expected, random) if at.hint is None else at.hint)
+    hint = None if at.hint is None else max(at.hint, min(interval, _SOONEST))
+    due = at.now + (_wait(at, interval, expected, random) if hint is None else hint)
     return due if at.deadline is None else min(due, max(at.deadline, at.now))
 
 

@@ -19,7 +19,13 @@ class Lease(Protocol):
 
 
 class Places(Protocol):
-    """Where places come from."""
+    """Where places come from.
+
+    Attributes:
+        patience: Seconds after which to ask again for what was not free; None if nobody else could free it.
+    """
+
+    patience: float | None
 
     def take(self, names: frozenset[str]) -> Lease | None:
         """Take a place and every one of `names`; None if not all of them are free now."""
@@ -29,6 +35,8 @@ class Places(Protocol):
 class OwnPlaces:
     """For a process alone: what may be in flight is decided by admission."""
 
+    patience: float | None = None
+
     def take(self, names: frozenset[str]) -> Lease | None:  # noqa: ARG002 - nobody else takes them
         """Take a place."""
         return _Leases(())
@@ -36,6 +44,8 @@ class OwnPlaces:
 
 class SharedPlaces:
     """Lock files in a directory that the processes share. A process that dies gives its places back."""
+
+    patience: float | None = 0.1  # who frees a place tells nobody
 
     def __init__(self, directory: Path, limit: int | None) -> None:
         """Share `limit` places (None for as many as there are processes) and any names in `directory`."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pytest_sipfront.runs import ledger
+from pytest_sipfront.runs.history import Bracket, read_bracket
 from pytest_sipfront.runs.ledger import Event
 from pytest_sipfront.runs.run import Run, RunResult
 from pytest_sipfront.sipfront.models import LastStatus, Launched, RunStatus
+from pytest_sipfront.verdict import Verdict
 
+_LONGEST = 1e9
+"""Seconds; no run takes 30 years."""
+_VERDICTS = (Verdict.PASSED.value, Verdict.FAILED.value)
 _OVER = frozenset({ledger.REFUSED, ledger.VERDICT, ledger.NO_VERDICT})
 
 
@@ -43,8 +48,7 @@ class Recorded:
     @property
     def seconds(self) -> float:
         """How long it took; 0 if that is not known."""
-        duration = self.end.get("duration") if self.end is not None else None
-        return float(duration) if isinstance(duration, int | float) else 0.0
+        return _duration(self.end) or 0.0 if self.end is not None else 0.0
 
     @property
     def is_uncertain(self) -> bool:
@@ -61,7 +65,7 @@ def recorded(events: Iterable[Event], sessions: frozenset[str]) -> list[Recorded
     """Return the launches of `sessions` in the order in which they were to be sent; what makes no sense is left out."""
     launches: dict[str, Recorded] = {}
     for event in events:
-        if event.get("session") not in sessions:
+        if str(event.get("session")) not in sessions:
             continue
         launch = str(event.get("launch", ""))
         if event["event"] == ledger.INTENT and (entry := _read(event, launch)):
@@ -74,6 +78,7 @@ def recorded(events: Iterable[Event], sessions: frozenset[str]) -> list[Recorded
 def _read(event: Event, launch: str) -> Recorded | None:
     try:
         at = datetime.fromisoformat(event["at"])
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
         return Recorded(launch, at, str(event["test"]), str(event["target"]), str(event["digest"]))
     except (KeyError, TypeError, ValueError):
         return None
@@ -83,25 +88,26 @@ def _apply(entry: Recorded, event: Event) -> None:
     kind = event["event"]
     if kind == ledger.LAUNCHED:
         entry.launched = Launched.read(event)
-    if kind in {ledger.LAUNCHED, ledger.ADOPTED} and entry.launched is None:
-        return
+        if entry.launched is None:
+            return
     entry.state = kind
     if kind == ledger.VERDICT:
         entry.end = event
 
 
-def unfinished(events: list[Event]) -> str:
-    """Return the id of the last session if it did not end by itself, "" otherwise."""
+def unfinished(events: Iterable[Event]) -> str:
+    """Return the id of the session that wrote last if it did not end by itself, "" otherwise."""
     last = ""
     for event in events:
-        if event["event"] == ledger.SESSION:
-            last = str(event.get("session", ""))
-        elif event["event"] == ledger.END and event.get("session") == last:
+        session = str(event.get("session", ""))
+        if session and event["event"] != ledger.END:
+            last = session
+        elif session == last:
             last = ""
     return last
 
 
-def chain(events: list[Event], session: str) -> frozenset[str]:
+def chain(events: Iterable[Event], session: str) -> frozenset[str]:
     """Return a session and those that it took up, one after another."""
     resumes = {
         str(event.get("session")): str(event.get("resumes") or "")
@@ -130,7 +136,7 @@ class Recovery:
         return known.popleft() if known else None
 
 
-def end_of(result: RunResult, bracket: tuple[float, float]) -> dict[str, Any]:
+def end_of(result: RunResult, bracket: Bracket) -> dict[str, Any]:
     """Return what the ledger keeps of a verdict, from which `result_of` makes it again."""
     return {
         "verdict": result.verdict,
@@ -142,40 +148,47 @@ def end_of(result: RunResult, bracket: tuple[float, float]) -> dict[str, Any]:
             {"test": {"id": last.test_id, "name": last.test_name}, "run": dict(last.status.raw)}
             for last in result.tests
         ],
+        "notes": list(result.notes),
     }
 
 
 def result_of(run: Run, entry: Recorded) -> RunResult | None:
     """Make the result of a run whose verdict an earlier session wrote down; None if what it wrote makes no sense."""
     end, launched = entry.end, entry.launched
-    if end is None or launched is None or end.get("verdict") not in {"passed", "failed"}:
+    if end is None or launched is None or end.get("verdict") not in _VERDICTS:
         return None
-    raw, duration, tests = end.get("run"), end.get("duration"), end.get("tests")
-    if not isinstance(raw, Mapping) or not isinstance(duration, int | float):
+    raw, duration = end.get("run"), _duration(end)
+    if not isinstance(raw, Mapping) or duration is None:
         return None
     run.status = RunStatus.read(raw)
+    run.notes.extend(str(note) for note in _list(end.get("notes")))
     return RunResult(
         request=run.request,
         verdict=end["verdict"],
         result_description=run.status.result_description,
-        duration=float(duration),
+        duration=duration,
         session_id=launched.session_id,
         report_url=launched.report_url,
         status_url=launched.status_url,
         status=run.status,
-        tests=tuple(LastStatus.read(test) for test in _mappings(tests)),
+        tests=tuple(LastStatus.read(test) for test in _list(end.get("tests")) if isinstance(test, Mapping)),
         notes=tuple(run.notes),
     )
 
 
-def _mappings(values: Any) -> Iterator[Mapping[str, Any]]:
-    return (value for value in values if isinstance(value, Mapping)) if isinstance(values, list) else iter(())
+def _duration(end: Event) -> float | None:
+    duration = end.get("duration")
+    return float(duration) if isinstance(duration, int | float) and 0 <= duration < _LONGEST else None
 
 
-def brackets(events: Iterable[Event], sessions: frozenset[str]) -> Iterator[tuple[str, tuple[float, float]]]:
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def brackets(events: Iterable[Event], sessions: frozenset[str]) -> Iterator[tuple[str, Bracket]]:
     """Yield the digest and the bracketed duration of each verdict of `sessions`, for the history."""
     for event in events:
-        if event["event"] == ledger.VERDICT and event.get("session") in sessions:
-            bracket = event.get("bracket")
-            if isinstance(bracket, list) and len(bracket) == 2:  # noqa: PLR2004 - a pair
-                yield str(event.get("digest", "")), (float(bracket[0]), float(bracket[1]))
+        if event["event"] == ledger.VERDICT and str(event.get("session")) in sessions:
+            bracket = read_bracket(event.get("bracket"))
+            if bracket is not None:
+                yield str(event.get("digest", "")), bracket

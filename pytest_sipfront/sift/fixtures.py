@@ -43,7 +43,10 @@ def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
     late.watch(request.config)
     state.keep(request.node, calls)
     yield calls
-    calls.close()
+    try:
+        calls.close()
+    except SipfrontError as error:
+        raise_in(request.node.obj, error)
 
 
 @pytest.fixture
@@ -55,7 +58,10 @@ def sift_incoming(request: pytest.FixtureRequest, sift_call: Calls) -> Incoming:
     from pytest_sipfront.sift.calls import Incoming  # noqa: PLC0415
 
     __tracebackhide__ = True
-    return Incoming(request.config.stash[SIFT].session, sift_call)
+    try:
+        return Incoming(request.config.stash[SIFT].session, sift_call)
+    except SipfrontError as error:
+        raise_in(request.node.obj, error)
 
 
 @pytest.fixture

@@ -82,6 +82,14 @@ def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
     from pytest_sipfront.sift.record import Record  # noqa: PLC0415
     from pytest_sipfront.sift.watch import Patience  # noqa: PLC0415
 
+    http = SiftHttp(
+        access.base_url,
+        access.credentials,
+        service="Sift",
+        limits=Limits(connect=manners.connect_timeout, read=manners.read_timeout, retry=manners.retry_for),
+        ca_bundle=manners.ca_bundle,
+        trust_env=not access.on_lab,
+    )
     host, port = settings.listen
     try:
         listening = bind(host, port)
@@ -94,14 +102,6 @@ def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
     token = access.token or Secret(secrets.token_urlsafe(24))
     record = Record(scrub=lambda text: access.credentials.scrub(token.scrub(text)), account_id=access.account_id)
     receiver = Receiver(record, listening, settings.callback_url, token.reveal())
-    http = SiftHttp(
-        access.base_url,
-        access.credentials,
-        service="Sift",
-        limits=Limits(connect=manners.connect_timeout, read=manners.read_timeout, retry=manners.retry_for),
-        ca_bundle=manners.ca_bundle,
-        trust_env=not access.on_lab,
-    )
     line = Line(SiftClient(http), receiver, Patience(callback=settings.callback_timeout))
     line.open()
     return line

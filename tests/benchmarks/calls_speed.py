@@ -66,7 +66,7 @@ async def with_executor(work: Callable[[CallsExecutor], Awaitable[None]]) -> Non
 
 async def setup_time(subject: CallsExecutor) -> None:
     """From launch to an answered call: with the stack still to be started, and then with it running."""
-    for module in ("numpy.random", "baresip.call"):  # what a lab imports while it starts
+    for module in ("baresip.call", "numpy.fft", "numpy.random"):  # what a lab imports while it starts
         import_module(module)
     for what, rounds in (("first call up, stack and prompts still to be made", 1), ("call up, stack running", 20)):
         took = []

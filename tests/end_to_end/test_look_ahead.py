@@ -146,7 +146,8 @@ def test_setup_functions_are_fixtures_of_the_users(suite: Suite, method: str) ->
 def test_a_fixture_that_is_overridden_and_built_upon_counts_in_all_its_layers(suite: Suite) -> None:
     """A harmless outer layer does not hide a function-scoped one below it."""
     suite.pytester.makeconftest(
-        "import pytest\n@pytest.fixture\ndef pbx():\n    from test_it import note\n    note('up pbx')\n    yield\n    note('down pbx')\n"
+        "import pytest\n@pytest.fixture\ndef pbx():\n    from test_it import note\n"
+        "    note('up pbx')\n    yield\n    note('down pbx')\n"
     )
     code = "@pytest.fixture\ndef pbx(pbx): return pbx\n" + CALLS
     order = run(suite, code, passed=3)

@@ -15,8 +15,9 @@ from pytest_sipfront.lab.calls.adapter import LOOPBACK, TAG_HEADER, Agent, Stack
 from pytest_sipfront.lab.calls.catalogue import render
 from pytest_sipfront.lab.calls.leg import Leg
 from pytest_sipfront.lab.calls.phones import NOT_FOUND, Line, codecs
-from pytest_sipfront.lab.calls.plan import CallPlan, Phone, Target
+from pytest_sipfront.lab.calls.plan import PASSWORD_VARIABLE, USER_VARIABLE, CallPlan, Phone, Target
 from pytest_sipfront.lab.calls.steps import Register
+from pytest_sipfront.lab.hosts import is_loopback
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Exchange:
         """Return the running stack with every phone reachable, starting it where it is not.
 
         Raises:
-            StackError: The stack does not start.
+            NoStackError: The stack does not start.
             PromptError: A prompt cannot be read.
         """
         async with self._opening:
@@ -104,7 +105,7 @@ class Exchange:
         domain = action.registrar or (target.address if target else "")
         if not domain:
             return None
-        account, password = credentials(target) if target else ("", "")
+        account, password = credentials(target)
         agent = await self._agent(
             stack,
             action.user or account or self.plan.phones[phone].number,
@@ -162,9 +163,11 @@ class Exchange:
         return next(waiting, None) if self.plan.target is not None else None
 
 
-def credentials(target: Target) -> tuple[str, str]:
-    """Return the target's user and password from the environment, "" where they are not set."""
-    return os.environ.get(target.user_variable, ""), os.environ.get(target.password_variable, "")
+def credentials(target: Target | None) -> tuple[str, str]:
+    """Return user and password for target or registrar from the environment, "" where they are not set."""
+    names = (target.user_variable, target.password_variable) if target else (USER_VARIABLE, PASSWORD_VARIABLE)
+    user, password = (os.environ.get(name, "") for name in names)
+    return user, password
 
 
 def _manner(phone: Phone) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def _faults(phone: Phone) -> dict[str, Any]:
 
 def _own_address(target: Target | None) -> str:
     """This machine's address as the target sees it."""
-    if target is None or target.is_loopback:
+    if target is None or is_loopback(target.host):
         return LOOPBACK
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((target.host, target.port))  # sends nothing: it only picks the route

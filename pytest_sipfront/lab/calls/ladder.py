@@ -56,6 +56,10 @@ class Ladders:
         """The calls that are known, the oldest first."""
         return tuple(self._rungs)
 
+    def is_acknowledged(self, call_id: str) -> bool:
+        """Whether a call's INVITE is over: its final response, whichever, has been acknowledged."""
+        return any(rung.line.startswith("ACK ") for rung in self.of(call_id))
+
     def _direction(self, call_id: str, tag: str, *, is_response: bool) -> str:
         # the first message of a call is its INVITE, so its From tag is the caller's for good
         from_caller = self._caller_tags.setdefault(call_id, tag) == tag

@@ -38,6 +38,7 @@ class Leg:
         self._settled = asyncio.Event()
         self._closed = asyncio.Event()
         self._digit_came = asyncio.Event()
+        self.placed = False
         self.started_at = time.monotonic()
         self.rang_at: float | None = None
         self.answered_at: float | None = None
@@ -82,6 +83,11 @@ class Leg:
     def dropped_by_peer(self) -> bool:
         """Whether the other side ended the call: its BYE reads as a reset connection."""
         return not self.ended_here and self.close_text.startswith(_BYE_RECEIVED)
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether the lab placed this call and gave it up before it was answered."""
+        return self.placed and self.ended_here and self.answered_at is None
 
     def on_event(self, name: str, text: str, now: float) -> None:
         """Take one event of the stack, by its name."""
@@ -183,7 +189,8 @@ async def _within(seconds: float | None, event: asyncio.Event) -> bool:
     if seconds is not None and seconds <= 0:
         return event.is_set()
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # wait_for() may lose a cancellation that comes with the event
+            await event.wait()
     except TimeoutError:
         return False
     return True

@@ -51,7 +51,7 @@ def sipp(scenario: str, *arguments: str) -> Iterator[Sipp]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _await_listening(process, port)
+            _await_listening(process, port, socket.SOCK_STREAM if "t1" in arguments else socket.SOCK_DGRAM)
             yield Sipp(process, port)
         finally:
             process.kill()
@@ -65,11 +65,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1]) & ~1
 
 
-def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
+def _await_listening(process: subprocess.Popen[bytes], port: int, kind: socket.SocketKind) -> None:
     deadline = time.monotonic() + BOUND_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            with socket.socket(socket.AF_INET, kind) as probe:
                 probe.bind(("127.0.0.1", port))
         except OSError:
             return
