@@ -71,7 +71,10 @@ def main() -> None:
     given = parser.parse_args()
     wanted = f"wanted: half an interval + 0.5 s = {given.interval / 2 + 0.5:g} s, under 200 MB"
     print(f"{given.runs} runs of {given.seconds:g} s in flight, a poll every {given.interval:g} s; {wanted}")
-    with tempfile.TemporaryDirectory() as name, start_lab(text=f"tests: {{Long call: {{takes: {given.seconds}}}}}") as lab:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        start_lab(text=f"tests: {{Long call: {{takes: {given.seconds}}}}}") as lab,
+    ):
         directory = Path(name)
         (directory / "test_many.py").write_text(SUITE.format(runs=given.runs))
         print("without history (wanted 0.8 of a core):", session(directory, lab, given.runs, given.interval))
