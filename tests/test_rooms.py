@@ -28,6 +28,7 @@ FLOORS = (
     {"session"},
     {"marked", "imperative"},
     {"state", "suites"},
+    {"late"},
     {"fixtures", "planning", "sift's pytest side"},
     {"plugin"},
 )

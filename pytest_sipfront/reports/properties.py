@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pytest_sipfront.runs.run import Run, RunResult
-from pytest_sipfront.sipfront.models import RunRequest, RunStatus
+if TYPE_CHECKING:
+    from pytest_sipfront.runs.run import Run, RunResult
+    from pytest_sipfront.sipfront.models import RunRequest, RunStatus
 
 PREFIX = "sipfront."
 TEST, REPORT_URL, VERDICT, POOL, RESUMED = "test", "report_url", "verdict", "agentpool", "resumed"
