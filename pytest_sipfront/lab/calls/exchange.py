@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pytest_sipfront.lab.calls.adapter import LOOPBACK, TAG_HEADER, Agent, Stack, StackError
+from pytest_sipfront.lab.calls.adapter import LOOPBACK, Agent, Stack, StackError
 from pytest_sipfront.lab.calls.catalogue import render
-from pytest_sipfront.lab.calls.leg import Leg
+from pytest_sipfront.lab.calls.imports import import_all
+from pytest_sipfront.lab.calls.leg import TAG_HEADER, Leg
 from pytest_sipfront.lab.calls.phones import NOT_FOUND, Line, codecs
 from pytest_sipfront.lab.calls.plan import PASSWORD_VARIABLE, USER_VARIABLE, CallPlan, Phone, Target
 from pytest_sipfront.lab.calls.steps import Register
@@ -55,6 +56,7 @@ class Exchange:
         """
         async with self._opening:
             if self._stack is None:
+                await asyncio.to_thread(import_all)
                 self.prompts = await asyncio.to_thread(render, self.plan.prompts, self.plan.directory)
                 stack = await Stack.start(_own_address(self.plan.target))
                 try:
