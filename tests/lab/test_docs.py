@@ -85,21 +85,7 @@ def test_every_measure_is_documented_with_its_unit(placed: Mapping[str, Finding]
         assert any(f"`{spelled}`" in row and (measure.unit or "none") in row for row in rows), name
 
 
-OF_CALLS = (
-    Phone,
-    MenuState,
-    PromptSpec,
-    Conditions,
-    Limits,
-    Register,
-    Wait,
-    Call,
-    SendDtmf,
-    ExpectDtmf,
-    Play,
-    Hold,
-    HangUp,
-)
+ACTIONS = (Register, Wait, Call, SendDtmf, ExpectDtmf, Play, Hold, HangUp)
 
 
 @pytest.mark.parametrize("part", [Phone, MenuState, PromptSpec, Conditions, Limits, *ACTIONS])
