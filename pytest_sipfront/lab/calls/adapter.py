@@ -72,7 +72,7 @@ class Agent:
         Cancelling ends the call that may be on its way already.
 
         Raises:
-            StackError: No INVITE could be sent.
+            StackError: No INVITE could be sent; a NoStackError where that is the stack's own fault.
         """
         placing = asyncio.ensure_future(self._stack.place(self._ua, uri, tag))
         try:
@@ -203,6 +203,8 @@ class Stack:
         started_at = time.monotonic()
         try:
             call = await ua.dial(uri, {TAG_HEADER: tag} if tag else None)
+        except (self.errors.RuntimeDead, self.errors.CommandTimeout, self.errors.CommandQueueFull) as error:
+            raise NoStackError(f"the SIP stack does not work: {error}") from None
         except (ValueError, self.errors.BaresipError) as error:
             raise StackError(f"no INVITE could be sent to {uri}: {error}") from None
         leg = self.adopt(call)

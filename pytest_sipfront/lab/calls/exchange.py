@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -42,6 +43,9 @@ class Exchange:
         self.prompts: dict[str, bytes] = {}
         self._stack: Stack | None = None
         self._opening = asyncio.Lock()
+        self._making = asyncio.Lock()
+        self._registering = asyncio.Lock()
+        self._registrations: Counter[Agent] = Counter()
         self._agents: dict[tuple[Any, ...], Agent] = {}
         self._expected: dict[str, Expected] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -117,8 +121,17 @@ class Exchange:
             transport=target.transport if target else "udp",
             phone=phone,
         )
-        await agent.register()
+        async with self._registering:
+            await agent.register()
+            self._registrations[agent] += 1
         return agent
+
+    async def unregister(self, agent: Agent) -> None:
+        """Withdraw a registration, unless another run goes on with it."""
+        async with self._registering:
+            self._registrations[agent] -= 1
+            if not self._registrations[agent]:
+                await agent.unregister()
 
     def expect(self, answer_delays: Mapping[str, float]) -> Expected:
         """Announce a call, so that its called leg is known when it rings."""
@@ -137,13 +150,14 @@ class Exchange:
 
     async def _agent(self, stack: Stack, user: str, *, phone: str = "", **account: Any) -> Agent:
         key = (user, phone, *sorted(account.items()))
-        if key not in self._agents:
-            if phone:
-                account = {**account, **_manner(self.plan.phones[phone])}
-            agent = self._agents[key] = await stack.agent(user, **account)
-            if phone:
-                agent.on_call(lambda leg: self._ring(phone, leg), **_faults(self.plan.phones[phone]))
-        return self._agents[key]
+        async with self._making:
+            if key not in self._agents:
+                if phone:
+                    account = {**account, **_manner(self.plan.phones[phone])}
+                agent = self._agents[key] = await stack.agent(user, **account)
+                if phone:
+                    agent.on_call(lambda leg: self._ring(phone, leg), **_faults(self.plan.phones[phone]))
+            return self._agents[key]
 
     def _ring(self, name: str, leg: Leg) -> None:
         expected = self._expected_of(leg)

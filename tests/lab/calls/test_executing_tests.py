@@ -10,6 +10,7 @@ import sys
 import wave
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -159,6 +160,23 @@ def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
     finding = with_lab(LAB, twice)
     assert finding.state == "errored"
     assert finding.description.startswith("the SIP stack does not start: another Runtime is active")
+
+
+def test_a_stack_that_dies_leaves_no_verdict() -> None:
+    """What breaks in the lab is nobody's failed call, however many calls the run places."""
+
+    async def die(executor: CallsExecutor, file: LabFile) -> Finding:
+        stack = await executor.exchange.open()
+
+        async def dial(*_: object) -> None:
+            raise stack.errors.RuntimeDead("its thread is gone")
+
+        agent = await executor.exchange.caller("caller")
+        agent._ua = SimpleNamespace(dial=dial)  # noqa: SLF001 - the one place where the stack can be made to fail
+        return await executor.execute(file.tests["call"], {"step.1.0.max_total_calls": "3"})
+
+    finding = with_lab(LAB, die)
+    assert finding == Finding(state="errored", description="the SIP stack does not work: its thread is gone")
 
 
 @needs_sipp
