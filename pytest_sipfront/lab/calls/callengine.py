@@ -12,6 +12,7 @@ from pytest_sipfront.lab.calls.limits import check_limits
 from pytest_sipfront.lab.calls.plan import CallPlan
 from pytest_sipfront.lab.calls.sections import FILE_KEYS, TEST_KEYS
 from pytest_sipfront.lab.calls.steps import Play, Wait, overridden
+from pytest_sipfront.lab.calls.voice import say
 from pytest_sipfront.lab.schema import LabFileError, nearest
 from pytest_sipfront.lab.scripted import ScriptedExecutor
 
@@ -65,9 +66,16 @@ class CallsEngine:
         from pytest_sipfront.lab.calls.executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
 
         if any(test.steps is not None for test in file.tests.values()):
-            # imported while the lab starts, so that the first call does not wait half a second for it
-            threading.Thread(target=import_all).start()
+            # done while the lab starts, so that the first call does not wait half a second for it
+            threading.Thread(target=_warm_up, args=(plan,)).start()
         return CallsExecutor(plan, scripted)
+
+
+def _warm_up(plan: CallPlan) -> None:
+    import_all()
+    for prompt in plan.prompts.values():
+        if prompt.say is not None:
+            say(prompt.say)
 
 
 def _plan(file: LabFile) -> CallPlan:
