@@ -18,14 +18,24 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sipfront(request: pytest.FixtureRequest) -> Sipfront:
-    """Launch Sipfront runs from a test's body: `sipfront.run(test="Basic call")`, `launch`, `tests`, `projects`."""
+    """Launch Sipfront runs from a test's body, in the words of the mark.
+
+    `sipfront.run(test="Basic call", step_1_0_dial_destination="43123")` waits for the verdict and returns a
+    `RunResult`; `sipfront.launch(...)` returns at once, and its `wait()` gives the result. `tests()`, `projects()`,
+    `stats(run)` and `request(...)` ask the platform.
+    """
     state = request.config.stash[STATE]
     return Sipfront(state.session, state.recorder)
 
 
 @pytest.fixture
 def sipfront_run(request: pytest.FixtureRequest) -> RunResult:
-    """The finished run of a test marked with `@pytest.mark.sipfront`, started after all its other fixtures."""
+    """The finished run of a test marked with `@pytest.mark.sipfront(...)`.
+
+    A `RunResult`: `verdict`, `result_description`, `duration` (seconds), `report_url`, `status`, `raw` and more. The
+    run starts after all other fixtures of the test, wherever this one stands among its arguments; fixtures that ask
+    for it come after it.
+    """
     __tracebackhide__ = True
     return request.config.stash[STATE].marked.run(request.node)
 

@@ -23,7 +23,7 @@ REPORT_MODES = ("full", "kiosk", "print")
 PUBLIC_KEY_NAMES = ("SIPFRONT_PUBLIC_KEY", "SF_API_PUBLIC_KEY", "SF_API_KEY")
 SECRET_KEY_NAMES = ("SIPFRONT_SECRET_KEY", "SF_API_SECRET_KEY", "SF_API_SECRET")
 SECRET_KEY_FILE = "SIPFRONT_SECRET_KEY_FILE"  # noqa: S105 - a name
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_LAB_FILE = "lab.yaml"
 _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
@@ -66,7 +66,7 @@ def _seconds(text: str) -> float:
     return _number(text, 0, "a number of seconds, 0 or more")
 
 
-def _positive_seconds(text: str) -> float:
+def positive_seconds(text: str) -> float:
     return _number(text, 0.01, "a number of seconds, at least 0.01")
 
 
@@ -93,7 +93,7 @@ def _base_url(text: str) -> str:
         raise ValueError("a URL without user and password: credentials come from the environment")
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
         raise ValueError("a URL such as https://app.sipfront.com")
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and host not in LOOPBACK:
         raise ValueError("https: over http, credentials would be readable on the way (http is for this machine only)")
     return text.strip().rstrip("/").removesuffix("/api/v2")
 
@@ -121,7 +121,7 @@ OPTIONS = (
     ),
     Option(
         "poll_interval",
-        _positive_seconds,
+        positive_seconds,
         None,
         "seconds between two questions for a run's status (3; on the lab 0.2)",
         "S",
@@ -130,8 +130,8 @@ OPTIONS = (
     Option("concurrency", _count, 1, "how many runs may be in flight (1)", "N", "int"),
     Option("report_mode", _report_mode, None, "full, kiosk or print (what the platform does)", "MODE"),
     Option("ca_bundle", _ca_bundle, None, "PEM file of the authorities to trust instead of the default ones", "FILE"),
-    Option("connect_timeout", _positive_seconds, 10.0, "seconds to reach the platform (10)", "S", "float"),
-    Option("read_timeout", _positive_seconds, 30.0, "seconds to wait for an answer (30)", "S", "float"),
+    Option("connect_timeout", positive_seconds, 10.0, "seconds to reach the platform (10)", "S", "float"),
+    Option("read_timeout", positive_seconds, 30.0, "seconds to wait for an answer (30)", "S", "float"),
     Option("retry_for", _seconds, 60.0, "seconds to try again what may pass, e.g. 503 (60)", "S", "float"),
     Option("heartbeat", _seconds, 30.0, "seconds between signs of life while waiting, 0 for none (30)", "S", "float"),
 )
@@ -194,7 +194,7 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for option in OPTIONS:
-        values[option.name], sources[option.name] = _effective(option, config, environment)
+        values[option.name], sources[option.name] = effective(option, config, environment)
     lab, lab_file = _lab(config, environment)
     if lab and sources["base_url"] == "command line":
         raise pytest.UsageError(
@@ -215,7 +215,7 @@ def _refuse_secret_in_ini(config: pytest.Config) -> None:
         )
 
 
-def _effective(option: Option, config: pytest.Config, environment: Mapping[str, str]) -> tuple[Any, str]:
+def effective(option: Option, config: pytest.Config, environment: Mapping[str, str]) -> tuple[Any, str]:
     given = config.getoption(option.ini)
     if given is not None:
         return _read(option, given, option.flag), "command line"

@@ -15,6 +15,7 @@ from pytest_sipfront.reports.properties import forget
 from pytest_sipfront.state import STATE, WORKER_LAB, State
 
 __all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
+pytest_plugins = ["pytest_sipfront.sift.plugin"]  # without this plugin there is none of it either
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +40,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """Check marks while their module is collected, so that a mistake is a collection error of that module."""
+    __tracebackhide__ = True
     made = yield
     check = collector.config.stash[STATE].marked.check
     for item in made if isinstance(made, list) else [made]:

@@ -130,6 +130,7 @@ def _open_line(settings: Settings, access: Access) -> _Line:
     http = Http(
         access.base_url,
         Basic(access.public_key, access.secret_key),
+        service="the lab" if settings.lab else "Sipfront",
         limits=Limits(
             connect=settings.connect_timeout,
             read=settings.read_timeout,

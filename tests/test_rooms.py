@@ -33,7 +33,7 @@ FLOORS = (
 )
 ONLY_LAB_STARTERS = {"access", "fixtures", "state"}
 LAB_DOORS = ("process", "checking", "diagnosis")
-SIFT_CLIENT = {"__init__", "client", "models", "reading", "routine", "receiver", "record", "progress", "timeline"}
+SIFT_CLIENT = {"client", "models", "reading", "routine", "receiver", "record", "progress", "timeline"}
 CLIENTS = {"errors", "secret", "http", "sipfront", "sift"}
 
 

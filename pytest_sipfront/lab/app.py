@@ -1,4 +1,4 @@
-"""The lab's web application: the platform's endpoints, the control plane and the pages for people."""
+"""The lab's web application: the platform's endpoints, Sift's, the control plane and the pages for people."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pytest_sipfront.lab.control import control_routes
 from pytest_sipfront.lab.gateway import platform_routes
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.pages import page_routes
+from pytest_sipfront.lab.sift.routes import sift_routes
 
 
 def build_app(lab: Lab) -> Starlette:
@@ -21,4 +22,5 @@ def build_app(lab: Lab) -> Starlette:
         yield
         await lab.close()
 
-    return Starlette(routes=[*platform_routes(lab), *control_routes(lab), *page_routes(lab)], lifespan=lifespan)
+    routes = [*platform_routes(lab), *sift_routes(lambda: lab.sift), *control_routes(lab), *page_routes(lab)]
+    return Starlette(routes=routes, lifespan=lifespan)

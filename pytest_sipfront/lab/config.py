@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.sift.config import SiftSpec
 
 PASSED = "passed"
 
@@ -160,7 +163,11 @@ class ProjectSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabFile:
-    """A whole lab file. `directory` is where its relative paths start, `extras` holds the engine's own sections."""
+    """A whole lab file.
+
+    `directory` is where its relative paths start, `extras` holds the engine's own sections, `sift` is None where the
+    file has no such section.
+    """
 
     name: str
     directory: Path
@@ -170,6 +177,7 @@ class LabFile:
     faults: tuple[FaultSpec, ...] = ()
     seed: int = 0
     extras: Mapping[str, Any] = field(default_factory=dict)
+    sift: SiftSpec | None = None
 
 
 def matches(patterns: Mapping[str, str], parameters: Mapping[str, str]) -> bool:

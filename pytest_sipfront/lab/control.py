@@ -48,7 +48,7 @@ def _json(content: Any) -> Response:
 
 
 def counts_of(lab: Lab) -> dict[str, Any]:
-    """Return how many requests there were and how many runs are and were in flight."""
+    """Return how many requests there were, how many runs are and were in flight, and what Sift did if it is used."""
     account, recorder = lab.account, lab.recorder
     return {
         "launches": account.launches,
@@ -58,6 +58,7 @@ def counts_of(lab: Lab) -> dict[str, Any]:
         "peak_in_flight": account.peak_in_flight,
         "requests": recorder.requests,
         "by_path": dict(recorder.by_path),
+        **(lab.sift.counts if lab.file.sift else {}),
     }
 
 

@@ -17,6 +17,8 @@ from pytest_sipfront.lab.executor import Executor, Finding
 from pytest_sipfront.lab.faults import FaultBook
 from pytest_sipfront.lab.loading import load
 from pytest_sipfront.lab.recorder import Recorder
+from pytest_sipfront.lab.sift.config import SiftSpec
+from pytest_sipfront.lab.sift.stand import SiftStand
 
 APP_IMAGES_KEPT = 100
 
@@ -39,6 +41,14 @@ class Lab:
         self.account = Account(file=file)
         self.faults = FaultBook(file.faults)
         self.recorder = Recorder(started=self.started)
+        self.sift = SiftStand(
+            file.sift or SiftSpec(),
+            file.account,
+            self.recorder,
+            self.pause,
+            started=self.started,
+            telephony=getattr(executor, "exchange", None),
+        )
 
     async def configure(self, text: str, directory: Path | None = None) -> None:
         """Replace the file by `text`, cancel what is open and start counting anew.
@@ -65,11 +75,12 @@ class Lab:
         self._released = asyncio.Event()
 
     async def close(self) -> None:
-        """Cancel every open run and let the executor end what it has open."""
+        """Cancel every open run and every call at Sift, and let the executor end what it has open."""
         while tasks := list(self._tasks):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        await self.sift.close()
         await self.executor.close()
 
     def begin(self, run: Run) -> None:
@@ -88,7 +99,8 @@ class Lab:
     async def _perform(self, account: Account, run: Run) -> None:
         finding = Finding(state="stopped", description="The lab was stopped")
         try:
-            finding = await self.executor.execute(run.test, run.parameters)
+            async with self.sift.called_by_run(run.parameters):
+                finding = await self.executor.execute(run.test, run.parameters)
         except Exception as error:  # noqa: BLE001 - whatever breaks in an executor is this run's result
             finding = Finding(state="errored", description=f"{type(error).__name__}: {error}")
         finally:

@@ -33,6 +33,8 @@ from pytest_sipfront.lab.kinds import (
     Whole,
 )
 from pytest_sipfront.lab.schema import Field, Free, LabFileError, Located, Place, Section, Source, nearest
+from pytest_sipfront.lab.sift.config import SiftSpec
+from pytest_sipfront.lab.sift.loading import sift_section
 
 DEFAULT_PROJECT = "Default"
 FIRST_TEST_ID = 101
@@ -49,9 +51,13 @@ def load(text: str, engine: Engine, *, name: str = "lab.yaml", directory: Path |
         LabFileError: The text is no valid lab file. The message has file, line, what is given and what is allowed.
     """
     source = Source(text, name)
-    raw = _file_section(engine).read(source, source.root())
+    root = source.root()
+    raw = _file_section(engine).read(source, root)
+    if raw["tests"] is None and raw["sift"] is None:
+        raise source.place(root).error("a lab file lacks its key 'tests'")
+    _check_phones(raw["sift"], raw.get("phones"), name)
     projects = _Numbered(raw["projects"], FIRST_PROJECT_ID)
-    tests = _tests(raw["tests"], projects)
+    tests = _tests(raw["tests"] or {}, projects)
     return LabFile(
         name=name,
         directory=directory or Path.cwd(),
@@ -61,6 +67,7 @@ def load(text: str, engine: Engine, *, name: str = "lab.yaml", directory: Path |
         faults=raw["faults"],
         seed=raw["seed"],
         extras={key: raw[key] for key in engine.file_keys},
+        sift=raw["sift"],
     )
 
 
@@ -185,8 +192,9 @@ def _file_section(engine: Engine) -> Section[dict[str, Any]]:
         "account": Field(_ACCOUNT, Account()),
         "faults": _faults(*ACCOUNT_FAULTS),
         "seed": Field(Whole(), 0),
-        "tests": Field(MapOf(test)),
+        "tests": Field(MapOf(test), None),
         "projects": Field(MapOf(_PROJECT), {}),
+        "sift": Field(sift_section(FAULT_FIELDS), None),
         **engine.file_keys,
     }
     return Section("a lab file", fields, dict, unavailable=_refused(CALL_FILE_KEYS, engine))
@@ -263,6 +271,16 @@ def _projects(numbered: _Numbered, tests: Mapping[str, TestSpec]) -> dict[str, P
             members = tuple(tests[test.value] for test in listed)
         projects[name] = ProjectSpec(name=name, id=numbered.ids[name], tests=members, **values)
     return projects
+
+
+def _check_phones(sift: SiftSpec | None, phones: Mapping[str, Any] | None, file: str) -> None:
+    if sift is None or phones is None:  # no calls here: the script answers
+        return
+    for number, callee in sift.callees.items():
+        if callee.phone is not None and callee.phone not in phones:
+            known = f"There are: {', '.join(phones) or 'none'}"
+            hint = nearest(callee.phone, phones)
+            raise LabFileError(f"{file}: sift: callee '{number}': there is no phone '{callee.phone}'.{hint} {known}")
 
 
 def _unknown(what: str, given: Located[str], allowed: Iterable[str]) -> LabFileError:

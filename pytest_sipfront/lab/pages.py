@@ -78,8 +78,17 @@ def front_page(lab: Lab) -> list[str]:
         _table(("id", "name", "project", "scenario"), tests),
         "<h2>Latest runs</h2>",
         _runs(lab, recent),
+        *_section("Latest calls at Sift", _table(("connection", "from", "to", "status", "commands"), _calls(lab))),
         "<h2>Counts</h2>",
         _table(("what", "number"), counts),
+    ]
+
+
+def _calls(lab: Lab) -> list[tuple[str, ...]]:
+    legs = list(lab.sift.exchange.connections)[: -RECENT - 1 : -1]
+    return [
+        (leg.id, leg.from_, leg.to, leg.status, ", ".join(str(command["name"]) for command in leg.commands))
+        for leg in legs
     ]
 
 

@@ -74,6 +74,18 @@ class LabHandle:
         runs: list[dict[str, Any]] = self._ask("runs")
         return runs
 
+    @property
+    def connections(self) -> list[dict[str, Any]]:
+        """Every connection at Sift, oldest first, as its API shows it, and the `commands` that it carried out."""
+        connections: list[dict[str, Any]] = self._ask("sift")["connections"]
+        return connections
+
+    @property
+    def callbacks(self) -> list[dict[str, Any]]:
+        """Every callback that Sift posted: time, kind, connection_id, body, and the outcome: a status or an error."""
+        callbacks: list[dict[str, Any]] = self._ask("sift")["callbacks"]
+        return callbacks
+
     def configure(self, yaml_text: str) -> None:
         """Replace the lab file by `yaml_text`, end open runs and count anew.
 

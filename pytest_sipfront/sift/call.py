@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from pytest_sipfront.errors import CallFailed, ConfigurationError, Explained
+from pytest_sipfront.runs.run import RunResult
 from pytest_sipfront.sift.contact import Contact
+from pytest_sipfront.sift.matching import Pairing, pair
 from pytest_sipfront.sift.models import CONNECTED, FAILED, Connection
 from pytest_sipfront.sift.routine import HangUp
 from pytest_sipfront.sift.timeline import NOTED, Timeline
@@ -75,6 +77,15 @@ class Call(Verbs):
         measured = times.get(self.status, 0.0) if self.connection.is_over else self.timeline.elapsed
         lasted = max(measured - began, 0.0)
         return lasted if own is None or abs(own - lasted) <= 1 else own
+
+    def matches(self, run: RunResult, *, dialled: str | None = None) -> Pairing:
+        """Return whether this is the call that a Sipfront run placed: by its number, and while the run lasted.
+
+        Args:
+            run: The finished run.
+            dialled: What it dialled, where that is set on the platform and in none of the run's overrides.
+        """
+        return pair(run, self.connection, dialled=dialled, seen=self._contact.began)
 
     # ---- the life of a call
 

@@ -13,7 +13,7 @@ from pytest_sipfront.runs.run import RunResult
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.client import SiftClient
 from pytest_sipfront.sift.contact import STRAYS_SHOWN, Contact
-from pytest_sipfront.sift.matching import Span, dialled, span_of
+from pytest_sipfront.sift.matching import pair
 from pytest_sipfront.sift.models import Application, Connection, Conversation
 from pytest_sipfront.sift.record import Received
 from pytest_sipfront.sift.routine import check_endpoint, check_phone_number
@@ -142,11 +142,18 @@ class Sift:
         __tracebackhide__ = True
         return self.ask(lambda client: client.connection(connection_id))
 
-    def connection_of(self, run: RunResult) -> Connection | None:
-        """Return the connection that a Sipfront run dialled, by number and time, among the latest 200; None if none."""
+    def connection_of(self, run: RunResult, *, dialled: str | None = None) -> Connection | None:
+        """Return the connection that a Sipfront run dialled, by number and time; None if there is none.
+
+        Args:
+            run: The run.
+            dialled: What it dialled, where that is set on the platform and in none of the run's overrides.
+
+        The first 200 connections of the account's list are searched.
+        """
         __tracebackhide__ = True
-        span = span_of(run)
-        return next((one for one in islice(self.connections(), SEARCHED) if _belongs(one, run, span)), None)
+        searched = islice(self.connections(), SEARCHED)
+        return next((one for one in searched if pair(run, one, dialled=dialled)), None)
 
     def conversations(self, **times: str) -> Iterator[Conversation]:
         """Iterate over conversations; `min_created`, `max_created` and `updated_after` are ISO 8601 texts."""
@@ -184,7 +191,3 @@ class Sift:
         with suppress(StopAsyncIteration):
             while True:
                 yield line.ask(entries.__anext__)
-
-
-def _belongs(connection: Connection, run: RunResult, span: Span) -> bool:
-    return dialled(run, connection.to) and span.holds(connection.start_time)

@@ -40,7 +40,7 @@ class Sent:
 
 
 class Contact:
-    """One call as far as Sift's API and callbacks are concerned."""
+    """One call as far as Sift's API and callbacks are concerned. It `began` when it was prepared or came in, UTC."""
 
     def __init__(self, line: Line, whom: str, patience: Patience | None = None) -> None:
         """Prepare a call with `whom`; nothing is sent.
@@ -51,6 +51,7 @@ class Contact:
             patience: Instead of the line's.
         """
         self.whom = whom
+        self.began = line.record.now()
         self.patience = patience or line.patience
         self._line = line
         self._key = secrets.token_urlsafe(12)
@@ -81,7 +82,9 @@ class Contact:
         try:
             created = self._line.ask(self._line.client.create_connection, status_url=url, **endpoint)
         except (PlatformUnavailable, UnreadableAnswer) as error:
-            if getattr(error, "arrived", True) and self._is_known():
+            if not getattr(error, "arrived", True):
+                raise self.explained(error) from None
+            if self._is_known():
                 self.timeline.add(NOTED, "dialled all the same", str(error))
                 return
             raise self.explained(error, "The call may have been placed; it is not placed again.") from None

@@ -9,8 +9,9 @@ import pytest
 
 from pytest_sipfront.errors import CallFailed, ConfigurationError, SipfrontError
 from pytest_sipfront.reports.details import raise_in
+from pytest_sipfront.sift import late
 from pytest_sipfront.sift.marks import is_marked, read_order
-from pytest_sipfront.sift.state import CALLS, FAILURE, SESSION
+from pytest_sipfront.sift.state import SIFT
 
 if TYPE_CHECKING:
     from pytest_sipfront.sift.call import Call
@@ -24,7 +25,8 @@ def sift(request: pytest.FixtureRequest) -> Sift:
     """The account at Sift: `connections()`, `connection(id)`, `conversations()`, `applications()`, `request(...)`."""
     from pytest_sipfront.sift.calls import Sift  # noqa: PLC0415 - only who asks pays for it
 
-    return Sift(request.config.stash[SESSION])
+    late.watch(request.config)
+    return Sift(request.config.stash[SIFT].session)
 
 
 @pytest.fixture
@@ -36,10 +38,15 @@ def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
     from pytest_sipfront.sift.calls import Calls  # noqa: PLC0415
 
     __tracebackhide__ = True
-    calls = Calls(request.config.stash[SESSION])
-    request.node.stash[CALLS] = calls
+    state = request.config.stash[SIFT]
+    calls = Calls(state.session)
+    late.watch(request.config)
+    state.keep(request.node, calls)
     yield calls
-    calls.close()
+    try:
+        calls.close()
+    except SipfrontError as error:
+        raise_in(request.node.obj, error)
 
 
 @pytest.fixture
@@ -51,7 +58,10 @@ def sift_incoming(request: pytest.FixtureRequest, sift_call: Calls) -> Incoming:
     from pytest_sipfront.sift.calls import Incoming  # noqa: PLC0415
 
     __tracebackhide__ = True
-    return Incoming(request.config.stash[SESSION], sift_call)
+    try:
+        return Incoming(request.config.stash[SIFT].session, sift_call)
+    except SipfrontError as error:
+        raise_in(request.node.obj, error)
 
 
 @pytest.fixture
@@ -77,4 +87,4 @@ def _connect(item: pytest.Item, call: Call, within: float) -> None:
     try:
         call.expect_connected(within)
     except CallFailed as failure:
-        item.stash[FAILURE] = failure
+        item.config.stash[SIFT].keep_failure(item, failure)

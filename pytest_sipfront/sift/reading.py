@@ -12,7 +12,12 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 def text(value: Any) -> str:
     """Return a text or number as text; "" for anything else."""
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return printable(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def printable(value: str) -> str:
+    """Return `value` without what a terminal would obey, or a report could not be written with."""
+    return value if value.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in value)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,6 +23,7 @@ from starlette.routing import Route
 from pytest_sipfront.sift.record import DONE, EVENT, INCOMING, STATUS, UNKNOWN, Record
 
 LARGEST_BODY = 1024 * 1024
+DEEPEST, MOST_FIELDS = 50, 1000
 BACKLOG = 2048
 _NOBODY = "no callback has this address"
 
@@ -88,8 +89,8 @@ class Receiver:
         return Starlette(routes=[Route("/{rest:path}", self._receive, methods=["GET", "POST", "PUT"])])
 
     async def _receive(self, request: Request) -> Response:
-        token, *segments = request.path_params["rest"].split("/")
-        if not secrets.compare_digest(token.encode(), self.token.encode()):
+        segments = self._own(request.path_params["rest"].split("/"))
+        if segments is None:
             self.record.keep(UNKNOWN, f"{request.method} {request.url.path}", _NOBODY)
             return Response(status_code=404)
         if segments[:1] == ["check"]:
@@ -109,14 +110,45 @@ class Receiver:
         # a routine in an answer would start one, so there is none; an incoming call's answer must have one
         return JSONResponse({"routine": []} if kind == INCOMING else {})
 
+    def _own(self, segments: list[str]) -> list[str] | None:
+        """Return what follows the secret segment; None without it. Before it may stand a path that a proxy left."""
+        for place, segment in enumerate(segments[:DEEPEST]):
+            if secrets.compare_digest(segment.encode(), self.token.encode()):
+                return segments[place + 1 :]
+        return None
+
 
 def read_body(raw: str) -> Any:
     """Return a body's JSON, whatever its content type says; a form's fields; None for anything else."""
     try:
-        return json.loads(raw)
+        body = json.loads(raw)
+        return None if _is_deep(body) else body
     except (ValueError, RecursionError):
-        fields = parse_qs(raw) if "=" in raw else {}
+        fields = _form(raw) if "=" in raw else {}
         return {name: values[0] for name, values in fields.items()} or None
+
+
+def _form(raw: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(raw, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return {}
+
+
+def _is_deep(body: Any) -> bool:
+    """Whether a body is nested so deeply that comparing or showing it could fail."""
+    level = [body]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _sorted(segments: list[str]) -> tuple[str, str, int]:

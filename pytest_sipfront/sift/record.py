@@ -12,11 +12,12 @@ from typing import Any
 
 from pytest_sipfront.sift.models import Connection, Event, find_connection
 from pytest_sipfront.sift.progress import Progress
-from pytest_sipfront.sift.reading import mapping, text
+from pytest_sipfront.sift.reading import mapping, printable, text
 from pytest_sipfront.sift.timeline import CAME, Timeline, shown
 
 STATUS, DONE, EVENT, INCOMING, UNKNOWN = "status", "done", "event", "incoming", "unknown"
 KEPT = 10_000
+LONGEST_LINE = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +124,8 @@ class Record:
             clock: Monotonic seconds.
             now: This machine's calendar.
         """
-        self.scrub, self.clock = scrub, clock
-        self._account_id, self._now = account_id, now
+        self.scrub, self.clock, self.now = scrub, clock, now
+        self._account_id = account_id
         self._lock = threading.Lock()
         self._count = 0
         self._everything: deque[Received] = deque(maxlen=KEPT)
@@ -146,11 +147,11 @@ class Record:
 
     def keep(self, kind: str, raw: str, why: str) -> None:
         """Keep what arrived without sorting it."""
-        line = self.scrub(" ".join(raw.split()))[:KEPT]
+        line = self.scrub(printable(" ".join(raw.split())))[:LONGEST_LINE]
         with self._lock:
             self._count += 1
             self._everything.append(
-                Received(number=self._count, at=self.clock(), moment=self._now(), kind=kind, body=line, for_nobody=why)
+                Received(number=self._count, at=self.clock(), moment=self.now(), kind=kind, body=line, for_nobody=why)
             )
 
     @property

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sipfront.errors import Explained
-from pytest_sipfront.sift.state import CALLS, FAILURE
 
 if TYPE_CHECKING:
     from pytest_sipfront.sift.call import Call
@@ -15,17 +15,14 @@ if TYPE_CHECKING:
 PREFIX = "sift."
 
 
-def forget(item: pytest.Item) -> None:
-    """Begin each attempt at a test anew."""
-    for key in (CALLS, FAILURE):
-        if key in item.stash:
-            del item.stash[key]
-    item.user_properties[:] = [entry for entry in item.user_properties if not entry[0].startswith(PREFIX)]
+def forget(properties: list[tuple[str, object]]) -> None:
+    """Drop our properties of an earlier attempt at the same test."""
+    properties[:] = [entry for entry in properties if not entry[0].startswith(PREFIX)]
 
 
-def record(item: pytest.Item) -> None:
+def record(properties: list[tuple[str, object]], calls: Iterable[Call]) -> None:
     """Write each call's properties, those of a second one as `sift.2.*`, and so on; later values replace earlier."""
-    for number, call in enumerate(_calls(item), 1):
+    for number, call in enumerate(calls, 1):
         prefix = PREFIX if number == 1 else f"{PREFIX}{number}."
         found = {
             "connection_id": call.connection.connection_id,
@@ -33,23 +30,21 @@ def record(item: pytest.Item) -> None:
             "duration": f"{call.duration:.3f}",
         }
         for name, value in found.items():
-            _put(item.user_properties, prefix + name, value)
+            _put(properties, prefix + name, value)
 
 
-def attach(report: pytest.TestReport, item: pytest.Item, error: BaseException | None) -> None:
+def attach(report: pytest.TestReport, calls: Iterable[Call], error: BaseException | None) -> None:
     """Show the timelines: with the failure where there is one, which then reaches JUnit too."""
     longrepr: Any = report.longrepr
-    for call in _calls(item):
-        title = f"sift: {call!r}"
-        if error is None or isinstance(error, Explained) or not hasattr(longrepr, "addsection"):
-            report.sections.append((title, str(call.timeline)))
+    told = str(error.evidence.get("timeline", "")).strip() if isinstance(error, Explained) else ""
+    for call in calls:
+        title, timeline = f"sift: {call!r}", str(call.timeline)
+        if told and timeline.strip().startswith(told):
+            continue  # the error itself shows it
+        if error is not None and hasattr(longrepr, "addsection"):
+            longrepr.addsection(title, timeline)
         else:
-            longrepr.addsection(title, str(call.timeline))
-
-
-def _calls(item: pytest.Item) -> list[Call]:
-    calls = item.stash.get(CALLS, None)
-    return calls.all if calls is not None else []
+            report.sections.append((title, timeline))
 
 
 def _put(properties: list[tuple[str, object]], name: str, value: object) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.options import Settings
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.settings import Access, SiftSettings
 
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 class SiftSession:
     """Keeps the line to Sift."""
 
-    def __init__(self, settings: SiftSettings, access: Callable[[], Access], *, dialling: bool = True) -> None:
+    def __init__(
+        self, settings: SiftSettings, manners: Settings, access: Callable[[], Access], *, dialling: bool = True
+    ) -> None:
         """Prepare; nothing is opened before the first need.
 
         Args:
-            settings: What is in force.
+            settings: What is in force for Sift.
+            manners: What is in force for both services: time limits and authorities.
             access: Finds base URL and credentials at first need.
             dialling: False where nothing may be sent at all.
         """
         self.settings = settings
+        self._manners = manners
         self._access, self._dialling = access, dialling
         self._line: Line | None = None
         self._base_url = ""
@@ -42,7 +47,7 @@ class SiftSession:
         if self._line is None:
             access = self._access()
             self._base_url = access.base_url
-            self._line = _open(self.settings, access)
+            self._line = _open(self.settings, self._manners, access)
         return self._line
 
     def ready(self) -> Line:
@@ -68,14 +73,23 @@ class SiftSession:
             line.close()
 
 
-def _open(settings: SiftSettings, access: Access) -> Line:
+def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
     # Sessions without a call never pay for these.
+    from pytest_sipfront.http import Limits  # noqa: PLC0415
     from pytest_sipfront.sift.client import SiftClient, SiftHttp  # noqa: PLC0415
     from pytest_sipfront.sift.line import Line  # noqa: PLC0415
     from pytest_sipfront.sift.receiver import Receiver, bind  # noqa: PLC0415
     from pytest_sipfront.sift.record import Record  # noqa: PLC0415
     from pytest_sipfront.sift.watch import Patience  # noqa: PLC0415
 
+    http = SiftHttp(
+        access.base_url,
+        access.credentials,
+        service="Sift",
+        limits=Limits(connect=manners.connect_timeout, read=manners.read_timeout, retry=manners.retry_for),
+        ca_bundle=manners.ca_bundle,
+        trust_env=not access.on_lab,
+    )
     host, port = settings.listen
     try:
         listening = bind(host, port)
@@ -85,10 +99,9 @@ def _open(settings: SiftSettings, access: Access) -> Line:
             f"the receiver of Sift's callbacks cannot listen on {host}:{port}: {reason}",
             hint="Set --sift-listen (SIFT_LISTEN, ini sift_listen) to a free address; with several workers, port 0.",
         ) from None
-    token = Secret(access.token or secrets.token_urlsafe(24))
+    token = access.token or Secret(secrets.token_urlsafe(24))
     record = Record(scrub=lambda text: access.credentials.scrub(token.scrub(text)), account_id=access.account_id)
     receiver = Receiver(record, listening, settings.callback_url, token.reveal())
-    http = SiftHttp(access.base_url, access.credentials, service="Sift", trust_env=not access.on_lab)
     line = Line(SiftClient(http), receiver, Patience(callback=settings.callback_timeout))
     line.open()
     return line

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.options import _LOOPBACK, Option
-from pytest_sipfront.options import _effective as effective
-from pytest_sipfront.options import _positive_seconds as positive_seconds
+from pytest_sipfront.options import LOOPBACK, Option, effective, positive_seconds
 from pytest_sipfront.secret import Secret
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 PRODUCTION = "https://api.gridspace.com/v0"
 ACCOUNT_ID, AUTH_TOKEN, BEARER_TOKEN = "SIFT_ACCOUNT_ID", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN"
 CALLBACK_TOKEN = "SIFT_CALLBACK_TOKEN"  # noqa: S105 - a name
-ENVIRONMENT = (ACCOUNT_ID, AUTH_TOKEN, BEARER_TOKEN)
+ENVIRONMENT = (ACCOUNT_ID, AUTH_TOKEN, BEARER_TOKEN, CALLBACK_TOKEN)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 
@@ -49,7 +47,7 @@ def _url(text: str, example: str) -> str:
 def _base_url(text: str) -> str:
     """Credentials go there, so it is https, or http on this machine only."""
     url = _url(text, PRODUCTION)
-    if url.startswith("http:") and (urlsplit(url).hostname or "") not in _LOOPBACK:
+    if url.startswith("http:") and (urlsplit(url).hostname or "") not in LOOPBACK:
         raise ValueError("https: over http, credentials would be readable on the way (http is for this machine only)")
     return url
 
@@ -138,27 +136,39 @@ class Access:
     base_url: str
     credentials: Credentials
     account_id: str = ""
-    token: str = ""
+    token: Secret = field(default_factory=lambda: Secret(""))
     on_lab: bool = False
 
 
-def account_access(base_url: str, environment: Mapping[str, str] = os.environ) -> Access:
+def account_access(base_url: str) -> Access:
     """Return the access to an account at Sift.
 
     Raises:
         ConfigurationError: Credentials are missing: an error, never a skip, since a skipped suite looks green.
     """
+    __tracebackhide__ = True
+    found = find_access(base_url, os.environ)  # which no frame of a traceback may hold: its values could be shown
+    if isinstance(found, ConfigurationError):
+        raise found
+    return found
+
+
+def find_access(base_url: str, environment: Mapping[str, str]) -> Access | ConfigurationError:
+    """Return the access that the environment's variables give, or what is wrong with them."""
     from pytest_sipfront.http import Basic, Bearer  # noqa: PLC0415 - only sessions with a call pay for httpx
 
-    account_id, auth_token, bearer = (environment.get(name, "").strip() for name in ENVIRONMENT)
-    token = callback_token(environment)
+    account_id, auth_token, bearer, token = (environment.get(name, "").strip() for name in ENVIRONMENT)
+    if token and not _TOKEN.fullmatch(token):
+        return ConfigurationError(
+            f"{CALLBACK_TOKEN} must not be guessable: at least 16 letters, digits, '-' and '_' (its value is not shown)"
+        )
     if bearer:
-        return Access(base_url=base_url, credentials=Bearer(Secret(bearer)), account_id=account_id, token=token)
+        return Access(base_url=base_url, credentials=Bearer(Secret(bearer)), account_id=account_id, token=Secret(token))
     if account_id and auth_token:
         credentials = Basic(Secret(account_id), Secret(auth_token))
-        return Access(base_url=base_url, credentials=credentials, account_id=account_id, token=token)
+        return Access(base_url=base_url, credentials=credentials, account_id=account_id, token=Secret(token))
     missing = [name for name, given in ((ACCOUNT_ID, account_id), (AUTH_TOKEN, auth_token)) if not given]
-    raise ConfigurationError(
+    return ConfigurationError(
         f"no credentials for Sift: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
         evidence={
             "account id and token": f"environment variables {ACCOUNT_ID} and {AUTH_TOKEN}",
@@ -174,17 +184,3 @@ def lab_access(lab: Mapping[str, Any]) -> Access:
 
     credentials = Basic(Secret(lab["public_key"]), Secret(lab["secret_key"]))
     return Access(base_url=f"{lab['url']}/v0", credentials=credentials, account_id=lab["public_key"], on_lab=True)
-
-
-def callback_token(environment: Mapping[str, str]) -> str:
-    """Return the fixed secret segment of callback addresses; "" where each session has its own.
-
-    Raises:
-        ConfigurationError: It can be guessed, or is no part of a URL.
-    """
-    token = environment.get(CALLBACK_TOKEN, "").strip()
-    if token and not _TOKEN.fullmatch(token):
-        raise ConfigurationError(
-            f"{CALLBACK_TOKEN} must not be guessable: at least 16 letters, digits, '-' and '_' (its value is not shown)"
-        )
-    return token

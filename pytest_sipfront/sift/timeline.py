@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_sipfront.sift.reading import printable
+
 SENT, CAME, NOTED = "->", "<-", "--"
 _BOUND = 400
 
@@ -54,7 +56,7 @@ class Timeline:
     def add(self, direction: str, event: str, details: str | Mapping[str, Any] = "") -> None:
         """Write a line."""
         told = details if isinstance(details, str) else shown(details)
-        line = self._scrub(" ".join(told.split()))
+        line = self._scrub(printable(" ".join(told.split())))
         line = line if len(line) <= _BOUND else line[: _BOUND - 1] + "…"
         with self._lock:
             self._entries.append(Entry(self.elapsed, direction, self._scrub(event), line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_missing_state_is_never_a_pass(suite: Suite, fault: str) -> None:
     """A client that takes 'not running' for 'over and well' would report success here."""
     lying(suite, fault)
     suite.write(ONE_TEST)
-    assert outcome(suite) == "errors" or outcome(suite) == "error"
+    suite.run().assert_outcomes(errors=1)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,19 @@ def test_ids_that_disagree_do_not_matter(suite: Suite) -> None:
     assert session_id not in polled.pop()
 
 
+def test_both_kinds_of_id_are_kept(suite: Suite) -> None:
+    """Paths want one kind or another: what the launch called the session, and what its status calls it."""
+    suite.write(
+        SHOW.format(expression="(sipfront_run.session_id, sipfront_run.status.session_id, sipfront_run.raw['id'])")
+    )
+    assert outcome(suite) == "passed"
+    launched, told, number = ast.literal_eval(suite.properties("test_call")["shown"])
+    assert launched == suite.properties("test_call")["sipfront.session_id"]
+    assert told
+    assert told != launched
+    assert isinstance(number, int)
+
+
 @pytest.mark.parametrize("session_id", ["null", "17", "''"])
 def test_a_launch_without_a_usable_session_id_is_followed_all_the_same(suite: Suite, session_id: str) -> None:
     """Only the status_url is needed."""
@@ -189,6 +203,53 @@ def test_error_text_is_found_wherever_it_stands(suite: Suite, key: str, said: st
     assert error is not None
     expected = f"Sipfront refused: {said} (422 Unprocessable" if said else "Sipfront refused: 422 Unprocessable"
     assert expected in (error.get("message") or "")
+
+
+def test_a_404_may_come_with_nothing(suite: Suite) -> None:
+    """The vendor's own client turns it into a null result; here it is an error."""
+    suite.platform("tests:\n  Basic call:\n    faults: [{on: launch, status: 404, error_key: none}]\n")
+    suite.write(ONE_TEST)
+    suite.run().assert_outcomes(errors=1)
+    error = suite.case("test_call").find("error")
+    assert error is not None
+    assert "Sipfront refused: 404 Not Found" in (error.get("message") or "")
+
+
+def test_error_text_is_bounded(suite: Suite) -> None:
+    """A page of text is no message."""
+    suite.platform(
+        f"tests:\n  Basic call:\n    faults:\n      - {{on: launch, status: 422, error: '{'word ' * 2000}'}}\n"
+    )
+    suite.write(ONE_TEST)
+    suite.run().assert_outcomes(errors=1)
+    error = suite.case("test_call").find("error")
+    assert error is not None
+    assert len(error.get("message") or "") < 500
+
+
+@pytest.mark.parametrize(
+    ("words", "mode"),
+    [
+        ("test='Basic call'", "full"),
+        ("test='Basic call'", "kiosk"),
+        ("test='Basic call'", "print"),
+        ("project='Nightly'", "full"),
+        ("project='Nightly'", "kiosk"),
+    ],
+)
+def test_a_report_mode_is_what_its_kind_of_run_knows(suite: Suite, words: str, mode: str) -> None:
+    """A test has three modes, a project two."""
+    suite.platform("tests: {Basic call: {takes: 0.05}}\nprojects: {Nightly: {tests: [Basic call]}}\n")
+    suite.write(f"@marked({words}, report_mode='{mode}')\ndef test_call(): pass\n")
+    assert outcome(suite) == "passed"
+    assert suite.lab.requests[0]["body"]["report.mode"] == mode
+
+
+def test_a_report_mode_that_is_new_can_be_passed_through(suite: Suite) -> None:
+    """The platform may know more than its documentation."""
+    suite.write("@marked(test='Basic call', params={'report.mode': 'compact'})\ndef test_call(): pass\n")
+    outcome(suite)
+    assert suite.lab.requests[0]["body"]["report.mode"] == "compact"
 
 
 def test_report_and_session_are_kept_when_the_wait_fails(suite: Suite) -> None:

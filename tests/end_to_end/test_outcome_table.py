@@ -132,8 +132,8 @@ def test_every_row_has_its_outcome_in_every_mode(suite: Suite, mode: str) -> Non
         if row.element == "failure":
             assert message == row.message
     assert seen == {name: ([row.element] if row.element else [], []) for name, row in ROWS.items()}
-    elements = [row.element for row in ROWS.values()]
-    counts = {name: elements.count(word) for name, word in (("passed", ""), ("failed", "failure"), ("errors", "error"))}
+    wanted = [row.element for row in ROWS.values()]
+    counts = {name: wanted.count(word) for name, word in (("passed", ""), ("failed", "failure"), ("errors", "error"))}
     outcomes = result.parseoutcomes()
     assert {name: outcomes.get(name, 0) for name in (*counts, "skipped")} == counts | {"skipped": 0}
     assert suite.lab.counts["launch_requests"] == ONE_LAUNCH_EACH

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
 import pytest
 
@@ -21,6 +20,24 @@ def test_unknown(sipfront_run): pass
 def test_echo(sipfront_run): pass
 @marked(test='Echo pair')
 def test_echo_pair(sipfront_run): pass
+@marked(test='Echo in a good answer')
+def test_echo_200(sipfront_run): pass
+@marked(test='Echo in a description')
+def test_echo_failed(sipfront_run): pass
+@marked(test='Echo in raw fields')
+def test_echo_raw(sipfront_run): pass
+@pytest.mark.xfail
+@marked(test='Echo')
+def test_xfail(sipfront_run): pass
+@pytest.fixture
+def preparing(sipfront): return sipfront.run(test='Echo')
+def test_fixture(preparing): pass
+@marked(test='Unsure')
+def test_warning(sipfront_run): pass
+@marked(test='Mute')
+def test_mute(sipfront_run): pass
+@marked(test='Html')
+def test_html(sipfront_run): pass
 @marked(test='Dropped')
 def test_dropped(sipfront_run): pass
 @marked(test='Away')
@@ -40,36 +57,107 @@ def test_secret_itself():
 """
 
 
-def written(root: Path) -> str:
-    return "\n".join(path.read_text(errors="replace") for path in root.rglob("*") if path.suffix in {".xml", ".log"})
-
-
-@pytest.mark.parametrize(
-    "style", [("--tb=long",), ("--tb=native",), ("--tb=short", "-n1"), ("--tb=long", "--full-trace")], ids=" ".join
+# What pytest-reportlog and xdist make of every report.
+CONFTEST = """
+import json
+def pytest_runtest_logreport(report):
+    config = CONFIG[0]
+    with open('reports.log', 'a') as file:
+        data = config.hook.pytest_report_to_serializable(config=config, report=report)
+        print(json.dumps(data, default=repr), file=file)
+def pytest_warning_recorded(warning_message):
+    with open('warnings.log', 'a') as file:
+        print(warning_message, file=file)
+CONFIG = []
+def pytest_configure(config):
+    CONFIG.append(config)
+"""
+PAIR = base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
+PLATFORM = (
+    "tests:\n"
+    "  Bad: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
+    "  Odd: {takes: 0.02, verdict: stopped}\n"
+    "  Slow: {takes: 30}\n"
+    "  Unsure: {takes: 0.02, faults: [{on: status, flip: [queued]}]}\n"
+    "  Mute: {takes: 0.02, faults: [{on: status, status: 500, error: 'bad key {key}'}]}\n"
+    "  Html: {faults: [{on: launch, html: true}]}\n"
+    "  Echo: {faults: [{on: launch, status: 400, error: 'bad key {key}'}]}\n"
+    "  Echo pair: {faults: [{on: launch, status: 400, error: 'bad header Basic {pair}', error_key: plain}]}\n"
+    "  Echo in a good answer: {faults: [{on: launch, body: {error: 'bad key {key}'}}]}\n"
+    "  Echo in a description: {takes: 0.02, verdict: failed, description: 'bad header Basic {pair}'}\n"
+    "  Echo in raw fields: {takes: 0.02, verdict: stopped, description: 'bad key {key}', tags: ['{pair}']}\n"
+    "  Dropped: {faults: [{on: launch, drop: after}]}\n"
+    "  Away: {faults: [{on: launch, set: {status_url: 'http://127.0.0.1:1/x?{key}'}}]}\n"
 )
-def test_no_output_of_failing_runs_holds_the_secret(suite: Suite, style: tuple[str, ...]) -> None:
-    """Terminal with locals, every traceback style, JUnit with logs, log file at DEBUG: no secret, in no form."""
-    pair = base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
-    suite.platform(
-        "tests:\n"
-        "  Bad: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
-        "  Odd: {takes: 0.02, verdict: stopped}\n"
-        "  Slow: {takes: 30}\n"
-        f"  Echo: {{faults: [{{on: launch, status: 400, error: 'bad key {SECRET_KEY}'}}]}}\n"
-        f"  Echo pair: {{faults: [{{on: launch, status: 400, error: 'bad header Basic {pair}', error_key: plain}}]}}\n"
-        "  Dropped: {faults: [{on: launch, drop: after}]}\n"
-        "  Away: {faults: [{on: launch, set: {status_url: 'http://127.0.0.1:1/x'}}]}\n"
-    )
-    suite.write(FAILING)
+STYLES = [("--tb=long",), ("--tb=native",), ("--tb=short", "-n1"), ("--tb=long", "--full-trace")]
+ALL_THERE_IS = (
+    "-l", "-vv", "-rA", "-o", "junit_logging=all", "--log-level=DEBUG", "--log-file-level=DEBUG",
+    "--log-cli-level=DEBUG", "--durations=0", "--setup-show", "--sipfront-heartbeat=0.01", "--sipfront-retry-for=0.2",
+)  # fmt: skip
+
+
+def everything(suite: Suite, *options: str) -> tuple[pytest.RunResult, str]:
+    """Run the suite with everything shown; return all that was printed or written."""
+    suite.pytester.makeconftest(CONFTEST)
     log = suite.pytester.path / "session.log"
-    result = suite.run_in_subprocess(
-        "-l", "-vv", "-rA", "-o", "junit_logging=all", f"--log-file={log}",
-        "--log-file-level=DEBUG", "--log-level=DEBUG", *style,
-    )  # fmt: skip
-    result.assert_outcomes(failed=5, errors=8)
-    everything = result.stdout.str() + result.stderr.str() + written(suite.pytester.path)
-    assert "test_echo" in everything
-    assert log.stat().st_size
-    assert suite.junit.stat().st_size
-    assert SECRET_KEY not in everything
-    assert pair not in everything
+    result = suite.run_in_subprocess(*ALL_THERE_IS, f"--log-file={log}", *options)
+    texts = [result.stdout.str(), result.stderr.str()]
+    texts += [path.read_text() for path in (suite.junit, suite.pytester.path / "reports.log", log)]
+    assert all(texts[2:4])
+    warned = suite.pytester.path / "warnings.log"
+    texts += [warned.read_text()] if warned.exists() else []
+    return result, "\n".join(texts)
+
+
+def holds_no_secret(text: str) -> bool:
+    """The key, the header, and either with its beginning or its end cut off."""
+    return not any(
+        part in text for part in (SECRET_KEY, PAIR, SECRET_KEY[:12], SECRET_KEY[-12:], PAIR[:16], PAIR[-16:])
+    )
+
+
+@pytest.mark.parametrize("style", STYLES, ids=" ".join)
+def test_no_output_of_failing_runs_holds_the_secret(suite: Suite, style: tuple[str, ...]) -> None:
+    """Terminal with locals, every traceback style, JUnit, log file at DEBUG, warnings, serialized reports: nowhere."""
+    suite.platform(PLATFORM.replace("{key}", SECRET_KEY).replace("{pair}", PAIR))
+    suite.write(FAILING)
+    result, text = everything(suite, *style)
+    result.assert_outcomes(failed=6, errors=13, passed=1, xfailed=1, warnings=2)
+    assert text.count("bad key [secret]") >= 4
+    assert "bad header Basic [secret]" in text
+    assert "test_warning" in text
+    assert holds_no_secret(text)
+
+
+@pytest.mark.parametrize("style", STYLES[2:], ids=" ".join)
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"SIPFRONT_PUBLIC_KEY": ""},
+        {"SIPFRONT_BASE_URL": "http://127.0.0.1:1"},
+        {"HTTP_PROXY": "http://127.0.0.1:1"},
+        {"SSL_CERT_FILE": "/nowhere/ca.pem"},
+    ],
+    ids=["refused", "half a pair", "unreachable", "proxy", "authorities"],
+)
+def test_no_output_of_a_session_without_a_platform_holds_the_secret(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], style: tuple[str, ...]
+) -> None:
+    """Refused, missing, unreachable: the errors of every test, their later repetitions included."""
+    suite.platform(
+        f"tests: {{Basic call: {{}}}}\nfaults: [{{on: launch, status: 401, error: 'bad key {SECRET_KEY}'}}]\n"
+    )
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    suite.write(
+        "@marked(test='Basic call')\n@pytest.mark.parametrize('n', range(4))\n"
+        "def test_marked(n, sipfront_run): pass\n"
+        "def test_body(sipfront): sipfront.run(test='Basic call')\n"
+        "def test_lists(sipfront): sipfront.tests()\n"
+    )
+    base_url = environment.get("SIPFRONT_BASE_URL", suite.lab.url)
+    result, text = everything(suite, f"--sipfront-base-url={base_url}", "--sipfront-retry-for=0", *style)
+    assert result.parseoutcomes().get("passed", 0) <= 1
+    assert result.parseoutcomes()["errors"] >= 5
+    assert holds_no_secret(text)

@@ -22,22 +22,26 @@ BAD = {
 @pytest.mark.parametrize(("name", "value", "told"), BAD.values(), ids=BAD)
 @pytest.mark.parametrize("how", ["option", "environment", "ini"])
 def test_a_bad_setting_is_a_usage_error(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str, name: str, value: str, told: str
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, how: str, name: str, value: str, told: str
 ) -> None:
-    """Exit code 4, one clear line that names the place; never a traceback."""
+    """Exit code 4, one clear line with place, value and what is allowed; no traceback, and nothing is launched."""
     place = {"option": f"--sipfront-{name.replace('_', '-')}", "environment": f"SIPFRONT_{name.upper()}"}.get(
         how, f"sipfront_{name} in"
     )
-    monkeypatch.delenv("SIPFRONT_BASE_URL", raising=False)
+    if name != "base_url":
+        monkeypatch.setenv("SIPFRONT_BASE_URL", suite.lab.url)
     if how == "environment":
         monkeypatch.setenv(place, value)
     if how == "ini":
-        pytester.makeini(f"[pytest]\nsipfront_{name} = {value}\n")
-    pytester.makepyfile("def test_plain(): pass")
-    result = pytester.runpytest_inprocess(*([f"{place}={value}"] if how == "option" else []))
+        suite.pytester.makeini(f"[pytest]\nsipfront_{name} = {value}\n")
+    suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
+    result = suite.pytester.runpytest_inprocess(*([f"{place}={value}"] if how == "option" else []))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     error = result.stderr.str()
+    assert error.startswith("ERROR: ")
+    assert len(error.strip().splitlines()) == 1
     assert "Traceback" not in error
+    assert suite.lab.counts["requests"] == 0
     assert place in error
     assert told in error
     if "pw" not in value:
@@ -47,11 +51,15 @@ def test_a_bad_setting_is_a_usage_error(
 def test_a_secret_in_an_ini_file_is_refused_and_not_shown(suite: Suite) -> None:
     """It would end up under version control."""
     suite.pytester.makeini("[pytest]\nsipfront_secret_key = sk-very-secret\n")
+    suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
     result = suite.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     error = result.stderr.str()
+    assert "sipfront_secret_key in " in error
     assert "SIPFRONT_SECRET_KEY" in error
+    assert "SIPFRONT_SECRET_KEY_FILE" in error
     assert "sk-very-secret" not in error + result.stdout.str()
+    assert suite.lab.counts["requests"] == 0
 
 
 def test_command_line_beats_environment_beats_ini(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +90,28 @@ def test_a_secret_key_file_is_read(suite: Suite, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SIPFRONT_SECRET_KEY_FILE", str(path))
     suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
     suite.run().assert_outcomes(passed=1)
+
+
+SECRET_FILES = {
+    "missing": (None, "names {path}, which cannot be read: No such file or directory"),
+    "empty": (b"\n", "names {path}, which is empty"),
+    "binary": (b"\xff\xfe", "names {path}, which cannot be read: it is no text"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), SECRET_FILES.values(), ids=SECRET_FILES)
+def test_a_secret_key_file_without_a_key_is_an_error_that_names_it(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, content: bytes | None, told: str
+) -> None:
+    """A mount that is missing is an error of every test, in words; nothing is requested."""
+    path = suite.pytester.path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.delenv("SIPFRONT_SECRET_KEY")
+    monkeypatch.setenv("SIPFRONT_SECRET_KEY_FILE", str(path))
+    suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
+    suite.run().assert_outcomes(errors=1)
+    error = suite.case("test_call").find("error")
+    assert error is not None
+    assert "SIPFRONT_SECRET_KEY_FILE " + told.format(path=path) in (error.get("message") or "")
+    assert suite.lab.counts["requests"] == 0

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Callable, Iterator
+from textwrap import indent
 from typing import Any
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
 
 from pytest_sipfront.background import Background
 from pytest_sipfront.http import Basic
-from pytest_sipfront.lab.config import Account
-from pytest_sipfront.lab.recorder import Recorder
-from pytest_sipfront.lab.schema import Source
-from pytest_sipfront.lab.server import bind, url_of
-from pytest_sipfront.lab.sift.loading import SIFT
-from pytest_sipfront.lab.sift.routes import sift_routes
+from pytest_sipfront.lab.engine import ScriptedEngine
+from pytest_sipfront.lab.lab import Lab
+from pytest_sipfront.lab.loading import load
+from pytest_sipfront.lab.server import LabServer, bind, url_of
 from pytest_sipfront.lab.sift.stand import SiftStand
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
@@ -30,38 +28,43 @@ from pytest_sipfront.sift.receiver import bind as bind_receiver
 from pytest_sipfront.sift.record import Record
 from pytest_sipfront.sift.watch import Patience
 
-ACCOUNT = Account(public_key="lab-public", secret_key="lab-secret")
+# A session inside a session forgets what it imported; what is here already, it need not import again.
+for module in ("anyio._backends._asyncio", "httpcore", "hypothesis", "jiwer", "pytest_sipfront.sift.calls"):
+    importlib.import_module(module)
+
 BANK = "+15550100200"
 QUICK = Patience(callback=5.0, poll=0.2, settle=0.15)
 HASTY = Patience(callback=0.3, poll=0.1, settle=0.1)
+ACCOUNT = "account: {public_key: lab-public, secret_key: lab-secret}"
 
 
 class Stand:
-    """A running stand-in; `configure` gives it another `sift:` section."""
+    """A running lab, as far as it is Sift; `configure` gives it another `sift:` section."""
 
     def __init__(self) -> None:
-        self._listening = bind("127.0.0.1", 0)
-        self.url = f"{url_of(self._listening)}/v0"
-        self.now = self._stand("page_size: 20")
-        app = Starlette(routes=sift_routes(lambda: self.now))
-        config = uvicorn.Config(
-            app, lifespan="off", log_config=None, log_level="error", timeout_keep_alive=75, timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
+        engine = ScriptedEngine()
+        self.lab = Lab(load(lab_file("page_size: 20"), engine), engine)
+        listening = bind("127.0.0.1", 0)
+        self.url = f"{url_of(listening)}/v0"
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve)
+        ready = threading.Event()
+        self._server = LabServer(self.lab, ready.set)
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._server.serve([listening])))
         self._thread.start()
+        assert ready.wait(10)
+
+    @property
+    def now(self) -> SiftStand:
+        """What is behind the routes now."""
+        return self.lab.sift
 
     def configure(self, text: str) -> None:
         """End every call and begin anew."""
-        stand = self._stand(text)
-        asyncio.run_coroutine_threadsafe(self.now.close(), self._loop).result(10)
-        self.now = stand
+        asyncio.run_coroutine_threadsafe(self.lab.configure(lab_file(text)), self._loop).result(10)
 
     def close(self) -> None:
         """End the server and its thread."""
-        self.configure("page_size: 20")
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(10)
         self._loop.close()
 
@@ -74,12 +77,10 @@ class Stand:
         """The callbacks of a kind that went out."""
         return [posted for posted in self.now.exchange.postman.posted if posted.kind == kind]
 
-    def _serve(self) -> None:
-        self._loop.run_until_complete(self._server.serve([self._listening]))
 
-    def _stand(self, text: str) -> SiftStand:
-        source = Source(text, "lab.yaml")
-        return SiftStand(SIFT.read(source, source.root()), ACCOUNT, Recorder())
+def lab_file(sift: str) -> str:
+    """Return a whole lab file with this `sift:` section."""
+    return f"{ACCOUNT}\nsift:\n{indent(sift, '  ')}\n"
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +95,16 @@ def stand(running_stand: Stand) -> Stand:
     """The stand-in, with nobody to answer yet."""
     running_stand.configure("page_size: 20")
     return running_stand
+
+
+@pytest.fixture
+def account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account at the stand-in, in the environment, and nothing else of whoever runs the tests."""
+    for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SIFT_BASE_URL", stand.url)
+    monkeypatch.setenv("SIFT_ACCOUNT_ID", "lab-public")
+    monkeypatch.setenv("SIFT_AUTH_TOKEN", "lab-secret")
 
 
 @pytest.fixture(scope="session")
@@ -112,15 +123,15 @@ def ask(line: Line) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def line(running_stand: Stand) -> Iterator[Line]:
     """An open line to the stand-in, one for all tests as it is one for a session."""
-    with open_line(running_stand) as opened:
+    with open_line(running_stand.url) as opened:
         yield opened
 
 
 class open_line:  # noqa: N801 - reads as a function
     """A line to a stand-in, as a context manager."""
 
-    def __init__(self, stand: Stand, patience: Patience = QUICK) -> None:
-        http = SiftHttp(stand.url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
+    def __init__(self, url: str, patience: Patience = QUICK) -> None:
+        http = SiftHttp(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
         record = Record(account_id="lab-public")
         self.line = Line(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
 

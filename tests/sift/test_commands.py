@@ -150,10 +150,9 @@ def test_silence_is_no_answer_in_every_way_that_it_is_reported(
     stand.configure(bank("silence: 1", no_answer=way, timeout_scale=0.01))
     with dial() as call:
         answer = verb(call)
-    assert answer is NO_ANSWER
+    assert answer not in ("", False, None, 0)
     assert not answer
-    assert answer != ""
-    assert answer is not False
+    assert answer is NO_ANSWER
 
 
 @pytest.mark.parametrize(("turn", "error"), [("silence: 1", "timeout"), ("says: I do not know", "invalid")])
@@ -271,3 +270,99 @@ def test_an_event_is_read_flat_and_nested_under_both_names(body: dict[str, Any])
 
     event = Event.read(body)
     assert (event.type, event.transcript, event.conversation_id) == ("transcript", "hi", "c")
+
+
+@pytest.mark.parametrize(
+    ("begin", "sent"),
+    [
+        (
+            lambda call: call.bridge(
+                "+15550100300",
+                do_record=True,
+                live_talk_times=True,
+                live_transcripts=False,
+                live_topics=True,
+                processors=["transcribe", "classify:mood"],
+            ),
+            {
+                "name": "CallPhone",
+                "phone_number": "+15550100300",
+                "do_record": True,
+                "live_talk_times": True,
+                "live_transcripts": False,
+                "live_topics": True,
+                "processors": ["transcribe", "classify:mood"],
+            },
+        ),
+        (
+            lambda call: call.bridge(client_name="agent-7", do_record=True),
+            {"name": "CallClient", "client_name": "agent-7", "do_record": True},
+        ),
+        (
+            lambda call: call.join_conference(
+                "qa-room", live_emotion=True, live_scan=[{"key": "hold", "query": "~~'please hold'"}]
+            ),
+            {
+                "name": "JoinConference",
+                "conference_name": "qa-room",
+                "do_record": False,
+                "live_emotion": True,
+                "live_scan": [{"key": "hold", "query": "~~'please hold'"}],
+            },
+        ),
+    ],
+)
+def test_a_conversations_options_arrive_as_given(
+    stand: Stand, dial: Dial, begin: Callable[[Call], object], sent: dict[str, Any]
+) -> None:
+    """Under the names of the reference pages, beside an event_callback of its own."""
+    stand.configure(bank())
+    with dial() as call:
+        call.expect_connected()
+        begin(call)
+    arrived = dict(stand.commands[0])
+    assert "/event/1" in arrived.pop("event_callback")
+    assert arrived == sent
+
+
+def test_a_prompt_is_sent_with_its_question(stand: Stand, dial: Dial) -> None:
+    """prompt_url is played first; there is no spoken prompt."""
+    stand.configure(bank('presses: "1"'))
+    with dial() as call:
+        assert call.digits(count=1, timeout=8, prompt_url=SOUND) == "1"
+    arrived = dict(stand.commands[0])
+    assert arrived.pop("on_done")
+    assert arrived == {"name": "GetDigits", "count": 1, "timeout_seconds": 8, "prompt_url": SOUND}
+
+
+@pytest.mark.parametrize(
+    ("fault", "verb", "answer"),
+    [
+        ("add: {value: '12'}, omit: [digits]", lambda call: call.digits(), "12"),
+        ("add: {value: yes please}, omit: [choice]", lambda call: call.choose(["yes please"]), "yes please"),
+        ("add: {digits: '44'}, omit: [value]", lambda call: call.number(), "44"),
+        ("add: {value: 44}", lambda call: call.number(), "44"),
+        ("add: {value: 'true'}", lambda call: call.yes_or_no(), True),
+        ("add: {value: 'No'}", lambda call: call.yes_or_no(), False),
+        ("add: {choice: ' YES, please'}", lambda call: call.choose(["yes please"]), "yes please"),
+    ],
+)
+def test_an_answer_is_found_under_every_documented_key(
+    stand: Stand, dial: Dial, fault: str, verb: Callable[[Call], object], answer: object
+) -> None:
+    """The key varies from page to page, and so may the type."""
+    stand.configure(bank("says: yes please", callbacks=f"[{{on: done, {fault}}}]"))
+    with dial() as call:
+        assert verb(call) == answer
+
+
+def test_an_option_that_a_conversation_does_not_have_is_an_error(stand: Stand, dial: Dial) -> None:
+    """With the nearest one that it has; nothing is sent."""
+    stand.configure(bank())
+    with dial() as call:
+        call.expect_connected()
+        with pytest.raises(
+            ConfigurationError, match="unknown option 'live_transcript'; did you mean 'live_transcripts'"
+        ):
+            call.bridge("+15550100300", live_transcript=True)
+    assert [command["name"] for command in stand.commands] == ["HangUp"]

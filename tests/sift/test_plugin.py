@@ -6,25 +6,14 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-import pytest_sipfront.sift.calls
-import pytest_sipfront.sift.plugin  # noqa: F401 - an inner session forgets what it imports first
 from tests.sift.conftest import BANK, Stand, bank
 
-PLUGIN = ("-p", "pytest_sipfront.sift.plugin")
-
-
-@pytest.fixture(autouse=True)
-def _account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIFT_BASE_URL", stand.url)
-    monkeypatch.setenv("SIFT_ACCOUNT_ID", "lab-public")
-    monkeypatch.setenv("SIFT_AUTH_TOKEN", "lab-secret")
-    for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def run(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
     pytester.makepyfile(text)
-    return pytester.runpytest_inprocess(*PLUGIN, *arguments)
+    return pytester.runpytest_inprocess(*arguments)
 
 
 def call(body: str, number: str = BANK) -> str:
@@ -190,7 +179,7 @@ def test_somebody_else_behind_the_callback_url_is_noticed(stand: Stand, pytester
     """A tunnel that leads to another service would swallow every callback."""
     result = run(pytester, call("pass"), f"--sift-callback-url={stand.url}")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*somebody else answers there, with 404 Not Found*"])
+    result.stdout.fnmatch_lines(["*somebody else answers there, with 401 Unauthorized*"])
 
 
 def test_sift_on_the_internet_cannot_reach_this_machine_by_itself(
@@ -436,7 +425,7 @@ def test_what_was_received_for_nobody_is_shown_at_the_end(stand: Stand, pytester
     stand.configure(bank(callbacks="[{on: status, status: connecting, add: {account_id: theirs}}]"))
     result = run(pytester, call("call.expect_connected()"))
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*1 callbacks for nobody*", "*it names another account*"])
+    result.stdout.fnmatch_lines(["*1 callback for nobody*", "*it names another account*"])
 
 
 def test_a_session_without_calls_opens_nothing_and_shows_nothing(stand: Stand, pytester: pytest.Pytester) -> None:

@@ -204,3 +204,46 @@ def test_many_at_once_are_all_recorded_in_one_order(receiver: Receiver) -> None:
     assert [one.number for one in received] == list(range(1, 101))
     assert [one.at for one in received] == sorted(one.at for one in received)
     assert len(inbox.progress.answers) == 100
+
+
+@pytest.mark.parametrize("name", ["event_type", "type"])
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("kind", ["transcript", "ended", "scan", "talk_time", "topic"])
+def test_an_event_arrives_flat_and_nested_under_both_names(
+    receiver: Receiver, name: str, nested: bool, kind: str
+) -> None:
+    """The pages disagree on event_type and type, and on an event field; other kinds keep all of their fields."""
+    inbox = receiver.record.open("call")
+    inbox.names[1] = "JoinConference"
+    fields = {name: kind, "transcript": "please hold", "key": "hold", "emotion": {"sem_v0": [0.1, 0.8, 0.1]}}
+    body = {"conversation_id": "c", "event": fields} if nested else {"conversation_id": "c", **fields}
+    post(receiver.address("call", "event", 1), body)
+    [event] = inbox.progress.events[1]
+    assert (event.type, event.conversation_id, event.transcript) == (kind, "c", "please hold")
+    assert event.fields["key"] == "hold"
+    assert event.fields["emotion"] == {"sem_v0": [0.1, 0.8, 0.1]}
+
+
+def test_a_sample_of_the_pages_that_is_no_json_is_kept_and_shown(receiver: Receiver) -> None:
+    """Two of them lack a comma or have one too many; nothing is guessed."""
+    receiver.record.open("call")
+    post(receiver.address("call", "status"), b'{"to": "webrtc:jimmy" "direction": "incoming"}')
+    assert receiver.record.strays[-1].for_nobody == "it is no JSON object"
+    assert "webrtc:jimmy" in str(receiver.record.strays[-1])
+
+
+@pytest.mark.parametrize("prefix", ["hook", "a/b/c"])
+def test_a_proxy_may_leave_its_own_path_in_front(receiver: Receiver, prefix: str) -> None:
+    """Some take it off and some do not."""
+    inbox = receiver.record.open("call")
+    address = receiver.address("call", "status").replace(f"/{'t' * 24}", f"/{prefix}/{'t' * 24}")
+    assert post(address, {"connection_id": ID, "status": "connected"}).status_code == 200
+    assert inbox.progress.status == "connected"
+
+
+def test_what_would_drive_a_terminal_is_not_shown(receiver: Receiver) -> None:
+    """A callback is text from outside."""
+    inbox = receiver.record.open("call")
+    post(receiver.address("call", "status"), {"connection_id": "\x1b[2J", "status": "connected", "x": "\x07\ud800"})
+    shown = [str(receiver.record.everything[-1]), str(inbox.timeline), inbox.progress.connection.connection_id]
+    assert all(text.isprintable() for text in shown)

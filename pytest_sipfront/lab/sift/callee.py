@@ -92,8 +92,13 @@ def _pressed(turn: Turn, command: Mapping[str, Any]) -> Reply:
 
 def _spoken(turn: Turn, command: Mapping[str, Any]) -> Reply:
     words = str(turn.says)
-    value = turn.means if turn.means is not None else _UNDERSTANDING[command["name"]](words, command)
+    value = turn.means if turn.means is not None else understood(words, command)
     return Reply(value, turn.takes, error="invalid")
+
+
+def understood(words: str, command: Mapping[str, Any]) -> Any:
+    """Return what a command that asks makes of these words; None if they are no answer to it."""
+    return _UNDERSTANDING[command["name"]](words, command)
 
 
 def _choice(words: str, command: Mapping[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_sipfront.lab.config import FaultSpec
 
 CONNECTS, BUSY, NO_ANSWER = "connects", "busy", "no_answer"
+APPLICATION, RUN = "application", "run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +43,30 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callee:
-    """Who answers a number: whether, after how many seconds, and what it says and does then."""
+    """Who answers a number: whether, after how many seconds, and what it says and does then.
+
+    Attributes:
+        phone: The real phone that answers instead, where calls can be placed.
+        words: What that phone's prompts say, where the catalogue does not know.
+    """
 
     answer: str = CONNECTS
     rings: float = 0.0
     script: tuple[Turn, ...] = ()
+    phone: str | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls the number `to` once an application answers it, `after` so many seconds."""
+    """Who calls the number `to`, `after` so many seconds: once an application answers it, or whenever a run dials it.
+
+    `on` is "application" or "run".
+    """
 
     from_: str
     to: str
+    on: str = APPLICATION
     after: float = 0.0
     client_data: Any = None
     script: tuple[Turn, ...] = ()

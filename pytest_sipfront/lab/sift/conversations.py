@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_sipfront.lab.sift.callee import Listener
-from pytest_sipfront.lab.sift.config import CONNECTS
+from pytest_sipfront.lab.sift.far import Scripted
 from pytest_sipfront.lab.sift.legs import CONNECTED, FAILED, FINISHED, Leg
 
 if TYPE_CHECKING:
@@ -70,24 +69,24 @@ class Conversations:
 
     async def _bridge(self, leg: Leg, command: Mapping[str, Any], to: str) -> None:
         callee = self._exchange.spec.callee(to)
-        second = Leg(to, leg.from_, "incoming", Listener(callee.script if callee else ()))
+        far = Scripted(callee)
+        second = Leg(to, leg.from_, "incoming", far)
         self._exchange.connections.add(second)
-        await asyncio.sleep(callee.rings if callee else 0)
-        if callee is None or callee.answer != CONNECTS:
+        if not await far.ring():
             second.enter(FAILED)
             return
         second.enter(CONNECTED)
         talk = self._begin(command)
         url = str(command.get("event_callback", ""))
         try:
-            await self._talk(talk, second, command, url)
+            await self._talk(talk, second, far.listener.remaining_words(), command, url)
         finally:
             second.enter(FINISHED)
             self._finish(talk)
             self._tell(leg, talk, url)
 
-    async def _talk(self, talk: Talk, second: Leg, command: Mapping[str, Any], url: str) -> None:
-        for words in second.listener.remaining_words() if command.get("live_transcripts") else ():
+    async def _talk(self, talk: Talk, second: Leg, said: list[str], command: Mapping[str, Any], url: str) -> None:
+        for words in said if command.get("live_transcripts") else ():
             body = {
                 "conversation_id": talk.id,
                 "event_type": "transcript",

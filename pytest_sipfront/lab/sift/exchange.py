@@ -11,21 +11,24 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_sipfront.lab.sift.callee import LISTENING, Listener, Reply
-from pytest_sipfront.lab.sift.config import CONNECTS, Caller, SiftSpec
+from pytest_sipfront.lab.sift.callee import LISTENING, Reply
+from pytest_sipfront.lab.sift.commands import objection
+from pytest_sipfront.lab.sift.config import Callee, Caller, SiftSpec
 from pytest_sipfront.lab.sift.conversations import CONVERSING, Conversations
+from pytest_sipfront.lab.sift.far import Far, Scripted
 from pytest_sipfront.lab.sift.legs import CONNECTED, CONNECTING, FAILED, FINISHED, Connections, Leg
 from pytest_sipfront.lab.sift.posting import Postman
 
-DEFAULT_TIMEOUT = 10
 OUR_NUMBER = "+15550100000"
 
 
 class Exchange:
     """Sift's side of every call of one lab."""
 
-    def __init__(self, spec: SiftSpec, account_id: str) -> None:
+    def __init__(self, spec: SiftSpec, account_id: str, telephony: Any = None) -> None:
+        """Begin without a call; `telephony` reaches the lab's real phones, None where there are none."""
         self.spec = spec
+        self._telephony = telephony
         self.account_id = account_id
         self.connections = Connections(spec.page_size)
         self.postman = Postman(spec.callbacks)
@@ -36,15 +39,16 @@ class Exchange:
         for leg in self.connections:
             self._stop(leg)
             _stay(leg)
+            if not leg.is_over:
+                await leg.far.end()
         await self.postman.close()
 
     # ---- outbound and inbound
 
     async def create(self, to: str, status_url: str) -> Leg:
         """Begin a call to `to` and return its connection, still connecting."""
-        callee = self.spec.callee(to)
-        script = callee.script if callee else ()
-        leg = Leg(to, OUR_NUMBER, "incoming", Listener(script), status_url)  # as the page has it: Sift initiated it
+        far = self._far(self.spec.callee(to))
+        leg = Leg(to, OUR_NUMBER, "incoming", far, status_url)  # as the page has it: Sift initiated it
         self.connections.add(leg)
         fault = self.postman.fault("status", leg, CONNECTING)
         if fault.early:
@@ -55,11 +59,10 @@ class Exchange:
     async def _ring(self, leg: Leg, fault: Any) -> None:
         if fault is not None:
             await self._report(leg, fault)
-        callee = self.spec.callee(leg.to)
-        await asyncio.sleep(callee.rings if callee else 0)
+        answered = await leg.far.ring()
         if leg.is_over:
             return
-        if callee is None or callee.answer != CONNECTS:
+        if not answered:
             await self._end(leg, FAILED)
             return
         leg.enter(CONNECTED)
@@ -70,20 +73,34 @@ class Exchange:
         self._watch(leg)
         await reported
 
-    async def receive(self, caller: Caller, application: Mapping[str, Any]) -> None:
-        """Let `caller` call a number that `application` answers."""
+    async def receive(self, caller: Caller, application: Mapping[str, Any]) -> Leg:
+        """Let `caller` call a number that `application` answers, and return the connection."""
         await asyncio.sleep(caller.after)
-        leg = Leg(caller.to, caller.from_, "incoming", Listener(caller.script), client_data=caller.client_data)
+        far = self._far(Callee(script=caller.script))
+        leg = Leg(caller.to, caller.from_, "incoming", far, client_data=caller.client_data)
         leg.enter(CONNECTED)
         self.connections.add(leg)
         url = application.get("on_incoming")
         if not url:
             self._obey(leg, {"routine": application.get("default_routine")}, leg.routine)
-            return
+            self._watch(leg)
+            return leg
         number = leg.routine
         body = {"account_id": self.account_id, "connection": leg.as_json()}
         self._obey(leg, await self.postman.post("incoming", leg, url, body), number)
         self._watch(leg)
+        return leg
+
+    async def end(self, leg: Leg) -> None:
+        """Let whoever called hang up."""
+        await self._end(leg, FINISHED)
+
+    def _far(self, callee: Callee | None) -> Far:
+        if callee is not None and callee.phone is not None and self._telephony is not None:
+            from pytest_sipfront.lab.sift.phone import PhoneCall  # noqa: PLC0415 - needs what may be missing
+
+            return PhoneCall(self._telephony, callee.phone, callee.words)
+        return Scripted(callee, self.spec.timeout_scale)
 
     # ---- routines
 
@@ -120,18 +137,9 @@ class Exchange:
             await self.conversations.hold(leg, command)
             return {}
         if name in LISTENING:
-            return await self._listen(leg, command)
-        leg.listener.hear(str(command.get("text", command.get("sound_url", ""))))
-        self._watch(leg)
+            return self._answer(name, await leg.far.ask(command))
+        await leg.far.hear(command)
         return {}
-
-    async def _listen(self, leg: Leg, command: Mapping[str, Any]) -> Mapping[str, Any]:
-        reply = leg.listener.ask(command)
-        silent = reply.value is None and reply.error == "timeout"
-        seconds = command.get("timeout_seconds", DEFAULT_TIMEOUT) * self.spec.timeout_scale
-        await asyncio.sleep(seconds if silent else reply.takes)
-        self._watch(leg)
-        return self._answer(command["name"], reply)
 
     def _answer(self, name: str, reply: Reply) -> Mapping[str, Any]:
         key = LISTENING[name]
@@ -148,7 +156,7 @@ class Exchange:
     def _obey(self, leg: Leg, reply: Mapping[str, Any], number: int) -> bool:
         """Start the routine that a reply holds, unless another one has been set meanwhile."""
         routine = reply.get("routine")
-        if not isinstance(routine, list) or not routine or leg.routine != number or leg.is_over:
+        if not routine or objection(routine) or leg.routine != number or leg.is_over:
             return False
         self.set_routine(leg, routine)
         return True
@@ -156,13 +164,14 @@ class Exchange:
     # ---- ends
 
     def _watch(self, leg: Leg) -> None:
-        """Let the callee hang up when its script says so."""
-        seconds = leg.listener.leaves_after()
-        if seconds is not None and leg.leaving is None and leg.status == CONNECTED:
-            loop = asyncio.get_running_loop()
-            leg.leaving = loop.call_later(seconds, lambda: self.postman.spawn(self._leave(leg)))
+        """End the connection when the other side hangs up."""
+        if leg.leaving is None and not leg.is_over:
+            leg.leaving = self.postman.spawn(self._leave(leg))
 
     async def _leave(self, leg: Leg) -> None:
+        await leg.far.gone()
+        if leg.is_over:
+            return
         cut_short = leg.commands[-1] if leg.work and not leg.work.done() else {}
         await self._end(leg, FINISHED)
         if self.spec.done_on_hangup and (url := cut_short.get("on_done")):
@@ -176,6 +185,7 @@ class Exchange:
         _stay(leg)
         if leg.work is not asyncio.current_task():
             self._stop(leg)
+        await leg.far.end()
         await self._report(leg)
 
     def _stop(self, leg: Leg) -> None:
@@ -193,6 +203,6 @@ class Exchange:
 
 
 def _stay(leg: Leg) -> None:
-    if leg.leaving is not None:
+    if leg.leaving is not None and leg.leaving is not asyncio.current_task():
         leg.leaving.cancel()
         leg.leaving = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pytest_sipfront.lab.sift.callee import Listener
+from pytest_sipfront.lab.sift.far import Far
 
 CONNECTING, CONNECTED, FAILED, FINISHED = "connecting", "connected", "failed", "finished"
 
@@ -26,7 +27,7 @@ class Leg:
     to: str
     from_: str
     direction: str
-    listener: Listener
+    far: Far
     status_url: str = ""
     client_data: Any = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -36,7 +37,7 @@ class Leg:
     routine: int = 0
     pending: list[dict[str, Any]] | None = None
     work: asyncio.Task[None] | None = None
-    leaving: asyncio.TimerHandle | None = None
+    leaving: asyncio.Task[None] | None = None
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
     commands: list[dict[str, Any]] = field(default_factory=list)
 
@@ -70,7 +71,10 @@ class Connections:
         self._legs: list[Leg] = []
         self._by_id: dict[str, Leg] = {}
 
-    def __iter__(self) -> Any:
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def __iter__(self) -> Iterator[Leg]:
         return iter(self._legs)
 
     def add(self, leg: Leg) -> None:

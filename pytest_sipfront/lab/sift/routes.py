@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from starlette.requests import Request
@@ -14,16 +15,15 @@ from starlette.routing import Route
 
 from pytest_sipfront.lab.account import Refusal
 from pytest_sipfront.lab.faults import Answer, Subject, error_answer, spoil
-from pytest_sipfront.lab.gateway import Dropped
+from pytest_sipfront.lab.gateway import DROPPED, Dropped
 from pytest_sipfront.lab.reading import authorization_kind, authorized, read_fields
-from pytest_sipfront.lab.sift.callee import LISTENING
-from pytest_sipfront.lab.sift.conversations import CONVERSING
+from pytest_sipfront.lab.sift.commands import objection
 from pytest_sipfront.lab.sift.legs import Leg
 from pytest_sipfront.lab.sift.stand import SiftStand
 
 PREFIX = "/v0"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _NUMBER = re.compile(r"\+[1-9][0-9]{4,14}")
-_COMMANDS = ("Say", "Play", *LISTENING, *CONVERSING, "HangUp")
 _NO_LEG = Subject()
 
 Handler: TypeAlias = Callable[[SiftStand, Request], Awaitable[Answer]]
@@ -45,28 +45,37 @@ def sift_routes(stand: Callable[[], SiftStand]) -> list[Route]:
         ("GET", "/availablenumbers/{country}", "numbers", _available),
     )
     routes = [
-        Route(PREFIX + path, _served(stand, kind, handler), methods=[method]) for method, path, kind, handler in table
+        Route(PREFIX + path, _served(stand, kind, _pattern(path), handler), methods=[method])
+        for method, path, kind, handler in table
     ]
-    return [*routes, Route("/lab/sift", _shown(stand))]
+    unknown = Route(PREFIX + "/{rest:path}", _served(stand, "unknown", f"{PREFIX}/:rest", _unknown), methods=_METHODS)
+    recordings = Route("/lab/sift/{id}/{name}.wav", _recording(stand))
+    return [*routes, unknown, Route("/lab/sift", _shown(stand)), recordings]
 
 
-def _served(stand: Callable[[], SiftStand], kind: str, handler: Handler) -> Any:
+def _pattern(path: str) -> str:
+    return PREFIX + re.sub(r"{(\w+)}", r":\1", path)
+
+
+def _served(stand: Callable[[], SiftStand], kind: str, pattern: str, handler: Handler) -> Any:
     async def serve(request: Request) -> Response:
         now = stand()
         header = request.headers.get("authorization", "")
         entry = now.recorder.record(
             request.method, request.url.path, authorization_kind(header), request.headers.get("content-type", "")
         )
-        now.recorder.count(f"sift-{kind}", request.url.path)
+        now.recorder.count(f"sift-{kind}", pattern)
         try:
             if not _let_in(now, header):
                 raise Refusal(401, "Invalid account_id or auth_token")  # noqa: TRY301
             if request.method == "POST":
                 request.state.fields = entry.body = await read_fields(request)
-            return await _answered(now, kind, handler, request)
+            answer = await _answered(now, kind, handler, request)
         except Refusal as refusal:
             entry.status = refusal.status
             return _response(Answer(body={"error": refusal.text}, status=refusal.status))
+        entry.status = DROPPED if isinstance(answer, Dropped) else answer.status_code
+        return answer
 
     return serve
 
@@ -141,12 +150,10 @@ async def _create(stand: SiftStand, request: Request) -> Answer:
 
 
 async def _set_routine(stand: SiftStand, request: Request) -> Answer:
-    leg, routine = _leg(stand, request), _fields(request).get("routine")
-    if not isinstance(routine, list):
-        raise Refusal(400, "routine must be a list of commands")
-    for command in routine:
-        if not isinstance(command, dict) or command.get("name") not in _COMMANDS:
-            raise Refusal(400, f"Unknown command {command.get('name') if isinstance(command, dict) else command!r}")
+    leg = _leg(stand, request)
+    routine: Any = _fields(request).get("routine")
+    if why := objection(routine):
+        raise Refusal(400, why)
     if leg.is_over:
         raise Refusal(400, "The connection is no longer active")
     stand.exchange.set_routine(leg, routine)
@@ -158,6 +165,10 @@ def _leg(stand: SiftStand, request: Request) -> Leg:
     if leg is None:
         raise Refusal(404, "Connection not found")
     return leg
+
+
+async def _unknown(_: SiftStand, request: Request) -> Answer:
+    raise Refusal(404, f"No such resource: {request.method} {request.url.path}")
 
 
 def _fields(request: Request) -> Mapping[str, Any]:
@@ -186,8 +197,28 @@ async def _create_application(stand: SiftStand, request: Request) -> Answer:
     return Answer(body=application)
 
 
-async def _conversations(stand: SiftStand, _: Request) -> Answer:
-    return Answer(body=_page([talk.as_json() for talk in stand.exchange.conversations.talks]))
+async def _conversations(stand: SiftStand, request: Request) -> Answer:
+    least, most = _moment(request, "min_created"), _moment(request, "max_created")
+    changed = _moment(request, "updated_after")
+    talks = [
+        talk
+        for talk in stand.exchange.conversations.talks
+        if (least is None or talk.start >= least)
+        and (most is None or talk.start <= most)
+        and (changed is None or (talk.end or talk.start) >= changed)
+    ]
+    return Answer(body=_page([talk.as_json() for talk in talks]))
+
+
+def _moment(request: Request, name: str) -> datetime | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(400, f"{name} must be an ISO 8601 time") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 async def _conversation(stand: SiftStand, request: Request) -> Answer:
@@ -222,3 +253,12 @@ def _shown(stand: Callable[[], SiftStand]) -> Any:
         return Response(json.dumps(stand().as_json()), media_type="application/json")
 
     return show
+
+
+def _recording(stand: Callable[[], SiftStand]) -> Any:
+    async def send(request: Request) -> Response:
+        leg = stand().exchange.connections.find(request.path_params["id"])
+        sound = leg.far.recordings.get(request.path_params["name"]) if leg is not None else None
+        return Response(sound, media_type="audio/wav") if sound is not None else Response(status_code=404)
+
+    return send

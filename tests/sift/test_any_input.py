@@ -1,0 +1,246 @@
+"""Whatever Sift, or somebody else, sends: no exception escapes, and no call is confused with another."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pytest_sipfront.background import Background
+from pytest_sipfront.errors import UnreadableAnswer
+from pytest_sipfront.sift import answers
+from pytest_sipfront.sift.heard import NO_ANSWER, Heard, word_error_rate
+from pytest_sipfront.sift.models import Application, Connection, Conversation, Event, PhoneNumber, find_connection
+from pytest_sipfront.sift.progress import Progress
+from pytest_sipfront.sift.receiver import Receiver, bind, read_body
+from pytest_sipfront.sift.record import DONE, EVENT, INCOMING, STATUS, Record
+
+WORDS = re.findall(
+    r"\w+",
+    """account_id audio channels choice client_data conference_name connection connection_id conversation_id digits
+    direction end_time error event event_type from mixed_audio name number on_incoming phone_number phone_numbers
+    results start_time status to transcript type value""",
+)
+STATUSES = ("connecting", "connected", "failed", "finished")
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([*STATUSES, "2016-05-10T02:28:17Z", "9999-12-31T23:59:59-23:59", "ended", "+15550100200", ""])
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS) | st.text(), inner, max_size=6),
+    max_leaves=20,
+)
+OBJECTS = st.dictionaries(st.sampled_from(WORDS) | st.text(), JSON, max_size=8)
+# time limits would measure the machine, and a record is built anew where state matters
+quick = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+# ---- models
+
+
+@quick
+@given(OBJECTS)
+def test_every_model_reads_every_object(data: dict[str, Any]) -> None:
+    """What is absent or of a wrong type is empty, and everything stays in `raw`."""
+    for read in (Connection.read, Conversation.read, Application.read, PhoneNumber.read, Event.read):
+        model: Any = read(data)
+        assert dict(model.raw) == data or data != data  # noqa: PLR0124 - NaN is in it
+    connection = Connection.read(data)
+    assert isinstance(connection.status, str)
+    assert connection.seconds is None or connection.seconds >= 0
+
+
+@quick
+@given(JSON)
+def test_a_connection_is_found_in_every_body_or_it_has_none(body: Any) -> None:
+    """A body without id and status tells of no connection."""
+    found = find_connection(body)
+    assert found is None or found.connection_id or found.status
+    assert Event.read(body).raw is not None
+
+
+READERS: list[Callable[[dict[str, Any]], object]] = [
+    answers.heard_in,
+    answers.text_in,
+    answers.truth_in,
+    lambda body: answers.choice_in(body, ("yes", "no")),
+    lambda body: answers.text_in(body, "digits"),
+]
+
+
+@quick
+@given(OBJECTS, st.sampled_from(READERS))
+def test_every_done_callback_is_an_answer_or_none_or_unreadable(
+    body: dict[str, Any], read: Callable[[dict[str, Any]], object]
+) -> None:
+    """Nothing but the documented error is raised, and nothing but the documented types are returned."""
+    try:
+        answer = read(body)
+    except UnreadableAnswer:
+        return
+    assert answer is NO_ANSWER or isinstance(answer, str | bool | Heard)
+    assert answer != ""
+
+
+@quick
+@given(st.text(), st.text())
+@example("!", "?")
+def test_a_word_error_rate_is_never_negative_and_zero_for_the_same_words(expected: str, heard: str) -> None:
+    """For texts without any words too."""
+    assert word_error_rate(expected, heard) >= 0
+    assert word_error_rate(expected, f" {expected}  ") == 0
+
+
+# ---- the record: orders, repeats, confusion
+
+ONE, OTHER = "c1c1c1c1c1c1c1c1", "c2c2c2c2c2c2c2c2"
+
+
+def life_of(connection_id: str, word: str) -> list[tuple[str, int, dict[str, Any]]]:
+    """The callbacks of a call in which two commands were answered and a conversation was held."""
+    statuses = ("connecting", "connected", "finished")
+    told: list[tuple[str, int, dict[str, Any]]] = [
+        (STATUS, 0, {"connection": {"connection_id": connection_id, "status": status}}) for status in statuses
+    ]
+    told += [(DONE, n, {"connection_id": connection_id, "value": f"{word} {n}"}) for n in (1, 2)]
+    told += [(EVENT, 3, {"conversation_id": word, "event_type": kind}) for kind in ("transcript", "ended")]
+    return told
+
+
+@quick
+@given(st.data())
+def test_every_order_and_every_repeat_tell_the_same(data: st.DataObject) -> None:
+    """A call's state depends on what was received, not on when or how often."""
+    callbacks = life_of(ONE, "one")
+    order = data.draw(st.permutations(callbacks + data.draw(st.lists(st.sampled_from(callbacks), max_size=10))))
+    record = Record()
+    inbox = record.open("call")
+    inbox.names |= {1: "GetFreeResponse", 2: "GetFreeResponse", 3: "CallPhone"}
+    for kind, number, body in order:
+        assert record.deliver(kind, "call", number, body, json.dumps(body)) == ""
+    progress = inbox.progress
+    assert (progress.status, progress.connection.connection_id) == ("finished", ONE)
+    assert sorted(progress.reached) == ["connected", "connecting", "finished"]
+    assert {number: body["value"] for number, body in progress.answers.items()} == {1: "one 1", 2: "one 2"}
+    assert sorted(event.type for event in progress.events[3]) == ["ended", "transcript"]
+    assert len(record.everything) == len(order)
+    assert not record.strays
+
+
+@quick
+@given(st.data())
+def test_two_calls_are_never_confused(data: st.DataObject) -> None:
+    """Interleaved in any order, and with callbacks that go astray to the other call's address."""
+    record = Record()
+    inboxes = {"one": record.open("one"), "other": record.open("other")}
+    for word, connection_id in (("one", ONE), ("other", OTHER)):
+        inboxes[word].names |= {1: "GetName", 2: "GetName", 3: "CallPhone"}
+        inboxes[word].report(Connection.read({"connection_id": connection_id, "status": "connecting"}), "dialled")
+    lives = [(word, *callback) for word, id_ in (("one", ONE), ("other", OTHER)) for callback in life_of(id_, word)]
+    swapped = {"one": "other", "other": "one"}
+    astray = [(swapped[word], kind, number, body) for word, kind, number, body in lives if kind != EVENT]
+    for address, kind, number, body in data.draw(st.permutations(lives + astray)):
+        record.deliver(kind, address, number, body, json.dumps(body))
+    for word, connection_id in (("one", ONE), ("other", OTHER)):
+        progress = inboxes[word].progress
+        assert progress.connection.connection_id == connection_id
+        assert {body["value"] for body in progress.answers.values()} == {f"{word} 1", f"{word} 2"}
+    assert len(record.strays) == len(astray)
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from([STATUS, DONE, EVENT, INCOMING]), st.integers(0, 4), JSON), max_size=8))
+def test_a_record_takes_everything(callbacks: list[tuple[str, int, Any]]) -> None:
+    """It is kept in order, whatever it is, and can be shown on one line without control characters."""
+    record = Record(account_id="mine")
+    inbox = record.open("call")
+    inbox.names |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
+    for kind, number, body in callbacks:
+        record.deliver(kind, "call", number, body, json.dumps(body))
+    assert [one.number for one in record.everything] == list(range(1, len(callbacks) + 1))
+    for line in [*map(str, record.everything), *map(str, inbox.timeline)]:
+        assert line.isprintable()
+        line.encode()
+
+
+@quick
+@given(st.lists(OBJECTS, max_size=8))
+def test_a_call_that_is_over_stays_over(reports: list[dict[str, Any]]) -> None:
+    """Nothing that is reported later brings it back, and its id never changes."""
+    progress = Progress()
+    progress.report(Connection.read({"connection_id": ONE, "status": "finished"}))
+    for data in reports:
+        progress.report(Connection.read(data))
+    assert progress.is_over
+    assert progress.connection.connection_id == ONE
+
+
+# ---- the receiver, over real HTTP
+
+
+@pytest.fixture(scope="module")
+def receiver(background: Background) -> Iterator[Receiver]:
+    running = Receiver(Record(account_id="mine"), bind("127.0.0.1", 0))
+    background.wait(running.start)
+    running.record.open("call").names |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
+    yield running
+    background.wait(running.stop)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False) as opened:
+        yield opened
+
+
+PLACES = st.sampled_from(
+    [("call", "status"), ("call", "done", 1), ("call", "done", 2), ("call", "event", 3), ("incoming",)]
+)
+BODIES = JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=200)
+KINDS = st.sampled_from(["application/json", "applcation/json", "text/html; charset=utf-7", "multipart/form-data", ""])
+
+
+@quick
+@given(PLACES, BODIES, KINDS)
+@example(("call", "status"), b"[" * 5000, "application/json")
+@example(("call", "event", 3), b'{"event":' * 400 + b"1" + b"}" * 400, "application/json")
+@example(("call", "done", 2), b'{"digits": "\\ud800\\u001b[2J"}', "application/json")
+@example(("call", "status"), b"a=1&" * 5000, "application/x-www-form-urlencoded")
+@example(("call", "done", 1), b"1" * 5000, "application/json")
+def test_the_receiver_says_yes_to_every_body(
+    receiver: Receiver, client: httpx.Client, place: tuple[object, ...], body: bytes, kind: str
+) -> None:
+    """Sift is never told that something went wrong here, and what came is kept."""
+    before = receiver.record.everything[-1:]
+    answer = client.post(receiver.address(*place), content=body, headers={"Content-Type": kind} if kind else {})
+    assert answer.status_code == 200
+    assert answer.json() == ({"routine": []} if place == ("incoming",) else {})
+    assert receiver.record.everything[-1].number == (before[0].number if before else 0) + 1
+
+
+@quick
+@given(st.text(max_size=30))
+def test_the_receiver_gives_nothing_away_to_whoever_guesses(
+    receiver: Receiver, client: httpx.Client, path: str
+) -> None:
+    """404 for every address without the session's secret."""
+    url = httpx.URL(receiver.address()).copy_with(raw_path=b"/" + path.encode("utf-8", "replace").hex().encode())
+    assert client.post(url, content=b"{}").status_code == 404
+
+
+@quick
+@given(st.text())
+def test_every_text_is_read_as_a_body(raw: str) -> None:
+    """JSON, a form, or nothing."""
+    read_body(raw)

@@ -1,0 +1,71 @@
+"""The page on Sift: its examples run, its lab files load, and it leaves nothing out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_sipfront.lab.calls.callengine import CallsEngine
+from pytest_sipfront.lab.engine import ScriptedEngine
+from pytest_sipfront.lab.loading import load
+from pytest_sipfront.lab.sift import loading
+from pytest_sipfront.sift import settings
+from pytest_sipfront.sift.call import Call
+from pytest_sipfront.sift.calls import Incoming, Sift
+from pytest_sipfront.sift.settings import ENVIRONMENT
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sift.md").read_text(encoding="utf-8")
+LAB_FILES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+NAMES = [re.search(r"def (test_\w+)", example)[1] for example in EXAMPLES]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("text", LAB_FILES)
+def test_every_lab_file_of_the_page_is_valid(text: str) -> None:
+    """What a reader copies works as it stands."""
+    assert load(text, CallsEngine() if "phones:" in text else ScriptedEngine()).sift is not None
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+def test_every_example_of_the_page_passes_in_the_pages_lab(pytester: pytest.Pytester, example: str) -> None:
+    """With the first lab file of the page, which has everybody that the examples call."""
+    pytester.makefile(".yaml", lab=LAB_FILES[0])
+    pytester.makepyfile(example)
+    result = pytester.runpytest_inprocess("--sipfront-lab")
+    outcomes = result.parseoutcomes()
+    assert outcomes.keys() <= {"passed", "warnings"}
+    assert outcomes["passed"] >= 1
+
+
+def test_the_first_example_passes_with_no_file_at_all(pytester: pytest.Pytester) -> None:
+    """As the page says."""
+    pytester.makepyfile(EXAMPLES[0])
+    pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("kind", [Call, Sift, Incoming])
+def test_every_public_name_is_on_the_page(kind: type) -> None:
+    """A verb that nobody can find does not exist."""
+    hidden = {"close", "ask"}
+    for name in dir(kind):
+        if not name.startswith("_") and name not in hidden:
+            assert re.search(rf"\b{name}\b", PAGE), name
+
+
+def test_every_setting_is_on_the_page() -> None:
+    """In its three spellings."""
+    for option in settings.OPTIONS:
+        for spelling in (option.flag, option.environment, option.ini):
+            assert f"`{spelling}`" in PAGE
+    for name in ENVIRONMENT:
+        assert f"`{name}`" in PAGE
+
+
+def test_every_key_of_the_lab_files_section_is_on_the_page() -> None:
+    """It is the section's reference."""
+    sections = (loading.TURN_FIELDS, loading.CALLEE_FIELDS, loading.CALLER_FIELDS, loading.CALLBACK_FIELDS)
+    keys = {*loading.SIFT_FIELDS, "faults", *loading.FAULTS_ON, *(key for section in sections for key in section)}
+    for key in keys:
+        assert re.search(rf"\b{key}\b", PAGE), key

@@ -1,0 +1,173 @@
+"""Sift in the lab that a session starts for itself, and what the lab tells of it."""
+
+from __future__ import annotations
+
+import urllib.request
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_sipfront.lab.process import LabError, LabHandle, LabProcess, start_lab
+
+BANK = "+15550100200"
+EXAMPLE = f"""
+def test_balance(sift_call):
+    with sift_call("{BANK}") as call:
+        call.expect_connected(within=20)
+        assert call.listen(timeout=10).says("welcome to acme bank", wer=0.2)
+        call.say("balance")
+        assert call.choose(["checking", "savings"]) == "checking"
+        call.hang_up()
+    assert call.status == "finished" and call.duration < 60
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIFT_BASE_URL", "SIFT_ACCOUNT_ID", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[LabProcess]:
+    with start_lab() as running:
+        yield running
+
+
+def read(url: str) -> str:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def test_the_documented_example_passes_with_no_account_and_no_file(pytester: pytest.Pytester) -> None:
+    """`pytest --sipfront-lab` is all that a new user needs."""
+    pytester.makepyfile(EXAMPLE)
+    pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
+
+
+def test_calls_keep_to_the_lab_whatever_the_environment_says(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --sipfront-lab nobody is called for real, and no credentials are needed."""
+    monkeypatch.setenv("SIFT_BASE_URL", "https://api.gridspace.invalid/v0")
+    monkeypatch.setenv("SIFT_ACCOUNT_ID", "a-real-one")
+    monkeypatch.setenv("SIFT_AUTH_TOKEN", "a-real-token")
+    pytester.makepyfile(EXAMPLE)
+    pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
+
+
+def test_a_lab_file_may_be_about_sift_alone(pytester: pytest.Pytester) -> None:
+    """Whoever runs no Sipfront tests needs no `tests` section."""
+    pytester.makefile(".yaml", lab=f'sift: {{callees: {{"{BANK}": {{answer: busy}}}}}}')
+    pytester.makepyfile(EXAMPLE)
+    result = pytester.runpytest_inprocess("--sipfront-lab")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the call was failed while connected was waited for*"])
+
+
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        ("calees: {}", "unknown key 'calees' in sift. Did you mean 'callees'?"),
+        ("callees: {x: {script: [{says: a, presses: '1'}]}}", "a turn is one of says, presses, hears, silence and"),
+        ("callees: {x: {script: [{}]}}", "a turn is one of says, presses, hears, silence and hangs_up"),
+        ("callees: {x: {answer: maybe}}", "allowed is one of connects, busy, no_answer"),
+        ("callers: [{from: a}]", "a caller lacks its key 'to'"),
+        ("faults: [{on: dial, status: 500}]", "allowed is one of create, routine, retrieve, list"),
+        ("callbacks: [{on: dial}]", "allowed is one of status, done, incoming, event, any"),
+        ("page_size: 0", "given is 0"),
+    ],
+)
+def test_a_mistake_in_the_section_is_told_with_its_line(lab: LabProcess, section: str, why: str) -> None:
+    """As everywhere in a lab file."""
+    with pytest.raises(LabError) as raised:
+        lab.configure(f"sift:\n  {section}")
+    assert str(raised.value).startswith("lab.yaml:2: ")
+    assert why in str(raised.value)
+
+
+def test_a_test_can_ask_the_lab_what_happened(pytester: pytest.Pytester) -> None:
+    """`sipfront_lab` shows connections with their commands, and callbacks with their outcome."""
+    pytester.makepyfile(
+        EXAMPLE
+        + """
+def test_what_the_lab_saw(sipfront_lab):
+    [connection] = sipfront_lab.connections
+    assert connection["status"] == "finished"
+    assert [c["name"] for c in connection["commands"]] == ["GetFreeResponse", "Say", "GetMultipleChoice", "HangUp"]
+    kinds = [callback["kind"] for callback in sipfront_lab.callbacks]
+    assert kinds.count("done") == 3 and kinds.count("status") == 3
+    assert {callback["outcome"] for callback in sipfront_lab.callbacks} == {200}
+    assert 0 < sipfront_lab.callbacks[0]["time"] < 600
+    counts = sipfront_lab.counts
+    assert (counts["calls"], counts["callbacks"], counts["callbacks_lost"]) == (1, 6, 0)
+    assert counts["by_path"]["/v0/connections/:id"] == 4
+"""
+    )
+    pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=2)
+
+
+def test_requests_to_sift_are_kept_with_their_answers(lab: LabProcess) -> None:
+    """Beside those to the platform, without credentials."""
+    lab.configure("account: {public_key: a, secret_key: b}\nsift: {}")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        read(f"{lab.url}/v0/connections")
+    [entry] = lab.requests
+    assert (entry["path"], entry["status"], entry["authorization"]) == ("/v0/connections", 401, "none")
+
+
+def test_the_front_page_shows_the_latest_calls(pytester: pytest.Pytester) -> None:
+    """For people: who was called, and what was done."""
+    pytester.makepyfile(
+        EXAMPLE
+        + """
+def test_page(sipfront_lab):
+    import urllib.request
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(sipfront_lab.url, timeout=10) as answer:
+        page = answer.read().decode()
+    assert "Latest calls at Sift" in page
+    assert "GetFreeResponse, Say, GetMultipleChoice, HangUp" in page
+"""
+    )
+    pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=2)
+
+
+def test_workers_share_the_lab_and_have_receivers_of_their_own(pytester: pytest.Pytester) -> None:
+    """With -n 2 every call's callbacks reach the worker that placed it, and reports keep their properties."""
+    pytester.makefile(
+        ".yaml",
+        lab=f"""
+sift:
+  callees:
+    "{BANK}": {{script: [{{says: hello}}]}}
+  callbacks: [{{on: status, status: connecting, times: 1, repeat: 1, add: {{account_id: theirs}}}}]
+""",
+    )
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.parametrize("n", range(6))
+        @pytest.mark.sift(phone_number="{BANK}")
+        def test_it(sift_connection, n):
+            assert sift_connection.listen().says("hello")
+            assert n != 5, "on purpose"
+        """
+    )
+    result = pytester.runpytest_subprocess("-n", "2", "--sipfront-lab", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=5, failed=1)
+    result.stdout.fnmatch_lines(["*sift: <Call*connected>*", "*2 callbacks for nobody*", "*it names another account*"])
+    cases = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")
+    ids = {p.get("value") for case in cases for p in case.iter("property") if p.get("name") == "sift.connection_id"}
+    assert len(ids) == 6
+
+
+def test_a_handle_of_a_lab_without_calls_shows_none(lab: LabProcess) -> None:
+    """And its counts have no word of Sift where its file has none."""
+    lab.configure("tests: {}")
+    handle = LabHandle(lab.url)
+    assert (handle.connections, handle.callbacks) == ([], [])
+    assert "calls" not in handle.counts

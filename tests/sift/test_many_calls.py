@@ -1,0 +1,41 @@
+"""Many calls at once through one receiver."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from pytest_sipfront.sift.call import Call
+from pytest_sipfront.sift.contact import Contact
+from pytest_sipfront.sift.watch import Patience
+from tests.sift.conftest import Stand, open_line
+
+CALLS = 200
+PATIENT = Patience(callback=60.0, poll=30.0)  # what is lost must not be made good by asking
+
+
+def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
+    """Every call gets its own answers, and every callback that went out is on record, for somebody, exactly once."""
+    numbers = [f"+1555010{1000 + n}" for n in range(CALLS)]
+    callees = "\n".join(f'  "{number}": {{script: [{{says: this is {number}}}]}}' for number in numbers)
+    stand.configure(f"callees:\n{callees}")
+    with open_line(stand.url, PATIENT) as line:
+
+        def scenario(number: str) -> str:
+            with Call(Contact(line, number), {"phone_number": number}) as call:
+                call.dial()
+                call.expect_connected(within=60)
+                call.say("who is this")
+                heard = call.listen(timeout=30).text
+                call.hang_up(within=60)
+            assert call.status == "finished"
+            return heard
+
+        with ThreadPoolExecutor(CALLS) as pool:
+            heard = list(pool.map(scenario, numbers))
+        received = line.record.everything
+    assert heard == [f"this is {number}" for number in numbers]
+    posted = stand.now.exchange.postman.posted
+    assert len(posted) == len(received) == CALLS * 5  # connecting, connected, finished, and two commands
+    assert {one.outcome for one in posted} == {200}
+    assert not [one for one in received if one.for_nobody]
+    assert sorted(one.number for one in received) == list(range(1, len(received) + 1))

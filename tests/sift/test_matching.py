@@ -1,0 +1,133 @@
+"""Both services together: a Sipfront run that dials a number answered by Sift."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pytest_sipfront.runs.run import RunResult
+from pytest_sipfront.sift.matching import pair, same_number
+from pytest_sipfront.sift.models import Connection
+from pytest_sipfront.sipfront.models import RunRequest, RunStatus
+
+BEGAN = datetime(2026, 1, 15, 12, 0, 0, tzinfo=UTC)
+NUMBER = "+15550100300"
+
+
+def run_of(destination: str | None = NUMBER, start: datetime | None = BEGAN, lasted: float | None = 30) -> RunResult:
+    overrides = {} if destination is None else {"step.1.0.dial_destination": destination}
+    stop = None if start is None or lasted is None else start + timedelta(seconds=lasted)
+    return RunResult(
+        request=RunRequest(test="Call the bot", overrides=overrides),
+        verdict="passed",
+        result_description="",
+        duration=lasted or 0.0,
+        session_id="",
+        report_url="",
+        status_url="",
+        status=RunStatus(states={}, started_at=start, stopped_at=stop),
+    )
+
+
+def connection(to: str = NUMBER, after: float | None = 5) -> Connection:
+    at = None if after is None else (BEGAN + timedelta(seconds=after)).isoformat()
+    return Connection.read({"connection_id": "c1", "to": to, "start_time": at})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (NUMBER, NUMBER, True),
+        (NUMBER, "15550100300", True),
+        (NUMBER, "0015550100300", True),
+        (NUMBER, "sip:+15550100300@pbx.example;transport=tcp", True),
+        (NUMBER, "tel:+1-555-010-0300", True),
+        (NUMBER, "5550100300", True),
+        (NUMBER, "0300", False),
+        (NUMBER, "+15550100301", False),
+        ("1001", "1001", True),
+        ("", "", False),
+        ("webrtc:jimmy", "webrtc:jimmy", False),
+    ],
+)
+def test_a_number_is_known_in_every_spelling(one: str, other: str, same: bool) -> None:
+    """The platform dials with prefixes, as SIP and tel URIs, and without the country code."""
+    assert same_number(one, other) is same
+    assert same_number(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("after", "matches"), [(-3, False), (-2, True), (0, True), (30, True), (32, True), (33, False), (None, False)]
+)
+def test_a_call_matches_while_the_run_lasts(after: float | None, matches: bool) -> None:
+    """Give or take two seconds, since both services round to whole ones."""
+    assert bool(pair(run_of(), connection(after=after))) is matches
+
+
+def test_a_run_without_times_matches_nothing() -> None:
+    """A number alone could be any call; a run that does not say when it ended matches whatever came after its start."""
+    assert not pair(run_of(start=None), connection())
+    assert pair(run_of(lasted=None), connection(after=3600))
+
+
+def test_a_call_to_another_number_does_not_match() -> None:
+    """And says what was compared."""
+    pairing = pair(run_of(), connection("+15550100999"))
+    assert not pairing
+    assert repr(pairing) == (
+        "<the run dialled +15550100300 between 2026-01-15 12:00:00 UTC and 2026-01-15 12:00:30 UTC; "
+        "the call reached +15550100999 at 2026-01-15 12:00:05 UTC>"
+    )
+
+
+def test_a_destination_that_is_set_on_the_platform_can_be_named() -> None:
+    """A run knows its overrides only."""
+    assert not pair(run_of(None), connection())
+    assert "not among its overrides" in repr(pair(run_of(None), connection()))
+    assert pair(run_of(None), connection(), dialled=NUMBER)
+
+
+def test_a_connection_without_a_start_came_when_it_was_heard_of() -> None:
+    """Whether a callback has start_time is on no page."""
+    assert pair(run_of(), connection(after=None), seen=BEGAN + timedelta(seconds=3))
+
+
+SUITE = """
+def test_bot(sipfront, sift, sift_incoming):
+    sift_incoming.register("+15550100300")
+    pending = sipfront.launch(test="Call the bot", step_1_0_dial_destination="+15550100300")
+    with sift_incoming(to="+15550100300", within=10) as call:
+        assert call.listen(timeout=5).says("hello there")
+        call.say("how can I help you")
+        run = pending.wait()
+        call.wait_finished(within=5)
+    assert call.matches(run)
+    assert sift.connection_of(run).connection_id == call.connection.connection_id
+    other = sipfront.run(test="Call the bot", step_1_0_dial_destination="+15550100301")
+    assert not call.matches(other)
+    assert sift.connection_of(other) is None
+"""
+LAB = """
+tests:
+  Call the bot: {takes: 1}
+sift:
+  callers:
+    - {from: "+15550100777", to: "+15550100300", on: run, script: [{says: Hello there!}, {hears: help}]}
+"""
+
+
+def test_a_run_that_dials_a_number_answered_by_sift_is_found(pytester: pytest.Pytester) -> None:
+    """In one test, with both services in one lab; the run's end is the call's."""
+    pytester.makefile(".yaml", lab=LAB)
+    pytester.makepyfile(SUITE)
+    pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
+
+
+def test_a_call_that_does_not_match_shows_what_was_compared(pytester: pytest.Pytester) -> None:
+    """Both numbers and all times, in the assertion."""
+    pytester.makefile(".yaml", lab=LAB)
+    pytester.makepyfile(SUITE.replace("not call.matches(other)", "call.matches(other)"))
+    result = pytester.runpytest_inprocess("--sipfront-lab")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*<the run dialled +15550100301 between *; the call reached +15550100300 at *>*"])

@@ -1,0 +1,272 @@
+"""A number at Sift that is one of the lab's real phones: SIP, RTP and DTMF on this machine."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import urllib.request
+import wave
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from pytest_sipfront.errors import CallFailed
+from pytest_sipfront.lab.calls import available
+from pytest_sipfront.lab.calls.spectrum import SCORE_NEEDED, rank
+from pytest_sipfront.lab.process import LabError, LabProcess, start_lab
+from pytest_sipfront.lab.sift import speech
+from pytest_sipfront.sift.call import Call
+from pytest_sipfront.sift.contact import Contact
+from pytest_sipfront.sift.heard import NO_ANSWER
+from pytest_sipfront.sift.line import Line
+from pytest_sipfront.sift.watch import Patience
+from tests.sift.conftest import open_line
+from tests.support import Reply, Server
+
+pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
+
+RATE = 8000
+LAB = """
+account: {public_key: lab-public, secret_key: lab-secret}
+prompts:
+  welcome: {say: welcome to acme bank}
+  which: {say: my checking account please}
+  sure: {say: yes of course}
+  pin: {say: four seven one one}
+  chime: {tone: 440, seconds: 0.6}
+phones:
+  bank: {number: "1001", play: welcome}
+  caller: {number: "1002", play: which}
+  agreeing: {number: "1003", play: sure}
+  counting: {number: "1004", play: pin}
+  keypad: {number: "1005", send_dtmf: "4711#"}
+  chiming: {number: "1006", play: chime, hang_up_after: 3}
+  mute: {number: "1007", silent: true}
+  engaged: {number: "486", reject: 486}
+  nobody: {number: "480", never_answers: true}
+sift:
+  callees:
+    "+15550100001": {phone: bank}
+    "+15550100002": {phone: caller}
+    "+15550100003": {phone: agreeing}
+    "+15550100004": {phone: counting}
+    "+15550100005": {phone: keypad}
+    "+15550100006": {phone: chiming, words: {chime: please hold the line}}
+    "+15550100007": {phone: mute}
+    "+15550100486": {phone: engaged}
+    "+15550100480": {phone: nobody}
+"""
+Dial = Callable[[str], Call]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[LabProcess]:
+    with start_lab(text=LAB) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def real_line(lab: LabProcess) -> Iterator[Line]:
+    with open_line(f"{lab.url}/v0", Patience(callback=20.0)) as line:
+        yield line
+
+
+@pytest.fixture
+def phone(real_line: Line) -> Iterator[Dial]:
+    """Call a phone by the last digits of its number."""
+    calls: list[Call] = []
+
+    def place(digits: str) -> Call:
+        number = f"+15550100{digits}"
+        calls.append(Call(Contact(real_line, number), {"phone_number": number}))
+        calls[-1].dial()
+        return calls[-1]
+
+    yield place
+    for call in calls:
+        call.close()
+
+
+def recording(lab: LabProcess, call: Call, ears: str) -> bytes:
+    url = f"{lab.url}/lab/sift/{call.connection.connection_id}/{ears}.wav"
+    with (
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer,
+        wave.open(io.BytesIO(answer.read())) as opened,
+    ):
+        frames: bytes = opened.readframes(opened.getnframes())
+        return frames
+
+
+def score(pcm: bytes, wanted: bytes) -> float:
+    return rank(pcm, {"wanted": wanted})[0].score
+
+
+def test_a_prompt_is_recognised_and_what_is_said_is_heard_by_the_phone(lab: LabProcess, phone: Dial) -> None:
+    """Both recordings are there: what Sift heard, and what the phone heard."""
+    with phone("001") as call:
+        call.expect_connected(within=10)
+        assert call.listen(timeout=8).says("welcome to acme bank", wer=0)
+        call.say("my balance please")
+        call.hang_up()
+    assert call.status == "finished"
+    assert call.duration > 2
+    assert score(recording(lab, call, "phone"), speech.spoken("my balance please")) > SCORE_NEEDED
+    assert score(recording(lab, call, "phone"), speech.spoken("something else altogether")) < SCORE_NEEDED
+    assert len(recording(lab, call, "sift")) > 2 * RATE * 2
+
+
+def test_a_sound_file_is_fetched_and_really_played(lab: LabProcess, phone: Dial) -> None:
+    """Whatever its rate and channels."""
+    melody = [400 + 150 * (n // 4410 % 5) for n in range(44100)]
+    with Server(Reply(body=wav_of(melody, rate=44100, channels=2), content_type="audio/wav")) as server:
+        with phone("007") as call:
+            call.play(f"{server.url}/melody.wav")
+        assert [request.target for request in server.requests] == ["/melody.wav"]
+        played = speech.converted(wav_of(melody, rate=44100, channels=2))
+    assert score(recording(lab, call, "phone"), played) > SCORE_NEEDED
+
+
+def test_a_sound_that_cannot_be_played_is_told_by_the_lab(lab: LabProcess, phone: Dial) -> None:
+    """The call goes on, in silence."""
+    with Server(Reply(body=b"ID3 this is no wav", content_type="audio/mpeg")) as server, phone("007") as call:
+        call.play(f"{server.url}/turn.mp3")
+    told = next(one for one in lab.connections if one["connection_id"] == call.connection.connection_id)
+    assert "turn.mp3 cannot be played: it is no WAV file" in told["complaints"][0]
+
+
+@pytest.mark.parametrize(
+    ("digits", "verb", "answer"),
+    [
+        ("002", lambda call: call.choose(["savings", "checking"]), "checking"),
+        ("003", lambda call: call.yes_or_no(), True),
+        ("004", lambda call: call.number(), "4711"),
+        ("005", lambda call: call.digits(count=5), "4711#"),
+        ("006", lambda call: call.listen().text, "please hold the line"),
+    ],
+)
+def test_a_phone_answers_questions_with_its_prompts_and_its_keys(
+    phone: Dial, digits: str, verb: Callable[[Call], object], answer: object
+) -> None:
+    """Prompts are recognised from the catalogue, a sound without words by the words that the file gives it."""
+    with phone(digits) as call:
+        assert verb(call) == answer
+
+
+@pytest.mark.parametrize(
+    ("digits", "verb"),
+    [
+        ("007", lambda call: call.listen(timeout=1)),
+        ("005", lambda call: call.digits(count=9, timeout=2)),
+        ("001", lambda call: call.number(timeout=4)),
+    ],
+)
+def test_silence_too_few_keys_and_wrong_words_are_no_answer(
+    phone: Dial, digits: str, verb: Callable[[Call], object]
+) -> None:
+    """As from a scripted callee."""
+    with phone(digits) as call:
+        assert verb(call) is NO_ANSWER
+
+
+def test_a_phone_that_hangs_up_ends_the_waiting_verb(phone: Dial) -> None:
+    """Its BYE is the call's end."""
+    call = phone("006")
+    call.expect_connected(within=10)
+    with pytest.raises(CallFailed, match="the call was finished while GetDigits was under way"):
+        call.digits(count=1, timeout=30)
+
+
+def test_an_engaged_phone_fails_the_call(phone: Dial) -> None:
+    """486 is failed."""
+    assert phone("486").expect_status("failed", "finished", within=10) == "failed"
+
+
+def test_a_phone_that_nobody_answers_is_given_up(phone: Dial) -> None:
+    """Hanging up while it rings cancels the call."""
+    with phone("480") as call, pytest.raises(CallFailed, match="but connecting"):
+        call.expect_connected(within=0.5)
+    assert call.status == "failed"
+
+
+def test_another_routine_cuts_speech_short(lab: LabProcess, phone: Dial) -> None:
+    """Setting a routine stops the one before at once, also while it speaks."""
+    with phone("007") as call:
+        call.expect_connected(within=10)
+        call.run([{"name": "Say", "text": "one two three four five six seven eight nine ten " * 4}])
+        call.say("stop")
+    assert len(recording(lab, call, "phone")) / (2 * RATE) < 6
+
+
+def test_a_phone_that_is_not_there_is_a_mistake_in_the_lab_file(lab: LabProcess) -> None:
+    """With the nearest one that is."""
+    with pytest.raises(
+        LabError, match=r"callee '\+1': there is no phone 'bnak'. Did you mean 'bank'\? There are: bank"
+    ):
+        lab.configure('phones: {bank: {}}\nsift: {callees: {"+1": {phone: bnak}}}')
+
+
+# ---- sound
+
+
+def wav_of(hertz: list[int], *, rate: int, channels: int = 1, width: int = 2) -> bytes:
+    """A WAV file with one sample a frequency."""
+    file, phase, frames = io.BytesIO(), 0.0, bytearray()
+    for one in hertz:
+        phase += 2 * math.pi * one / rate
+        value = 0.4 * math.sin(phase)
+        sample = struct.pack("<h", int(value * 32767)) if width == 2 else bytes([int(value * 127) + 128])
+        frames += sample * channels
+    with wave.open(file, "wb") as opened:
+        opened.setnchannels(channels)
+        opened.setsampwidth(width)
+        opened.setframerate(rate)
+        opened.writeframes(bytes(frames))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("rate", "channels", "width"), [(8000, 1, 2), (8000, 2, 1), (22050, 1, 2), (44100, 2, 2)])
+def test_every_wav_file_becomes_what_the_line_carries(rate: int, channels: int, width: int) -> None:
+    """One second stays one second, and the tone stays the tone."""
+    pcm = speech.converted(wav_of([440] * rate, rate=rate, channels=channels, width=width))
+    assert len(pcm) == 2 * RATE
+    samples = struct.unpack(f"<{RATE}h", pcm)
+    crossings = sum(a < 0 <= b for a, b in pairwise(samples))
+    assert abs(crossings - 440) <= 2
+
+
+@pytest.mark.parametrize("file", [b"", b"RIFF", b"ID3", wav_of([440] * 10, rate=8000)[:30], b"x" * 11_000_000])
+def test_what_is_no_wav_file_is_refused_with_a_reason(file: bytes) -> None:
+    """Never with an exception of another kind."""
+    with pytest.raises(speech.SoundError, match=r"no WAV file|larger than"):
+        speech.converted(file)
+
+
+def test_a_pause_is_silence_after_speech() -> None:
+    """Silence alone is none, and neither is a breath between two words."""
+    said = speech.converted(wav_of([440] * RATE, rate=RATE))
+    silence = bytes(int(2 * RATE * speech.PAUSE_SECONDS))
+    assert not speech.has_paused(silence * 3)
+    assert not speech.has_paused(said)
+    assert not speech.has_paused(said + silence[: RATE // 2])
+    assert speech.has_paused(silence + said + silence)
+
+
+def test_text_is_spoken_without_espeak_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the lab's own machine, which says nothing that a person would understand."""
+    speech.spoken.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    spoken = speech.spoken("hello there")
+    speech.spoken.cache_clear()
+    assert len(spoken) > RATE
+
+
+def test_prompts_are_named_in_the_order_in_which_they_were_said() -> None:
+    """A prompt that claims the sound of a better one was not said."""
+    one, other = speech.spoken("welcome to acme bank"), speech.spoken("checking or savings")
+    silence = bytes(RATE)
+    prompts = {"which": other, "welcome": one}
+    assert speech.recognised(silence + one + silence + other, prompts) == ("welcome", "which")
+    assert speech.recognised(silence * 4, prompts) == ()
+    assert speech.recognised(b"", prompts) == ()

@@ -1,0 +1,232 @@
+"""What a session owes whoever is called and whoever reads its report: tunnels, interrupts, reruns, lost services."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.sift.conftest import BANK, Stand, bank
+from tests.support import refusing_port
+
+pytestmark = pytest.mark.usefixtures("account")
+
+CALL = f"""
+def test_it(sift_call):
+    with sift_call("{BANK}") as call:
+        assert call.listen().says("hello")
+"""
+
+
+def run(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
+    pytester.makepyfile(text)
+    return pytester.runpytest_inprocess(*arguments)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def tunnel(port: int, *, path: str, keeps_path: bool) -> Iterator[tuple[str, list[str]]]:
+    """A reverse proxy in front of `port`; yields its public URL and the paths that came through it."""
+    paths: list[str] = []
+
+    class Forward(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            self._forward()
+
+        def do_POST(self) -> None:
+            self._forward()
+
+        def _forward(self) -> None:
+            paths.append(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            inner = self.path if keeps_path else self.path.removeprefix(path)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request(self.command, inner, body, {"Content-Type": self.headers.get("Content-Type", "")})
+            answer = connection.getresponse()
+            content = answer.read()
+            connection.close()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Forward)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}{path}", paths
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("keeps_path", [False, True])
+def test_callbacks_come_through_a_tunnel(stand: Stand, pytester: pytest.Pytester, keeps_path: bool) -> None:
+    """--sift-callback-url is where Sift posts, --sift-listen where it arrives; a path in front may stay or go."""
+    stand.configure(bank("says: hello"))
+    port = free_port()
+    with tunnel(port, path="/hook", keeps_path=keeps_path) as (url, paths):
+        result = run(pytester, CALL, f"--sift-callback-url={url}", f"--sift-listen=127.0.0.1:{port}")
+    result.assert_outcomes(passed=1)
+    assert len(paths) == 1 + 4  # the check, three statuses and one answer
+    assert all(path.startswith("/hook/") for path in paths)
+
+
+def test_a_fixed_token_lets_a_tunnels_address_be_the_same_every_time(
+    stand: Stand, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For an application at Sift that is set up once; the token is in no output."""
+    token = "a-token-of-thirty-two-characters"
+    monkeypatch.setenv("SIFT_CALLBACK_TOKEN", token)
+    stand.configure(bank("says: hello"))
+    result = run(pytester, CALL.replace("hello", "bye"), "-l", "--full-trace", "--junitxml=junit.xml")
+    result.assert_outcomes(failed=1)
+    created = next(entry for entry in stand.now.recorder.entries if entry.path == "/v0/connections")
+    assert f"/{token}/" in created.body["status_url"]
+    output = result.stdout.str() + result.stderr.str() + (pytester.path / "junit.xml").read_text(encoding="utf-8")
+    assert token not in output
+    assert "lab-secret" not in output
+
+
+def test_an_unreachable_sift_is_an_error_as_soon_as_settings_say(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time limits of the session hold for both services."""
+    with refusing_port() as port:
+        monkeypatch.setenv("SIFT_BASE_URL", f"http://127.0.0.1:{port}/v0")
+        result = run(pytester, CALL, "--sipfront-retry-for=0")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*Sift * cannot be reached*"])
+    assert "the call may have been placed" not in result.stdout.str().lower()
+
+
+def test_an_interrupt_hangs_up(stand: Stand, pytester: pytest.Pytester) -> None:
+    """Ctrl-C in the middle of a call leaves nobody on the line."""
+    stand.configure(bank())
+    text = f"""
+        def test_it(sift_call):
+            sift_call("{BANK}").expect_connected()
+            raise KeyboardInterrupt
+    """
+    pytester.makepyfile(text)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert [leg.status for leg in stand.now.exchange.connections] == ["finished"]
+
+
+def test_a_rerun_has_a_call_and_properties_of_its_own(stand: Stand, pytester: pytest.Pytester) -> None:
+    """Nothing of the first attempt is left in the second one's report."""
+    stand.configure(bank())
+    text = f"""
+        import pytest
+
+        tries = []
+
+        @pytest.mark.sift(phone_number="{BANK}")
+        def test_it(sift_connection, sift_call):
+            tries.append(sift_connection)
+            if len(tries) == 1:
+                sift_call("{BANK}")
+                assert False
+    """
+    result = run(pytester, text, "--reruns=1", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=1)
+    case = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")[-1]
+    found = [one.get("value") for one in case.iter("property") if "connection_id" in (one.get("name") or "")]
+    assert found == [[leg.id for leg in stand.now.exchange.connections][-1]]
+
+
+def test_an_expected_failure_does_not_hide_what_is_sifts_own(stand: Stand, pytester: pytest.Pytester) -> None:
+    """xfail is for calls that go otherwise than asserted; an error of Sift's is at least warned of."""
+    stand.configure(bank(faults="[{on: routine, status: 500, error: oops, times: 1}]"))
+    text = f"""
+        import pytest
+
+        @pytest.mark.xfail(strict=True)
+        def test_it(sift_call):
+            with sift_call("{BANK}") as call:
+                call.say("hi")
+    """
+    result = run(pytester, text, "-Wdefault")
+    result.stdout.fnmatch_lines(["*xfail hides that there was no verdict*"])
+
+
+def test_a_hang_up_that_sift_refuses_is_an_error_beside_the_tests_own_outcome(
+    stand: Stand, pytester: pytest.Pytester
+) -> None:
+    """A line that may stay open is never silent."""
+    stand.configure(bank(faults="[{on: routine, status: 500, error: oops}]"))
+    result = run(pytester, f"def test_it(sift_call):\n    sift_call('{BANK}').expect_connected()\n")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*oops*", "*hanging up*"])
+
+
+def test_a_connection_can_be_asked_for_like_any_other_thing(stand: Stand, pytester: pytest.Pytester) -> None:
+    """`sift` is the account: lists, single ones, files, and whatever is not published."""
+    stand.configure(bank(page_size=2, numbers=f"['{BANK}']"))
+    text = f"""
+        import pytest
+        from pytest_sipfront import NotFound
+
+        def test_it(sift, sift_call):
+            for _ in range(5):
+                with sift_call("{BANK}"):
+                    pass
+            listed = [one.connection_id for one in sift.connections()]
+            assert len(listed) == 5
+            assert sift.connection(listed[0]).status in ("finished", "failed")
+            assert list(sift.conversations()) == []
+            assert len(sift.upload_media(b"RIFF")) == 16
+            assert sift.request("GET", "/phonenumbers")["results"] == [{{"phone_number": "{BANK}"}}]
+            assert {{one.kind for one in sift.received}} == {{"status"}}
+            with pytest.raises(NotFound):
+                sift.conversation("none")
+    """
+    run(pytester, text).assert_outcomes(passed=1)
+
+
+def test_nothing_is_sent_where_fixtures_are_only_shown(stand: Stand, pytester: pytest.Pytester) -> None:
+    """--setup-plan dials nobody."""
+    text = f"import pytest\n@pytest.mark.sift(phone_number='{BANK}')\ndef test_it(sift_connection): pass\n"
+    result = run(pytester, text, "--setup-plan")
+    result.stdout.fnmatch_lines(["*SETUP*sift_connection*"])
+    assert not stand.now.recorder.entries
+
+
+def test_help_names_every_option_with_its_variable_and_key(pytester: pytest.Pytester) -> None:
+    """So do --markers and --fixtures."""
+    text = " ".join(pytester.runpytest_inprocess("--help").stdout.str().split())
+    for name in ("base", "callback", "listen"):
+        assert f"--sift-{name}" in text
+    assert "[SIFT_CALLBACK_URL, ini sift_callback_url]" in text
+    assert "@pytest.mark.sift(phone_number=None, client_name=None, connect_within=20)" in (
+        pytester.runpytest_inprocess("--markers").stdout.str()
+    )
+    shown = pytester.runpytest_inprocess("--fixtures").stdout.str()
+    for fixture in ("sift ", "sift_call", "sift_connection", "sift_incoming"):
+        assert fixture in shown
+
+
+def test_settings_come_from_the_ini_file_too(pytester: pytest.Pytester) -> None:
+    """And a wrong one there is told with the file's name."""
+    pytester.makeini("[pytest]\nsift_callback_timeout = soon\n")
+    result = run(pytester, "def test_it(): pass\n")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*sift_callback_timeout in *tox.ini*number of seconds*"])
