@@ -25,7 +25,7 @@ def sipfront(request: pytest.FixtureRequest) -> Sipfront:
     `stats(run)` and `request(...)` ask the platform.
     """
     state = request.config.stash[STATE]
-    return Sipfront(state.session, state.recorder)
+    return Sipfront(state.session, state.recorder, state.origin)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront import marker, options
+from pytest_sipfront import hookspecs, marker, options, planning
 from pytest_sipfront.fixtures import sipfront, sipfront_doctor, sipfront_lab, sipfront_run
 from pytest_sipfront.marked import prepare
+from pytest_sipfront.marks import is_marked
 from pytest_sipfront.reports import outcome, terminal
 from pytest_sipfront.reports.properties import forget
 from pytest_sipfront.state import STATE, WORKER_LAB, State
@@ -23,10 +24,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer hooks to others."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one ends the session before anything else happens."""
     config.addinivalue_line("markers", marker.SIGNATURE)
-    config.stash[STATE] = State(config)
+    config.stash[STATE] = state = State(config)
+    if state.settings.plan:
+        planning.keep_in_one_process(config)
+    config.pluginmanager.register(_Interruption(state), "sipfront-interruption")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_Xdist(config), "sipfront-xdist")
 
@@ -35,6 +45,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say where runs go."""
     state = config.stash[STATE]
     return terminal.header(state.settings, state.lab_in_words)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember the session."""
+    session.config.stash[STATE].begin(session)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -56,6 +71,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         prepare(item)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the controller of workers know that there are marked tests."""
+    state = session.config.stash[STATE]
+    if state.workers.is_worker and any(is_marked(item) for item in session.items):
+        state.workers.flag_marked()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Show the plan instead of running the tests; or check it, before the first is run."""
+    return planning.instead_of_running(session, session.config.stash[STATE])
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Remember whose runs an imperative launch belongs to."""
@@ -65,6 +93,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         state.current = None
+        state.settle()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -94,13 +123,36 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Launch nothing more, and close the books before the summary is made of them."""
+    session.config.stash[STATE].finish()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Close with what did not pass, and where to look."""
-    lines = list(terminal.summary(terminalreporter.stats, config.stash[STATE].settings))
+    state = config.stash[STATE]
+    lines = list(terminal.summary(terminalreporter.stats, state.settings, state.books()))
     if lines:
         terminalreporter.section("sipfront")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+class _Interruption:
+    """Hooks that are not told of the configuration."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note an interrupt from outside; that of `--stepwise` and the like ends a session in good order."""
+        if not isinstance(excinfo.value, pytest.Session.Interrupted):
+            self._state.interrupt()
+
+    def pytest_internalerror(self) -> None:
+        """Note that the session broke down."""
+        self._state.interrupt()
 
 
 class _Xdist:
@@ -111,7 +163,12 @@ class _Xdist:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Give each worker the one lab of the session."""
-        lab = self._config.stash[STATE].lab
-        if lab is not None and not self._config.getoption("collectonly"):
-            node.workerinput[WORKER_LAB] = dict(lab())
+        """Let each worker belong to this session, and give it the one lab."""
+        state = self._config.stash[STATE]
+        state.welcome(node.workerinput)
+        if state.lab is not None and not self._config.getoption("collectonly"):
+            node.workerinput[WORKER_LAB] = dict(state.lab())
+
+    def pytest_runtest_logstart(self) -> None:
+        """Map SIGTERM in the controller as well, once a worker has runs."""
+        self._config.stash[STATE].settle()
