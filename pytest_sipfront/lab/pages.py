@@ -114,7 +114,7 @@ def run_page(lab: Lab, run: Run) -> list[str]:
     parts += _section("Measures", _table(("measure", "value", "unit"), measures))
     parts += _section("SIP messages", f"<pre>{escape(ladder)}</pre>" if ladder else "")
     recordings = "".join(_recording(run, name, audio) for name, audio in finding.recordings.items())
-    return parts + _section("Recordings", recordings)
+    return parts + _section("Recordings: what each end heard", recordings)
 
 
 def project_page(lab: Lab, run: ProjectRun) -> list[str]:

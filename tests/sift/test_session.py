@@ -16,20 +16,13 @@ import pytest
 from tests.sift.conftest import BANK, Stand, bank
 from tests.support import refusing_port
 
+pytestmark = pytest.mark.usefixtures("account")
+
 CALL = f"""
 def test_it(sift_call):
     with sift_call("{BANK}") as call:
         assert call.listen().says("hello")
 """
-
-
-@pytest.fixture(autouse=True)
-def _account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIFT_BASE_URL", stand.url)
-    monkeypatch.setenv("SIFT_ACCOUNT_ID", "lab-public")
-    monkeypatch.setenv("SIFT_AUTH_TOKEN", "lab-secret")
-    for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def run(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
