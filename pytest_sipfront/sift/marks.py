@@ -11,7 +11,6 @@ import pytest
 
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.marker import MarkerError, fill
-from pytest_sipfront.sift.routine import check_endpoint
 
 MARK = "sift"
 SIGNATURE = (
@@ -61,6 +60,8 @@ def order(words: Mapping[str, Any]) -> Order:
     Raises:
         ConfigurationError: A value is missing, of a wrong type or out of range.
     """
+    from pytest_sipfront.sift.routine import check_endpoint  # noqa: PLC0415 - sessions without a mark do not pay for it
+
     within = words.get("connect_within", CONNECT_WITHIN)
     if isinstance(within, bool) or not isinstance(within, int | float) or not 0 < within < float("inf"):
         raise ConfigurationError(f"connect_within={within!r} is not a number of seconds above 0")
