@@ -20,8 +20,8 @@ RECENT = 20
 SCRIPTED = "Scripted verdict: the lab file names it, and no call was placed."
 ABOUT = (
     "This is a stand-in for the Sipfront platform on this machine. It is modelled on the platform's published "
-    "documentation, not on captured traffic, and is not made by Sipfront. Its stand-in for Sift is modelled on Gridspace's "
-    "reference and is not made by Gridspace."
+    "documentation, not on captured traffic, and is not made by Sipfront. Its stand-in for Sift is modelled on "
+    "Gridspace's reference and is not made by Gridspace."
 )
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
