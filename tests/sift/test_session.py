@@ -272,3 +272,23 @@ def test_a_call_that_came_before_a_test_is_not_its_own(stand: Stand, pytester: p
     result = run(pytester, text)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*no call to +15550100300 within 0.2 s*"])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+def test_listening_everywhere_needs_to_be_told_where_that_is(
+    stand: Stand, pytester: pytest.Pytester, host: str
+) -> None:
+    """No address of the outside world is guessed."""
+    result = run(pytester, CALL, f"--sift-listen={host}:0")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*is no address that Sift could post to*", "*--sift-callback-url*"])
+    assert not stand.now.recorder.entries
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_the_receiver_may_listen_on_ipv6(stand: Stand, pytester: pytest.Pytester) -> None:
+    """Its address is written with brackets."""
+    stand.configure(bank("says: hello"))
+    run(pytester, CALL, "--sift-listen=[::1]:0").assert_outcomes(passed=1)
+    created = next(entry for entry in stand.now.recorder.entries if entry.path == "/v0/connections")
+    assert created.body["status_url"].startswith("http://[::1]:")
