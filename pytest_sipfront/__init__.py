@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.errors import (
     AuthenticationRefused,
+    BudgetSpent,
     CallbackMissing,
     CallFailed,
     ConfigurationError,
     ForeignURL,
     LaunchUncertain,
+    LaunchVetoed,
     NotFound,
     NotTried,
     NoVerdict,
@@ -28,20 +30,24 @@ from pytest_sipfront.errors import (
 if TYPE_CHECKING:
     from pytest_sipfront.imperative import PendingRun, Sipfront
     from pytest_sipfront.runs.run import RunResult
+    from pytest_sipfront.sipfront.models import RunRequest
 
 _LATE = {
     "PendingRun": "pytest_sipfront.imperative",
+    "RunRequest": "pytest_sipfront.sipfront.models",
     "RunResult": "pytest_sipfront.runs.run",
     "Sipfront": "pytest_sipfront.imperative",
 }
 
 __all__ = [
     "AuthenticationRefused",
+    "BudgetSpent",
     "CallFailed",
     "CallbackMissing",
     "ConfigurationError",
     "ForeignURL",
     "LaunchUncertain",
+    "LaunchVetoed",
     "NoVerdict",
     "NotFound",
     "NotTried",
@@ -50,6 +56,7 @@ __all__ = [
     "PlatformUnavailable",
     "RequestRefused",
     "RunFailed",
+    "RunRequest",
     "RunResult",
     "RunTimeout",
     "Sipfront",

@@ -40,6 +40,10 @@ class Background:
             raise error.with_traceback(None) from None
         return future.result()
 
+    def start(self, function: Callable[[], Awaitable[T]]) -> concurrent.futures.Future[T]:
+        """Run `function()` on the loop without waiting for it; cancelling the future cancels it."""
+        return self._portal.start_task_soon(function)
+
     def close(self) -> None:
         """End the loop and its thread."""
         self._stack.close()

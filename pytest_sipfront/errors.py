@@ -15,6 +15,8 @@ Exception
     ├── RunTimeout             not finished by the deadline
     ├── NoVerdict              stopped, errored, an unknown final state, contradicting fields
     ├── CallbackMissing        Sift owes a callback and does not send it
+    ├── BudgetSpent            the session may not launch any more
+    ├── LaunchVetoed           a hook of the user's said no
     └── NotTried               failed fast: an earlier error already says that it cannot work
 AssertionError
 ├── RunFailed                  the platform's verdict differs from the expected one: FAILED, <failure>
@@ -27,6 +29,7 @@ An error's text is one line. `evidence` and `hint` are shown in a section of the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -84,6 +87,7 @@ class PlatformBusy(SipfrontError):
 
     Attributes:
         retry_after: Seconds that the platform asks to wait; None if it does not say.
+        at_capacity: True if it has no place for one more run now, as opposed to not working properly.
     """
 
     def __init__(
@@ -91,11 +95,13 @@ class PlatformBusy(SipfrontError):
         message: str,
         *,
         retry_after: float | None = None,
+        at_capacity: bool = False,
         evidence: Mapping[str, object] = _NOTHING,
         hint: str = "",
     ) -> None:
         super().__init__(message, evidence=evidence, hint=hint)
         self.retry_after = retry_after
+        self.at_capacity = at_capacity
 
 
 class PlatformUnavailable(SipfrontError):
@@ -138,6 +144,11 @@ class LaunchUncertain(SipfrontError):
         )
         self.platform_gone = cause.platform_gone
 
+    @classmethod
+    def since(cls, at: datetime) -> LaunchUncertain:
+        """Return the error for a launch that an earlier session was sending at `at` (UTC) when it was ended."""
+        return cls(SipfrontError(f"an earlier session was ended while it was launched at {at:%Y-%m-%d %H:%M:%S} UTC"))
+
 
 class RunTimeout(SipfrontError):
     """The run was not finished by its deadline; it may still be going on."""
@@ -145,6 +156,14 @@ class RunTimeout(SipfrontError):
 
 class NoVerdict(SipfrontError):
     """The run is over, or seems to be, and what the platform says of it is no verdict."""
+
+
+class BudgetSpent(SipfrontError):
+    """The run does not fit into what the session may spend; nothing was sent."""
+
+
+class LaunchVetoed(SipfrontError):
+    """A `pytest_sipfront_before_launch` hook does not want this launch; nothing was sent. For hooks to raise."""
 
 
 class NotTried(SipfrontError):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.imperative import Sipfront
-from pytest_sipfront.runs.run import RunResult
 from pytest_sipfront.state import STATE
 
 if TYPE_CHECKING:
+    from pytest_sipfront.imperative import Sipfront
     from pytest_sipfront.lab.diagnosis import Diagnosis
     from pytest_sipfront.lab.process import LabHandle
+    from pytest_sipfront.runs.run import RunResult
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +24,12 @@ def sipfront(request: pytest.FixtureRequest) -> Sipfront:
     `RunResult`; `sipfront.launch(...)` returns at once, and its `wait()` gives the result. `tests()`, `projects()`,
     `stats(run)` and `request(...)` ask the platform.
     """
+    from pytest_sipfront.imperative import Sipfront  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.late import watch  # noqa: PLC0415
+
+    watch(request.config)  # who asks for a fixture by its name in a test's body was not to be seen before
     state = request.config.stash[STATE]
-    return Sipfront(state.session, state.recorder)
+    return Sipfront(state.session, state.recorder, state.origin)
 
 
 @pytest.fixture

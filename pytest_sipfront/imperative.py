@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.marker import MarkerError, Order, normalise, order
 from pytest_sipfront.reports.properties import Record
 from pytest_sipfront.runs.run import Run, RunResult
-from pytest_sipfront.session import Session, objection
+from pytest_sipfront.session import Origin, Session, objection
 from pytest_sipfront.sipfront.models import Document
 from pytest_sipfront.verdict import Expectation
 
@@ -17,10 +18,10 @@ from pytest_sipfront.verdict import Expectation
 class PendingRun:
     """A launched run."""
 
-    def __init__(self, session: Session, run: Run, expectation: Expectation, record: Record) -> None:
+    def __init__(self, session: Session, run: Run, origin: Origin, record: Record) -> None:
         self._session = session
         self._run = run
-        self._expectation = expectation
+        self._origin = origin
         self._record = record
         self._result: RunResult | None = None
 
@@ -43,8 +44,8 @@ class PendingRun:
         """
         __tracebackhide__ = True
         if self._result is None:
-            self._result = self._session.wait(self._run, self._record)
-        failure = objection(self._result, self._expectation)
+            self._result = self._session.wait(self._run, self._origin, self._record)
+        failure = objection(self._result, self._run.expectation)
         if failure is not None:
             raise failure
         return self._result
@@ -53,16 +54,17 @@ class PendingRun:
 class Sipfront:
     """Launches runs and asks the platform. The words are those of the marker."""
 
-    def __init__(self, session: Session, recorder: Callable[[], Record]) -> None:
+    def __init__(self, session: Session, recorder: Callable[[], Record], origin: Callable[[], Origin]) -> None:
         self._session = session
         self._recorder = recorder
+        self._origin = origin
 
     def run(self, **words: Any) -> RunResult:
         """Launch a run and wait for its verdict: `sipfront.run(test="Basic call", step_1_0_dial_destination="100")`.
 
         Args:
             **words: As in the marker: test, project, test_ids, step_<n>_<n>_<name>, report_mode, params, timeout,
-                match, and expect, which is "passed", "failed", or None to get the result of either.
+                exclusive, match, and expect, which is "passed", "failed", or None to get the result of either.
 
         Raises:
             RunFailed: The verdict is not the expected one.
@@ -79,8 +81,8 @@ class Sipfront:
         """
         __tracebackhide__ = True
         asked = _order(words, self._session.settings.report_mode)
-        record = self._recorder()
-        return PendingRun(self._session, self._session.launch(asked, record), asked.expectation, record)
+        record, origin = self._recorder(), self._origin()
+        return PendingRun(self._session, self._session.launch(asked, origin, record), origin, record)
 
     def tests(self) -> Document:
         """Return the account's tests and their parameters, as the platform lists them."""
@@ -111,5 +113,5 @@ def _order(words: dict[str, Any], report_mode: str | None) -> Order:
     except MarkerError as error:
         raise ConfigurationError(f"sipfront: {error}") from None
     if either:
-        return Order(request=asked.request, expectation=Expectation(verdict=None), timeout=asked.timeout)
+        return replace(asked, expectation=Expectation(verdict=None))
     return asked

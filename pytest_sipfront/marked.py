@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from pytest_sipfront.closure import RUN_FIXTURE, run_last
+from pytest_sipfront.ahead import LookAhead
+from pytest_sipfront.closure import RUN_FIXTURE
 from pytest_sipfront.errors import ConfigurationError, SipfrontError, SipfrontWarning
 from pytest_sipfront.marker import MarkerError, Order
 from pytest_sipfront.marks import is_marked, read_order
 from pytest_sipfront.reports.details import raise_in
 from pytest_sipfront.reports.properties import NO_VERDICT, recorder
-from pytest_sipfront.runs.run import RunResult
-from pytest_sipfront.session import Session, objection
+from pytest_sipfront.runs.run import Run, RunResult
+from pytest_sipfront.session import Origin, Session, objection
 from pytest_sipfront.sipfront.models import RunStatus
 
 
@@ -28,8 +30,19 @@ class _Done:
 class MarkedTests:
     """The marked tests of a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, looks_ahead: bool = False, checks: bool = False) -> None:
+        """Run them through `session`.
+
+        Args:
+            session: The session's runs.
+            looks_ahead: Start runs before their tests' own setup where all is ready for them.
+            checks: Ask the platform for all names before the first run.
+        """
         self._session = session
+        self._looks_ahead, self._checks = looks_ahead, checks
+        self._findings: list[str] | None = None
+        self._ahead: LookAhead | None = None
+        self._submitted: dict[pytest.Item, Run] = {}
         self._done: dict[pytest.Item, _Done] = {}
         self._counted: set[pytest.Item] = set()
 
@@ -41,7 +54,7 @@ class MarkedTests:
         """
         if is_marked(item):
             try:
-                self._order(item)
+                self.order(item)
             except ConfigurationError as error:
                 raise pytest.Collector.CollectError(f"{item.nodeid}: {error}") from None
 
@@ -58,15 +71,43 @@ class MarkedTests:
                 raise ConfigurationError(
                     f"{RUN_FIXTURE} has no run to give: the test has no @pytest.mark.sipfront(test=...)"
                 )
-            order = self._order(item)
+            order = self.order(item)
             if not self._session.launching:
                 return _not_launched(order)
-            record = recorder(item.user_properties)
-            result = self._session.wait(self._session.launch(order, record), record)
-        except (SipfrontError, SipfrontWarning) as error:  # a session may make errors of warnings
+            self._check_first(item)
+            origin = Origin(item.nodeid, item.ihook)
+            run = self._submitted.pop(item, None) or self._session.submit(order, origin)
+            self._look_ahead(item)
+            result = self._session.wait(run, origin, recorder(item.user_properties))
+        # A session may make errors of warnings; a limit of pytest-timeout interrupts the wait somewhere deep within.
+        except (SipfrontError, SipfrontWarning, pytest.fail.Exception) as error:
             raise_in(item.obj, error)
         self._done[item] = _Done(order, result, time.monotonic() - began)
         return result
+
+    def _check_first(self, item: pytest.Function) -> None:
+        """On a worker, which has no say before its first test, a check that fails is every marked test's error."""
+        if self._findings is None:
+            marked = (other for other in item.session.items if is_marked(other))
+            self._findings = self._session.check(map(self.order, marked)) if self._checks else []
+        if self._findings:
+            raise ConfigurationError("\n".join(["--sipfront-check: nothing is launched", *self._findings]))
+
+    def _look_ahead(self, current: pytest.Function) -> None:
+        """Queue the runs of later tests for which all is ready."""
+        if not self._looks_ahead:
+            return
+        if self._ahead is None:
+            items = current.session.items
+            marked = (item for item in items if isinstance(item, pytest.Function) and is_marked(item))
+            self._ahead = LookAhead(items, (item for item in marked if self.order(item).ahead))
+        for item in self._ahead.ready(current):
+            self._submitted[item] = self._session.submit(self.order(item), Origin(item.nodeid, item.ihook))
+
+    @property
+    def not_taken(self) -> Iterator[Run]:
+        """The runs that were launched ahead and that no test took."""
+        return (run for run in self._submitted.values() if run.launched is not None)
 
     def judge(self, item: pytest.Item) -> None:
         """Return if a marked item's run is as it expects, or if `item` is not marked.
@@ -107,17 +148,16 @@ class MarkedTests:
         self._done.pop(item, None)
         self._counted.discard(item)
 
-    def _order(self, item: pytest.Item) -> Order:
+    def order(self, item: pytest.Item) -> Order:
+        """Return what the marks of `item` ask for.
+
+        Raises:
+            ConfigurationError: They make no sense.
+        """
         try:
             return read_order(item, self._session.settings.report_mode)
         except MarkerError as error:
             raise ConfigurationError(f"sipfront mark: {error}") from None
-
-
-def prepare(item: pytest.Item) -> None:
-    """Let a marked item run its run, whether it names the fixture or not."""
-    if isinstance(item, pytest.Function) and is_marked(item):
-        run_last(item)
 
 
 def _not_launched(order: Order) -> RunResult:

@@ -18,11 +18,18 @@ from pytest_sipfront.options import REPORT_MODES, one_of
 from pytest_sipfront.sipfront.models import Override, RunRequest
 from pytest_sipfront.verdict import Expectation, Verdict
 
-SIGNATURE = (
-    "sipfront(test=None, project=None, test_ids=None, step_<n>_<n>_<name>=..., report_mode=None, params=None, "
-    "timeout=None, expect='passed', match=None): launch a Sipfront run before the test and take over its verdict"
+WORDS = (
+    "test",
+    "project",
+    "test_ids",
+    "report_mode",
+    "params",
+    "timeout",
+    "expect",
+    "match",
+    "exclusive",
+    "ahead",
 )
-WORDS = ("test", "project", "test_ids", "report_mode", "params", "timeout", "expect", "match")
 _TARGETS = frozenset({"test", "project"})
 _OVERRIDE = re.compile(r"step_(\d+)_(\d+)_([A-Za-z][A-Za-z0-9_]*)")
 _RESERVED = frozenset({"test.name", "project.name", "id", "test_ids"})
@@ -40,11 +47,15 @@ class Order:
         request: What to launch.
         expectation: What its verdict should be.
         timeout: Seconds from launch to deadline; None for the session's setting.
+        exclusive: Names; runs that share one never overlap.
+        ahead: Whether the run may start before its own test's setup.
     """
 
     request: RunRequest
     expectation: Expectation
     timeout: float | None = None
+    exclusive: tuple[str, ...] = ()
+    ahead: bool = True
 
 
 def merge(marks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -125,6 +136,8 @@ def fill(words: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, A
 
 
 def _filled(word: str, value: Any, parameters: Mapping[str, Any]) -> Any:
+    if word == "exclusive" and isinstance(value, list | tuple):
+        return [_filled(word, name, parameters) for name in value]
     if not isinstance(value, str) or ("{" not in value and "}" not in value):
         return value
     try:
@@ -172,7 +185,13 @@ def order(words: Mapping[str, Any], *, report_mode: str | None = None) -> Order:
         overrides={key: _override(key, value) for key, value in given.items() if value != ""},
         report_mode=mode,
     )
-    return Order(request=request, expectation=_expectation(plain), timeout=_timeout(plain.get("timeout")))
+    return Order(
+        request=request,
+        expectation=_expectation(plain),
+        timeout=_timeout(plain.get("timeout")),
+        exclusive=_exclusive(plain.get("exclusive")),
+        ahead=_ahead(plain.get("ahead", True)),
+    )
 
 
 def _is_id(value: Any) -> bool:
@@ -239,3 +258,16 @@ def _timeout(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise MarkerError(f"timeout={value!r} is not a number of seconds, 0 (no limit) or more")
     return float(value)
+
+
+def _exclusive(value: Any) -> tuple[str, ...]:
+    names = [] if value is None else [value] if isinstance(value, str | int) else value
+    if isinstance(names, list | tuple) and all(isinstance(n, str | int) and str(n).strip() for n in names):
+        return tuple(str(name) for name in names)
+    raise MarkerError(f"exclusive={value!r} is not a name or a list of names")
+
+
+def _ahead(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise MarkerError(f"ahead={value!r} is not True or False")
+    return value

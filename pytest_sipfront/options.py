@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,18 @@ def _report_mode(text: str) -> str:
     return text
 
 
+def _minutes(text: str) -> float:
+    return _number(text, 0, "a number of minutes, 0 or more")
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    """Overrides by their API keys, or as the marker spells them."""
+    keys = [re.sub(r"^step_(\d+)_(\d+)_", r"step.\1.\2.", word) for word in re.split(r"[\s,]+", text) if word]
+    if not keys or not all(re.fullmatch(r"step\.\d+\.\d+\.\w+", key) for key in keys):
+        raise ValueError("one or more overrides such as step.1.0.dial_destination, separated by commas")
+    return tuple(keys)
+
+
 def _base_url(text: str) -> str:
     """Credentials go there, so it is https, or http on this machine only."""
     try:
@@ -128,6 +141,17 @@ OPTIONS = (
         "float",
     ),
     Option("concurrency", _count, 1, "how many runs may be in flight (1)", "N", "int"),
+    Option(
+        "exclusive_by",
+        _keys,
+        (),
+        "overrides whose equal values keep runs apart, e.g. step.1.0.dial_destination: two calls to one extension at "
+        "once are busy",
+        "KEYS",
+    ),
+    Option("max_runs", _count, None, "how many runs this session may launch (no limit)", "N", "int"),
+    Option("max_minutes", _minutes, None, "how many minutes of runs this session may launch (no limit)", "M", "float"),
+    Option("ledger", Path, None, "where launches and verdicts are written down (in pytest's cache)", "FILE"),
     Option("report_mode", _report_mode, None, "full, kiosk or print (what the platform does)", "MODE"),
     Option("ca_bundle", _ca_bundle, None, "PEM file of the authorities to trust instead of the default ones", "FILE"),
     Option("connect_timeout", positive_seconds, 10.0, "seconds to reach the platform (10)", "S", "float"),
@@ -137,6 +161,13 @@ OPTIONS = (
 )
 
 
+FLAGS = {
+    "resume": "take up the last session if it was interrupted: follow its runs, keep its verdicts, launch none twice",
+    "plan": "show what would be launched, without any network, and end",
+    "check": "ask the platform whether the credentials work and all names exist, before anything is launched",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What is in force in this session; times in seconds.
@@ -144,6 +175,9 @@ class Settings:
     Attributes:
         lab: The lab is used instead of the platform.
         lab_file: Its file; None for the one that comes with the package.
+        resume: Take up the session that was interrupted.
+        plan: Show what would be launched, and end.
+        check: Ask the platform for credentials and names before anything is launched.
         sources: Where each setting comes from, by name.
     """
 
@@ -151,6 +185,10 @@ class Settings:
     timeout: float
     poll_interval: float
     concurrency: int
+    exclusive_by: tuple[str, ...]
+    max_runs: int | None
+    max_minutes: float | None
+    ledger: Path | None
     report_mode: str | None
     ca_bundle: str | None
     connect_timeout: float
@@ -159,6 +197,9 @@ class Settings:
     heartbeat: float
     lab: bool
     lab_file: Path | None
+    resume: bool
+    plan: bool
+    check: bool
     sources: Mapping[str, str]
 
 
@@ -178,6 +219,8 @@ def add_options(parser: pytest.Parser) -> None:
         help="run against the lab on this machine, described by FILE (lab.yaml in the root directory, else a built-in "
         "one) [SIPFRONT_LAB, ini sipfront_lab]",
     )
+    for flag, what in FLAGS.items():
+        group.addoption(f"--sipfront-{flag}", action="store_true", default=False, help=what)
     parser.addini("sipfront_lab", "use the lab: true, or its file", default=None)
     parser.addini(
         "sipfront_secret_key", "refused: secrets do not belong into files under version control", default=None
@@ -203,6 +246,9 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
         )
     if values["poll_interval"] is None:
         values["poll_interval"] = 0.2 if lab else 3.0
+    values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}
+    if values["ledger"] is not None:
+        values["ledger"] = config.rootpath / values["ledger"]
     return Settings(**values, lab=lab, lab_file=lab_file, sources=sources)
 
 

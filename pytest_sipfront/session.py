@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sipfront.access import Access
-from pytest_sipfront.errors import ConfigurationError, RunFailed, SipfrontError, SipfrontWarning
+from pytest_sipfront.checking import unknown_names
+from pytest_sipfront.errors import ConfigurationError, LaunchVetoed, RunFailed, SipfrontError, SipfrontWarning
+from pytest_sipfront.interrupts import Interrupts
 from pytest_sipfront.marker import Order
 from pytest_sipfront.options import Settings
 from pytest_sipfront.reports import properties
@@ -19,10 +22,20 @@ from pytest_sipfront.verdict import Expectation, Verdict
 
 if TYPE_CHECKING:
     from pytest_sipfront.background import Background
-    from pytest_sipfront.runs.engine import Engine
+    from pytest_sipfront.keeping import Keeping
+    from pytest_sipfront.runs.dispatch import Dispatcher
+    from pytest_sipfront.runs.roster import Snapshot
     from pytest_sipfront.sipfront.client import SipfrontClient
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The test that a run belongs to: its node id, and the hooks that its place in the tree sees."""
+
+    nodeid: str
+    hook: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,58 +44,107 @@ class _Line:
 
     background: Background
     client: SipfrontClient
-    engine: Engine
+    dispatcher: Dispatcher
+    serving: concurrent.futures.Future[None]
 
 
 class Session:
     """Launches runs and waits for them."""
 
     def __init__(
-        self, settings: Settings, access: Callable[[], Access], heartbeat: Heartbeat, *, launching: bool = True
+        self,
+        settings: Settings,
+        access: Callable[[], Access],
+        keeping: Callable[[], Keeping],
+        heartbeat: Heartbeat,
+        *,
+        launching: bool = True,
+        stopped: Callable[[], bool] = lambda: False,
+        aborted: Callable[[], bool] = lambda: False,
+        max_failures: int = 0,
     ) -> None:
         """Prepare; nothing is opened before the first run.
 
         Args:
             settings: What is in force.
             access: Finds base URL and keys at first need.
+            keeping: Opens the ledger and what else the session keeps.
             heartbeat: Shows signs of life while a run is waited for.
             launching: False where nothing may be launched at all.
+            stopped: Whether pytest is about to end the session.
+            aborted: Whether the session is to be interrupted now.
+            max_failures: After how many tests that do not pass it does; 0 for never.
         """
         self.settings = settings
         self.launching = launching
-        self._access = access
-        self._heartbeat = heartbeat
+        self._access, self._keeping, self._heartbeat = access, keeping, heartbeat
+        self._stopped, self._aborted, self._max_failures = stopped, aborted, max_failures
+        self._interrupts = Interrupts()
         self._line: _Line | None = None
 
-    def launch(self, order: Order, record: Record) -> Run:
+    def submit(self, order: Order, origin: Origin, *, counts: bool = True) -> Run:
+        """Queue the run that `order` asks for and return it; what is wrong with it shows when it is asked for.
+
+        Args:
+            order: What to launch, and what to expect of it.
+            origin: The test that it belongs to.
+            counts: Whether it waits for one of the session's places.
+        """
+        __tracebackhide__ = True
+        line = self._open()
+        timeout = self.settings.timeout if order.timeout is None else order.timeout
+        veto: SipfrontError | None = None
+        request = order.request
+        try:
+            request = origin.hook.pytest_sipfront_before_launch(nodeid=origin.nodeid, request=request) or request
+        except LaunchVetoed as error:
+            veto = error
+        same = {f"{key}={request.overrides[key]}" for key in self.settings.exclusive_by if key in request.overrides}
+        run = Run(
+            request=request,
+            timeout=timeout,
+            label=origin.nodeid,
+            exclusive=frozenset(order.exclusive) | same,
+            expectation=order.expectation,
+        )
+        line.background.wait(line.dispatcher.submit, run, veto, counts)
+        self._interrupts.follow(live=True)
+        return run
+
+    def launch(self, order: Order, origin: Origin, record: Record) -> Run:
         """Launch what `order` asks for and return the run; `record` receives the properties as they become known.
 
         Raises:
             SipfrontError: It was not launched, or nobody knows whether it was.
         """
         __tracebackhide__ = True
-        timeout = self.settings.timeout if order.timeout is None else order.timeout
-        run = Run(request=order.request, timeout=timeout)
-        record(properties.of_request(order.request))
-        self._drive(run, lambda engine: engine.launch)
+        # A test may want several runs side by side; a limit that nobody has set must not forbid that.
+        run = self.submit(order, origin, counts=self.settings.sources["concurrency"] != "default")
+        record(properties.of_request(run.request))
+        self._ask_of(run, lambda dispatcher: dispatcher.launched)
         record(properties.of_launch(run))
         return run
 
-    def wait(self, run: Run, record: Record) -> RunResult:
-        """Follow a launched run to its verdict.
+    def wait(self, run: Run, origin: Origin, record: Record) -> RunResult:
+        """Follow a run to its verdict.
 
         Raises:
             SipfrontError: There is none.
         """
         __tracebackhide__ = True
+        record(properties.of_request(run.request))
         try:
-            result = self._drive(run, lambda engine: engine.wait)
+            result = self._ask_of(run, lambda dispatcher: dispatcher.finished)
         finally:
+            if run.launched is not None:
+                record(properties.of_launch(run))
             if run.status is not None:
                 record(properties.of_status(run.status))
+            self.settle()
         record([(properties.VERDICT, result.verdict)])
         for note in run.notes:
             warnings.warn(SipfrontWarning(f"{run.request.target}: {note} ({run.report_url})"), stacklevel=2)
+        origin.hook.pytest_sipfront_after_verdict(nodeid=origin.nodeid, result=result)
         return result
 
     def ask(self, question: Callable[[SipfrontClient], Awaitable[T]]) -> T:
@@ -91,57 +153,109 @@ class Session:
         line = self._open()
         return line.background.wait(question, line.client)
 
-    def close(self) -> None:
-        """Close the line to the platform."""
-        if self._line is not None:
-            line, self._line = self._line, None
-            try:
-                line.background.wait(line.client.close)
-            finally:
-                line.background.close()
-
-    def _drive(self, run: Run, step: Callable[[Engine], Callable[[Run], Awaitable[T]]]) -> T:
-        """Let the engine take one step with `run`; an error leads with the run's own evidence, its report first."""
-        __tracebackhide__ = True
+    def check(self, orders: Iterable[Order]) -> list[str]:
+        """Ask the platform what it knows of `orders`, and return a line for everything that cannot work."""
+        requests = [order.request for order in orders]
+        tests = [request.test for request in requests if request.test is not None]
+        projects = [request.project for request in requests if isinstance(request.project, str)]
         try:
-            line = self._open()
-            return line.background.wait(step(line.engine), run, tick=self._heartbeat.of(run))
+            found = list(unknown_names("test", tests, self.ask(lambda client: client.tests()).names()))
+            if projects:
+                found += unknown_names("project", projects, self.ask(lambda client: client.projects()).names())
+        except SipfrontError as error:
+            return [f"  {error}"]
+        return found
+
+    def snapshot(self) -> Snapshot | None:
+        """Return where the runs stand; None before the first."""
+        return None if self._line is None else self._line.dispatcher.snapshot()
+
+    def settle(self, *, elsewhere: bool = False) -> None:
+        """Keep SIGTERM mapped as long as a run is live, here or `elsewhere`."""
+        now = self.snapshot()
+        self._interrupts.follow(live=elsewhere or (now is not None and now.running + now.waiting > 0))
+
+    def close(self) -> None:
+        """Launch nothing more, and close the line to the platform."""
+        self._interrupts.follow(live=False)
+        if self._line is None:
+            return
+        line, self._line = self._line, None
+        try:
+            line.background.wait(line.dispatcher.close)
+            line.serving.cancel()
+            line.background.wait(line.client.close)
+        finally:
+            line.background.close()
+
+    def _ask_of(self, run: Run, question: Callable[[Dispatcher], Callable[[Run], Awaitable[T]]]) -> T:
+        """Ask the dispatcher for `run`; an error leads with the run's own evidence, its report first."""
+        __tracebackhide__ = True
+        line = self._open()
+        beat = self._heartbeat.of(run, line.dispatcher.snapshot)
+
+        def tick() -> None:
+            beat()
+            if self._aborted():
+                raise KeyboardInterrupt
+            if line.serving.done():  # a defect of ours must not leave a test waiting for ever
+                raise SipfrontError(f"internal error: {line.serving.exception()!r}")
+
+        try:
+            return line.background.wait(question(line.dispatcher), run, tick=tick)
         except SipfrontError as error:
             error.explain({**properties.evidence(run), **error.evidence}, error.hint)
             raise
+        finally:
+            self._heartbeat.rest()
 
     def _open(self) -> _Line:
         __tracebackhide__ = True
         if not self.launching:
             raise ConfigurationError("nothing is sent to the platform with --setup-only and --setup-plan")
         if self._line is None:
-            self._line = _open_line(self.settings, self._access())
+            self._line = self._opened(self._access())
         return self._line
 
+    def _opened(self, access: Access) -> _Line:
+        __tracebackhide__ = True
+        # Sessions without a run never pay for these.
+        from pytest_sipfront.background import Background  # noqa: PLC0415
+        from pytest_sipfront.http import Basic, Http, Limits  # noqa: PLC0415
+        from pytest_sipfront.runs.dispatch import Dispatcher  # noqa: PLC0415
+        from pytest_sipfront.runs.engine import Engine  # noqa: PLC0415
+        from pytest_sipfront.sipfront.client import SipfrontClient  # noqa: PLC0415
 
-def _open_line(settings: Settings, access: Access) -> _Line:
-    __tracebackhide__ = True
-    # Sessions without a run never pay for these.
-    from pytest_sipfront.background import Background  # noqa: PLC0415
-    from pytest_sipfront.http import Basic, Http, Limits  # noqa: PLC0415
-    from pytest_sipfront.runs.engine import Engine  # noqa: PLC0415
-    from pytest_sipfront.sipfront.client import SipfrontClient  # noqa: PLC0415
-
-    http = Http(
-        access.base_url,
-        Basic(access.public_key, access.secret_key),
-        service="the lab" if settings.lab else "Sipfront",
-        limits=Limits(
-            connect=settings.connect_timeout,
-            read=settings.read_timeout,
-            retry=settings.retry_for,
-            first_wait=min(0.5, settings.poll_interval),
-        ),
-        ca_bundle=settings.ca_bundle,
-        trust_env=not settings.lab,  # what is meant for the lab stays on this machine, whatever the proxy
-    )
-    client = SipfrontClient(http)
-    return _Line(Background(), client, Engine(client, poll_interval=settings.poll_interval))
+        settings, keeping = self.settings, self._keeping()
+        http = Http(
+            access.base_url,
+            Basic(access.public_key, access.secret_key),
+            service="the lab" if settings.lab else "Sipfront",
+            limits=Limits(
+                connect=settings.connect_timeout,
+                read=settings.read_timeout,
+                retry=settings.retry_for,
+                first_wait=min(0.5, settings.poll_interval),
+            ),
+            ca_bundle=settings.ca_bundle,
+            trust_env=not settings.lab,  # what is meant for the lab stays on this machine, whatever the proxy
+        )
+        client = SipfrontClient(http)
+        history = keeping.history()
+        dispatcher = Dispatcher(
+            Engine(client, poll_interval=settings.poll_interval, history=history),
+            limit=settings.concurrency,
+            ledger=keeping.ledger,
+            places=keeping.places(),
+            budget=keeping.budget(),
+            history=history,
+            recovery=keeping.recovery(),
+            retry_for=settings.retry_for,
+            stopped=self._stopped,
+            max_failures=self._max_failures,
+        )
+        background = Background()
+        return _Line(background, client, dispatcher, background.start(dispatcher.serve))
 
 
 def objection(result: RunResult, expectation: Expectation) -> RunFailed | None:

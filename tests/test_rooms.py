@@ -18,17 +18,18 @@ HTTP_LIBRARIES = {"httpx", "httpcore", "starlette", "uvicorn", "tenacity", "yaml
 
 # Bottom-up: a room may import from the rooms that stand above it, none of which leads back.
 FLOORS = (
-    {"errors", "secret", "closure"},
-    {"http", "options"},
+    {"errors", "secret", "closure", "workers", "interrupts", "checking"},
+    {"http", "options", "ahead"},
     {"sipfront", "sift"},
     {"verdict"},
     {"runs", "marker"},
-    {"marks", "background"},
+    {"marks", "background", "hookspecs", "keeping"},
     {"reports", "access"},
     {"session"},
     {"marked", "imperative"},
     {"state", "suites"},
-    {"fixtures", "sift's pytest side"},
+    {"late"},
+    {"fixtures", "planning", "sift's pytest side"},
     {"plugin"},
 )
 ONLY_LAB_STARTERS = {"access", "fixtures", "state"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +30,8 @@ from pytest_sipfront.http.words import error_text, one_line
 
 T = TypeVar("T")
 _NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_MAY_BE_FULL = frozenset({409, 503})
+_NO_CAPACITY = re.compile(r"capacity|concurren|too many|no (free |available )?agents?|all agents", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Answer:
 
     data: Any
     url: str
+    retry_after: float | None = None
+    """Seconds until it makes sense to ask again; None if the service does not say."""
 
 
 class Http:
@@ -142,8 +147,14 @@ class Http:
 
         return await self._retried(attempt, lambda error: isinstance(error, transient), deadline)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, form: bool = False) -> Answer:
+    async def post(self, path: str, body: Mapping[str, Any], *, form: bool = False, when_busy: bool = True) -> Answer:
         """POST what must not happen twice. It is sent again only if it certainly had no effect.
+
+        Args:
+            path: A path below the base URL.
+            body: The fields.
+            form: Send them form-encoded instead of as JSON.
+            when_busy: Send it again also when the service says "not now"; otherwise that is the caller's to decide.
 
         Raises:
             PlatformUnavailable: With `arrived`, the request may have had its effect.
@@ -155,7 +166,7 @@ class Http:
         async def attempt() -> Answer:
             return await self._send("POST", absolute, self._fresh, **content)
 
-        return await self._retried(attempt, _had_no_effect)
+        return await self._retried(attempt, _had_no_effect if when_busy else _never_arrived)
 
     async def request(
         self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None
@@ -250,13 +261,14 @@ class Http:
         said = "" if response.is_success else self._said(response)
         told = told | {"answer": f"{code} {response.reason_phrase}".strip()}
         words = f"{said} ({told['answer']})" if said else told["answer"]
+        wait = retry_after(response.headers.get("Retry-After"), self._timing.now())
         if response.is_success:
-            return Answer(self._json(response, told), str(response.url))
+            return Answer(self._json(response, told), str(response.url), wait)
         if code in {401, 403}:
             raise AuthenticationRefused(f"{self._service} refused the credentials: {words}", evidence=told)
-        if code in {429, 503}:
-            wait = retry_after(response.headers.get("Retry-After"), self._timing.now())
-            raise PlatformBusy(f"{self._service} is busy: {words}", retry_after=wait, evidence=told)
+        full = code == httpx.codes.TOO_MANY_REQUESTS or (code in _MAY_BE_FULL and _NO_CAPACITY.search(said) is not None)
+        if full or code == httpx.codes.SERVICE_UNAVAILABLE:
+            raise PlatformBusy(f"{self._service} is busy: {words}", retry_after=wait, at_capacity=full, evidence=told)
         if response.is_server_error:
             raise PlatformUnavailable(f"{self._service} failed: {words}", arrived=True, evidence=told)
         if code == httpx.codes.NOT_FOUND:
@@ -287,7 +299,11 @@ class Http:
 
 
 def _had_no_effect(error: BaseException) -> bool:
-    return isinstance(error, PlatformBusy) or (isinstance(error, PlatformUnavailable) and not error.arrived)
+    return isinstance(error, PlatformBusy) or _never_arrived(error)
+
+
+def _never_arrived(error: BaseException) -> bool:
+    return isinstance(error, PlatformUnavailable) and not error.arrived
 
 
 def _hint(state: tenacity.RetryCallState) -> float | None:

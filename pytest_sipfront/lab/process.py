@@ -63,6 +63,11 @@ class LabHandle:
         return int(self.counts["peak_in_flight"])
 
     @property
+    def now(self) -> float:
+        """Seconds since the lab's start: the clock of `runs` and `requests`."""
+        return float(self.counts["now"])
+
+    @property
     def requests(self) -> list[dict[str, Any]]:
         """The requests to the platform in the order of their arrival, each as `docs/lab.md` describes."""
         requests: list[dict[str, Any]] = self._ask("requests")

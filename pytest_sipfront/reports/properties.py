@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pytest_sipfront.runs.run import Run, RunResult
-from pytest_sipfront.sipfront.models import RunRequest, RunStatus
+if TYPE_CHECKING:
+    from pytest_sipfront.runs.run import Run, RunResult
+    from pytest_sipfront.sipfront.models import RunRequest, RunStatus
 
 PREFIX = "sipfront."
-TEST, REPORT_URL, VERDICT, POOL = "test", "report_url", "verdict", "agentpool"
+TEST, REPORT_URL, VERDICT, POOL, RESUMED = "test", "report_url", "verdict", "agentpool", "resumed"
 NO_VERDICT = "none"
 _FIRST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
 
@@ -57,6 +59,8 @@ def of_launch(run: Run) -> Iterator[Property]:
     """What is known from the launch on."""
     yield "session_id", run.session_id
     yield REPORT_URL, run.report_url
+    if run.resumed is not None:
+        yield RESUMED, utc(run.resumed)
 
 
 def of_status(status: RunStatus) -> Iterator[Property]:

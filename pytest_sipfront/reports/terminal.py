@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_sipfront.options import Settings, find_keys
-from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, VERDICT
+from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, VERDICT
+
+if TYPE_CHECKING:
+    from pytest_sipfront.runs.recovery import Recorded
+    from pytest_sipfront.runs.run import Run
 
 _PROPERTY = re.compile(r"sipfront\.((?:\d+\.)?)(.*)", re.DOTALL)
 _SCRIPTED = "(scripted verdict)"  # how the lab marks the agent pool of a run that placed no call
@@ -28,23 +34,76 @@ def header(settings: Settings, lab_in_words: str = "") -> list[str]:
     return [*lines, f"sipfront: {lab_in_words}"] if lab_in_words else lines
 
 
-def summary(stats: dict[str, list[object]], settings: Settings) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the session's books say at its end.
+
+    Attributes:
+        launches: What this session launched, in all of its processes.
+        left_behind: What may be going on of an interrupted session that was not taken up.
+        not_taken: What was launched ahead for tests that did not come to their setup.
+    """
+
+    launches: Sequence[Recorded] = ()
+    left_behind: Sequence[Recorded] = ()
+    not_taken: Sequence[Run] = ()
+
+
+def summary(stats: dict[str, list[object]], settings: Settings, books: Books) -> Iterator[str]:
     """Yield the lines of the closing section; none if no test had a run."""
     runs = {report.nodeid: _runs(report) for report in _reports(stats.values())}
-    if not runs:
+    if not (runs or books.launches):
         return
-    verdicts = Counter(run[VERDICT] for of_test in runs.values() for run in of_test)
-    passed, failed, none = (verdicts[name] for name in ("passed", "failed", NO_VERDICT))
-    runs_of = "run" if verdicts.total() == 1 else "runs"
-    yield f"{verdicts.total()} {runs_of}: {passed} passed, {failed} failed, {none} without verdict"
+    every_run = [run for of_test in runs.values() for run in of_test]
+    yield _totals(every_run)
     if settings.lab:
         yield "on the lab, which is modelled on the platform's documentation and is not the platform"
-    scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for of_test in runs.values() for run in of_test)
+    scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in every_run)
     if scripted:
-        yield f"{scripted} of {verdicts.total()} verdicts are scripted by the lab file: no call was placed for them"
+        yield f"{scripted} of {len(every_run)} verdicts are scripted by the lab file: no call was placed for them"
+    yield from _spent(books.launches, settings)
     for outcome, word in _OUTCOMES.items():
         for report in _reports([stats.get(outcome, [])]):
             yield _row(word, report)
+    yield from _loose_ends(books)
+
+
+def _totals(runs: list[dict[str, object]]) -> str:
+    verdicts = Counter(run[VERDICT] for run in runs)
+    passed, failed, none = (verdicts[name] for name in ("passed", "failed", NO_VERDICT))
+    runs_of = "run" if verdicts.total() == 1 else "runs"
+    resumed = sorted(str(run[RESUMED]) for run in runs if RESUMED in run)
+    taken_up = f"; {len(resumed)} taken up from a session of {resumed[0]}" if resumed else ""
+    return f"{verdicts.total()} {runs_of}: {passed} passed, {failed} failed, {none} without verdict{taken_up}"
+
+
+def _spent(launches: Sequence[Recorded], settings: Settings) -> Iterator[str]:
+    if settings.max_runs is None and settings.max_minutes is None:
+        return
+    started = [one for one in launches if one.launched is not None or one.is_uncertain]
+    minutes = sum(one.seconds for one in started) / 60
+    of_runs = "" if settings.max_runs is None else f" of {settings.max_runs}"
+    of_minutes = "" if settings.max_minutes is None else f" of {settings.max_minutes:g}"
+    yield f"budget: {len(started)}{of_runs} runs, {minutes:.1f}{of_minutes} min spent"
+
+
+def _loose_ends(books: Books) -> Iterator[str]:
+    flying = [one for one in books.launches if one.is_in_flight]
+    if flying:
+        yield f"{len(flying)} still in flight, which the API offers no way to stop:"
+        yield from map(_place, flying)
+    done = [run for run in books.not_taken if run.status is not None and run.status.is_finished]
+    if done:
+        yield f"{len(done)} launched ahead and over, but their tests did not run:"
+        yield from (f"  {run.label} - {run.status.state if run.status else ''} - {run.report_url}" for run in done)
+    if books.left_behind:
+        yield f"{len(books.left_behind)} left by an interrupted session; --sipfront-resume would have taken them up:"
+        yield from map(_place, books.left_behind)
+
+
+def _place(one: Recorded) -> str:
+    where = one.launched.report_url if one.launched else "may have been started"
+    return f"  {one.test} - {one.target} - {one.at:%Y-%m-%d %H:%M:%S} UTC - {where}"
 
 
 def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:

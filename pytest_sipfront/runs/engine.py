@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import anyio
 
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
 from pytest_sipfront.runs.breaker import Breaker
-from pytest_sipfront.runs.pacing import is_overdue, next_poll
+from pytest_sipfront.runs.history import Bracket, History
+from pytest_sipfront.runs.pacing import Expected, Moment, is_overdue, next_poll, shared_interval
 from pytest_sipfront.runs.run import Run, RunResult
 from pytest_sipfront.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
@@ -35,21 +38,51 @@ class Platform(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time, injected so that tests need not wait."""
+    """Time and chance, injected so that tests need not wait."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    random: Callable[[], float] = random.random
+    utc: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def age(self, at: datetime) -> float:
+        """Return how many seconds ago `at` was, whatever process saw it."""
+        return max((self.utc() - at).total_seconds(), 0.0)
 
 
 class Engine:
     """Drives runs on one platform. Its methods belong to the event loop's thread."""
 
-    def __init__(self, platform: Platform, *, poll_interval: float, clock: Clock | None = None) -> None:
-        """Drive runs, asking for their status every `poll_interval` seconds, first one interval after the launch."""
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        poll_interval: float,
+        history: History | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Drive runs.
+
+        Args:
+            platform: Starts them and tells their status.
+            poll_interval: Seconds between two questions for a run's status where `history` tells nothing.
+            history: How long runs take.
+            clock: Time and chance.
+        """
         self._platform = platform
         self._interval = poll_interval
+        self._history = history or History()
         self._clock = clock or Clock()
         self._breaker = Breaker()
+        self._followed = 0
+
+    def check(self) -> None:
+        """Return if a launch makes sense.
+
+        Raises:
+            NotTried: An earlier error says that it does not.
+        """
+        self._breaker.check()
 
     async def launch(self, run: Run) -> None:
         """Launch `run`.
@@ -57,7 +90,7 @@ class Engine:
         Raises:
             SipfrontError: It was not launched, or nobody knows whether it was (`LaunchUncertain`).
         """
-        self._breaker.check()
+        self.check()
         try:
             run.launched = await self._platform.launch(run.request)
         except SipfrontError as error:
@@ -73,13 +106,22 @@ class Engine:
             NoVerdict: It ended without a verdict.
             SipfrontError: Its status could not be learned.
         """
+        self._followed += 1
         try:
             result = await self._follow(run)
         except SipfrontError as error:
             self._breaker.failed(error)
             raise
+        finally:
+            self._followed -= 1
         self._breaker.answered()
         return result
+
+    def bracket(self, run: Run) -> Bracket:
+        """Return the seconds from launch between which a run that was just seen to be over did end."""
+        began, now = run.launched_at or 0.0, self._clock.now()
+        seen = run.running_at if run.running_at is not None else now - self._interval
+        return max(seen - began, 0.0), now - began
 
     async def _follow(self, run: Run) -> RunResult:
         if run.launched is None or run.launched_at is None:
@@ -95,17 +137,31 @@ class Engine:
         return RunResult.of(run, run.launched, judgement.verdict, elapsed=elapsed, tests=tests)
 
     async def _final(self, run: Run, launched: Launched, deadline: float | None) -> tuple[RunStatus, Judgement]:
+        expected = self._history.expected(run.request.digest)
         while True:
-            now = self._clock.now()
-            await self._clock.sleep(next_poll(now, self._interval, deadline) - now)
+            await self._clock.sleep(self._pause(run, deadline, expected))
+            asked_at = self._clock.now()
             status = await self._ask(run, launched, deadline)
             judgement = judge(status, is_project=run.request.is_project)
             if judgement.phase is Phase.FINAL:
                 return status, judgement
+            run.running_at = asked_at
             if judgement.phase is Phase.UNKNOWN and judgement.reason not in run.notes:
                 run.notes.append(judgement.reason)
             if is_overdue(self._clock.now(), deadline):
                 raise self._timeout(run)
+
+    def _pause(self, run: Run, deadline: float | None, expected: Expected | None) -> float:
+        now = self._clock.now()
+        moment = Moment(
+            now=now,
+            launched_at=run.launched_at or now,
+            deadline=deadline,
+            polls=run.polls,
+            hint=run.status.retry_after if run.status else None,
+        )
+        interval = shared_interval(self._interval, self._followed)
+        return next_poll(moment, interval, expected, random=self._clock.random()) - now
 
     async def _ask(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
         run.polls += 1

@@ -8,29 +8,39 @@ from datetime import datetime
 from typing import Any
 
 from pytest_sipfront.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
-from pytest_sipfront.verdict import Verdict
+from pytest_sipfront.verdict import Expectation, Verdict
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
     """One run from its request to its end; the engine fills in what becomes known.
 
     Attributes:
         request: What to launch.
         timeout: Seconds from launch to deadline; 0 for no limit.
+        label: For whom it runs: the test's node id.
+        exclusive: Names; runs that share one never overlap.
+        expectation: What its test wants of its verdict.
         launched: The platform's answer to the launch; None before.
         launched_at: When that answer came, on the engine's clock.
         status: What the platform said last; None before the first poll.
         polls: How often it was asked.
+        running_at: When it was last seen not to be over, on the engine's clock; None before.
+        resumed: When an interrupted session launched it (UTC); None if this one did.
         notes: What a reader of the report should know and that decides nothing.
     """
 
     request: RunRequest
     timeout: float
+    label: str = ""
+    exclusive: frozenset[str] = frozenset()
+    expectation: Expectation = field(default_factory=Expectation)
     launched: Launched | None = None
     launched_at: float | None = None
     status: RunStatus | None = None
     polls: int = 0
+    running_at: float | None = None
+    resumed: datetime | None = None
     notes: list[str] = field(default_factory=list)
 
     @property

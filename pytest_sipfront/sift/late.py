@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.errors import Explained
+from pytest_sipfront.late import watch as watch_tests
 from pytest_sipfront.reports.details import raise_in
 from pytest_sipfront.sift import reporting
 from pytest_sipfront.sift.state import SIFT, SiftState
@@ -19,6 +20,7 @@ _STRAYS = "sipfront_sift_strays"
 
 def watch(config: pytest.Config) -> None:
     """Take part in the tests from now on; sessions without a call never get here."""
+    watch_tests(config)
     if not config.pluginmanager.hasplugin(NAME):
         config.pluginmanager.register(CallingTests(config.stash[SIFT]), NAME)
 

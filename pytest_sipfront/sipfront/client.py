@@ -70,12 +70,13 @@ class SipfrontClient:
             form: Send the body form-encoded instead of as JSON; the API documents both.
 
         Raises:
+            PlatformBusy: Not now; nothing was started, and when to ask again is the caller's to decide.
             RequestRefused: The platform refused, also where it does so inside a 2xx answer.
             LaunchUncertain: A run may have been started: the answer was lost or says nothing of it.
         """
         path = f"{API}/projects/run" if request.is_project else f"{API}/tests/run"
         try:
-            return _launched(await self._http.post(path, request.payload(), form=form))
+            return _launched(await self._http.post(path, request.payload(), form=form, when_busy=False))
         except UnreadableAnswer as error:
             raise LaunchUncertain(error) from None
         except PlatformUnavailable as error:
@@ -141,7 +142,7 @@ def _run_status(answer: Answer) -> RunStatus:
     run = answer.data.get("run") if isinstance(answer.data, Mapping) else None
     if not isinstance(run, Mapping):
         raise _unreadable(answer, "a run's status")
-    return RunStatus.read(run)
+    return RunStatus.read(run, retry_after=answer.retry_after)
 
 
 def _last_statuses(answer: Answer) -> tuple[LastStatus, ...]:

@@ -6,6 +6,7 @@ Source: the API page "basics" of the Sipfront documentation and the vendor's own
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,12 @@ class RunRequest:
             body["report.mode"] = self.report_mode
         return body | dict(self.overrides)
 
+    @property
+    def digest(self) -> str:
+        """What tells this request from others, in 16 hex digits; equal for equal requests, in every session."""
+        canonical = json.dumps(self.payload(), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
@@ -102,6 +109,7 @@ class RunStatus:
         has_passed, is_failed, is_finished: The flags; None where absent or unreadable.
         result_description: Why the run failed; "" if it did not or nothing is said.
         started_at, stopped_at: UTC; None where absent or unreadable.
+        retry_after: Seconds after which the platform wants to be asked again; None if it does not say.
         raw: The `run` object as received.
     """
 
@@ -122,10 +130,11 @@ class RunStatus:
     tags: tuple[str, ...] = ()
     total_tests: int | None = None
     tests_started: int | None = None
+    retry_after: float | None = None
     raw: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
 
     @classmethod
-    def read(cls, run: Mapping[str, Any]) -> RunStatus:
+    def read(cls, run: Mapping[str, Any], *, retry_after: float | None = None) -> RunStatus:
         """Read a `run` object; whatever is absent or of a wrong type stays at its default and in `raw`."""
         return cls(
             states=MappingProxyType(dict(_states(run))),
@@ -145,6 +154,7 @@ class RunStatus:
             tags=_tags(run.get("tags")),
             total_tests=_number(run.get("total_tests")),
             tests_started=_number(run.get("tests_started")),
+            retry_after=retry_after,
             raw=MappingProxyType(dict(run)),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.end_to_end.suite import Suite
@@ -77,3 +79,27 @@ def test_other_questions_show_none_of_our_frames(suite: Suite, call: str) -> Non
     suite.platform("tests: {A: {}}\nfaults: [{on: tests, status: 500}, {on: projects, status: 500}]\n")
     suite.write(f"def test_call(sipfront):\n    sipfront.{call}\n")
     shows_none_of_our_frames(suite)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer here")
+def test_a_time_limit_of_the_suites_own_shows_none_of_our_frames(suite: Suite) -> None:
+    """pytest-timeout fails a test from a signal's handler, wherever the wait is just then."""
+    suite.platform(PLATFORM)
+    suite.pytester.makeconftest(
+        "import signal, pytest\n"
+        "def give_up(*_): pytest.fail('Timeout (>0.3s)')\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def limited():\n"
+        "    before = signal.signal(signal.SIGALRM, give_up)\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+        "    yield\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "    signal.signal(signal.SIGALRM, before)\n"
+    )
+    suite.write("@marked(test='Slow')\ndef test_call(): pass\n")
+    shows_none_of_our_frames(suite)
+    error = suite.case("test_call").find("error")
+    assert error is not None
+    assert "Timeout (>0.3s)" in (error.get("message") or "")
+    assert "concurrent" not in (error.text or "")
+    assert suite.properties("test_call")["sipfront.report_url"]

@@ -69,7 +69,9 @@ class House:
         self.time = FakeTime()
         self.platform = Platform(self.time)
         self.engine = Engine(
-            self.platform, poll_interval=INTERVAL, clock=Clock(now=self.time.clock, sleep=self.time.sleep)
+            self.platform,
+            poll_interval=INTERVAL,
+            clock=Clock(now=self.time.clock, sleep=self.time.sleep, random=lambda: 0.0),
         )
 
     def launch(self, run: Run) -> None:

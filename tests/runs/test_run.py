@@ -3,10 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pytest_sipfront.runs.pacing import is_overdue, next_poll
+from pytest_sipfront.runs.pacing import is_overdue
 from pytest_sipfront.runs.run import Run, RunResult
 from pytest_sipfront.sipfront.models import Launched, RunStatus
 from pytest_sipfront.verdict import Verdict
@@ -41,20 +39,6 @@ def test_a_result_is_frozen() -> None:
     """What the platform said does not change."""
     with pytest.raises(AttributeError):
         _result(None, None, 1).verdict = "failed"  # type: ignore[misc]
-
-
-TIMES = st.floats(0, 1e6)
-
-
-@given(now=TIMES, interval=st.floats(0.01, 100), deadline=st.none() | TIMES)
-def test_the_next_question_is_never_in_the_past_nor_beyond_interval_and_deadline(
-    now: float, interval: float, deadline: float | None
-) -> None:
-    """At most one poll interval between a run's end and its outcome."""
-    due = next_poll(now, interval, deadline)
-    assert now <= due <= now + interval
-    if deadline is not None and deadline >= now:
-        assert due <= deadline
 
 
 @pytest.mark.parametrize(("now", "deadline", "overdue"), [(1, None, False), (1, 2, False), (2, 2, True), (3, 2, True)])

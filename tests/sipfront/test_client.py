@@ -159,20 +159,27 @@ def test_a_launch_of_which_nobody_knows_whether_it_took_effect_is_sent_once(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_launch_that_the_platform_puts_off_is_sent_again(lab: LabProcess, ask: Ask, status: int) -> None:
-    """When the platform says, and it starts one run."""
-    time = FakeTime()
-    lab.configure(WITH_FAULT.format(fault=f"{{on: launch, times: 2, status: {status}, retry_after: 2}}"))
-    ask(lambda client: client.launch(BASIC), time=time)
-    assert (lab.launches, lab.counts["launch_requests"], time.sleeps) == (1, 3, [2.0, 2.0])
-
-
-def test_a_launch_that_is_put_off_for_too_long_was_not_started(lab: LabProcess, ask: Ask) -> None:
-    """That is certain, so it is no uncertain launch."""
-    lab.configure(WITH_FAULT.format(fault="{on: launch, status: 503}"))
-    with pytest.raises(PlatformBusy):
+def test_a_launch_that_the_platform_puts_off_was_not_started(lab: LabProcess, ask: Ask, status: int) -> None:
+    """That is certain. When to send it again is for who launches many to decide, and the platform's hint helps."""
+    lab.configure(WITH_FAULT.format(fault=f"{{on: launch, times: 1, status: {status}, retry_after: 2}}"))
+    with pytest.raises(PlatformBusy) as caught:
         ask(lambda client: client.launch(BASIC))
-    assert lab.launches == 0
+    assert (caught.value.retry_after, caught.value.at_capacity) == (2.0, status == 429)
+    assert (lab.launches, lab.counts["launch_requests"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "at_capacity"),
+    [(503, "No free agents", True), (503, "Maintenance", False), (409, "Too many concurrent sessions", True)],
+)
+def test_a_platform_without_capacity_says_so_in_several_ways(
+    lab: LabProcess, ask: Ask, status: int, said: str, at_capacity: bool
+) -> None:
+    """No code is documented for it; what it means is that a place will be free again."""
+    lab.configure(WITH_FAULT.format(fault=f"{{on: launch, status: {status}, error: {said}}}"))
+    with pytest.raises(PlatformBusy, match=said) as caught:
+        ask(lambda client: client.launch(BASIC))
+    assert caught.value.at_capacity is at_capacity
 
 
 def test_wrong_credentials_are_refused_by_the_platform(lab: LabProcess, ask: Ask) -> None:

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_sipfront.runs.pacing import (
+    POLLS_PER_SECOND,
+    Expected,
+    Moment,
+    is_overdue,
+    next_poll,
+    shared_interval,
+)
+
+INTERVAL = 3.0
+LAUNCHED = 1000.0
+SECONDS = st.floats(min_value=0, max_value=5000)
+SHARES = st.floats(min_value=0, max_value=1)
+INTERVALS = st.floats(min_value=0.05, max_value=60)
+EXPECTED = st.none() | st.tuples(SECONDS, SECONDS).map(lambda ends: Expected(min(ends), max(ends)))
+
+
+def _polls(expected: Expected | None, *, timeout: float | None = None, until: float = 300) -> list[float]:
+    """When a run that never ends is asked for, in seconds from its launch."""
+    return list(_asked(expected, LAUNCHED + timeout if timeout is not None else None, until))
+
+
+def _asked(expected: Expected | None, deadline: float | None, until: float) -> Iterator[float]:
+    now, polls = LAUNCHED, 0
+    while not is_overdue(now, deadline):
+        moment = Moment(now=now, launched_at=LAUNCHED, deadline=deadline, polls=polls)
+        now = next_poll(moment, INTERVAL, expected)
+        if now > LAUNCHED + until:
+            return
+        polls += 1
+        yield now - LAUNCHED
+
+
+# ---- without history --------------------------------------------------------------------------------------------
+
+
+def test_without_history_a_run_is_asked_for_once_an_interval() -> None:
+    """And first one interval after its launch: nothing is known earlier."""
+    assert _polls(None, until=15) == [3, 6, 9, 12, 15]
+
+
+def test_the_last_question_comes_right_at_the_deadline() -> None:
+    """A run that ends just in time has its verdict."""
+    assert _polls(None, timeout=10) == [3, 6, 9, 10]
+
+
+# ---- with history -----------------------------------------------------------------------------------------------
+
+
+def test_the_first_question_comes_when_the_run_could_be_over() -> None:
+    """A little before the shortest time that it ever took, and not once before."""
+    assert _polls(Expected(100, 110))[0] == pytest.approx(98)
+
+
+def test_a_run_that_is_soon_over_is_not_asked_for_within_the_first_interval() -> None:
+    """The interval is what its owner wants at most."""
+    assert _polls(Expected(0.1, 0.2))[0] == INTERVAL
+
+
+def test_around_the_expected_end_questions_come_twice_as_often() -> None:
+    """There the verdict is waited for."""
+    asked = _polls(Expected(100, 110), until=112)
+    assert asked == pytest.approx([98 + 1.5 * n for n in range(10)])
+
+
+def test_an_overdue_run_is_asked_for_ever_more_rarely() -> None:
+    """Whatever holds it up may last; the rarest is four intervals."""
+    asked = [at for at in _polls(Expected(100, 110)) if at > 115.2]
+    waits = [after - before for before, after in itertools.pairwise(asked)]
+    assert waits == sorted(waits)
+    assert waits[-1] == pytest.approx(4 * INTERVAL)
+
+
+def test_a_run_that_was_taken_up_late_is_asked_for_at_once() -> None:
+    """An interrupted session launched it, and it may be over for long."""
+    moment = Moment(now=LAUNCHED + 500, launched_at=LAUNCHED)
+    assert next_poll(moment, INTERVAL) == LAUNCHED + 500
+    assert next_poll(moment, INTERVAL, Expected(100, 110)) == LAUNCHED + 500
+
+
+def test_a_run_asked_for_too_early_waits_until_it_could_be_over() -> None:
+    """By a hint, say: then history speaks again."""
+    moment = Moment(now=LAUNCHED + 10, launched_at=LAUNCHED, polls=1)
+    assert next_poll(moment, INTERVAL, Expected(100, 110)) == pytest.approx(LAUNCHED + 98)
+
+
+# ---- the platform's hints ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expected", [None, Expected(100, 110)])
+@pytest.mark.parametrize("polls", [0, 5])
+@pytest.mark.parametrize("hint", [0.5, 50.0])
+def test_the_platform_s_hint_wins(hint: float, polls: int, expected: Expected | None) -> None:
+    """It knows best, shorter or longer than what we would do."""
+    moment = Moment(now=LAUNCHED + 9, launched_at=LAUNCHED, polls=polls, hint=hint)
+    assert next_poll(moment, INTERVAL, expected, random=1) == LAUNCHED + 9 + hint
+
+
+def test_the_deadline_caps_the_hint() -> None:
+    """The run is to be over by then, whatever the platform says."""
+    moment = Moment(now=LAUNCHED, launched_at=LAUNCHED, deadline=LAUNCHED + 10, hint=3600)
+    assert next_poll(moment, INTERVAL) == LAUNCHED + 10
+
+
+@pytest.mark.parametrize(("interval", "wait"), [(3.0, 0.1), (0.05, 0.05)])
+def test_a_hint_of_nothing_is_no_invitation_to_hammer(interval: float, wait: float) -> None:
+    """`Retry-After: 0` is an answer of real servers; what the owner wants may still be shorter."""
+    moment = Moment(now=LAUNCHED, launched_at=LAUNCHED, polls=1, hint=0)
+    assert next_poll(moment, interval) == LAUNCHED + wait
+
+
+# ---- all together -----------------------------------------------------------------------------------------------
+
+
+def test_many_runs_share_what_one_session_asks() -> None:
+    """A poll costs processor time here and there."""
+    assert shared_interval(3, 10) == 3
+    assert shared_interval(3, 7000) == pytest.approx(7000 / POLLS_PER_SECOND)
+
+
+@given(INTERVALS, st.integers(min_value=0, max_value=100_000))
+def test_no_number_of_runs_is_asked_for_too_often(interval: float, in_flight: int) -> None:
+    """However short the interval, unless it alone says less."""
+    shared = shared_interval(interval, in_flight)
+    assert shared >= interval
+    assert in_flight / shared <= POLLS_PER_SECOND + 1e-6
+
+
+@given(INTERVALS, EXPECTED, SHARES)
+def test_the_first_question_never_comes_before_one_interval(
+    interval: float, expected: Expected | None, random: float
+) -> None:
+    """Whatever history says, and whatever chance."""
+    moment = Moment(now=LAUNCHED, launched_at=LAUNCHED)
+    assert next_poll(moment, interval, expected, random=random) >= LAUNCHED + interval - 1e-9
+
+
+@given(SECONDS, st.integers(0, 1000), INTERVALS, EXPECTED, st.none() | SECONDS, st.none() | SECONDS, SHARES)
+def test_chance_only_shortens_a_wait(
+    age: float,
+    polls: int,
+    interval: float,
+    expected: Expected | None,
+    hint: float | None,
+    timeout: float | None,
+    random: float,
+) -> None:
+    """By a tenth at most, so that runs that were launched together do not ask together."""
+    deadline = None if timeout is None else LAUNCHED + timeout
+    now = LAUNCHED + age
+    moment = Moment(now=now, launched_at=LAUNCHED, deadline=deadline, polls=polls, hint=hint)
+    plain, drawn = (next_poll(moment, interval, expected, random=share) - now for share in (0.0, random))
+    assert plain * 0.9 - 1e-6 <= drawn <= plain
+    assert drawn >= 0
+
+
+@given(SECONDS, st.integers(1, 1000), INTERVALS, EXPECTED, SHARES)
+def test_a_run_that_could_be_over_is_never_left_alone_for_long(
+    overdue: float, polls: int, interval: float, expected: Expected | None, random: float
+) -> None:
+    """Four intervals at most, and never in a row without a pause."""
+    age = overdue + (expected.least if expected else 0)
+    moment = Moment(now=LAUNCHED + age, launched_at=LAUNCHED, polls=polls)
+    wait = next_poll(moment, interval, expected, random=random) - moment.now
+    assert interval * 0.45 - 1e-6 <= wait <= interval * 4 + 1e-6
+
+
+@given(SECONDS, SECONDS, st.integers(0, 10), EXPECTED, st.none() | SECONDS)
+def test_no_question_is_planned_beyond_the_deadline(
+    age: float, timeout: float, polls: int, expected: Expected | None, hint: float | None
+) -> None:
+    """And none in the past."""
+    now, deadline = LAUNCHED + age, LAUNCHED + timeout
+    moment = Moment(now=now, launched_at=LAUNCHED, deadline=deadline, polls=polls, hint=hint)
+    assert now <= next_poll(moment, INTERVAL, expected) <= max(deadline, now)
+
+
+@given(st.floats(min_value=10, max_value=1000), st.floats(min_value=0, max_value=0.3))
+def test_with_history_a_run_is_asked_for_less_often_and_its_end_seen_sooner(least: float, spread: float) -> None:
+    """That is what history is for: at most half an interval from its end to the question after it."""
+    expected = Expected(least, least + spread * INTERVAL)
+    end = expected.typical
+    known, unknown = _polls(expected, until=least + 10), _polls(None, until=least + 10)
+    assert next(at for at in known if at >= end) - end <= max(INTERVAL / 2, INTERVAL - end) + 1e-6
+    asked = [sum(1 for at in polls if at < end) for polls in (known, unknown)]
+    assert asked[0] <= max(asked[1], 1 + int(least * 0.02 / (INTERVAL / 2)) + 1)
+
+
+def test_whoever_has_no_deadline_is_never_overdue() -> None:
+    """0 is no limit."""
+    assert [is_overdue(1e9, None), is_overdue(9.9, 10), is_overdue(10, 10)] == [False, False, True]
