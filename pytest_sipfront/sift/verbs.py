@@ -77,7 +77,7 @@ class Verbs:
         return self._contact.wait(
             lambda progress: next((status for status in progress.reached if status in statuses), None),
             within,
-            f"{wanted} was waited for",
+            f"waiting for {wanted}",
             lambda: self._contact.failed(
                 f"not {wanted} within {within:g} s, but {self._contact.connection.status or 'without any status'}"
             ),

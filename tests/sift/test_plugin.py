@@ -257,7 +257,7 @@ def test_a_marked_test_gets_a_connected_call(stand: Stand, pytester: pytest.Pyte
 
 
 @pytest.mark.parametrize(
-    ("callee", "why"), [("answer: busy", "the call was failed"), ("rings: 30", "not connected within 0.2 s")]
+    ("callee", "why"), [("answer: busy", "the call failed"), ("rings: 30", "not connected within 0.2 s")]
 )
 def test_a_marked_test_whose_call_is_not_connected_fails_before_its_body(
     stand: Stand, pytester: pytest.Pytester, callee: str, why: str
