@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.options import Settings, find_keys
+from pytest_sipfront.keys import find_keys
+from pytest_sipfront.options import Settings
 from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, VERDICT
 
 if TYPE_CHECKING:
