@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.options import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES, Settings, find_keys
+from pytest_sipfront.keys import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES, find_keys
+from pytest_sipfront.options import Settings
 from pytest_sipfront.secret import Secret
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sipfront.options import REPORT_MODES, one_of
+from pytest_sipfront.readers import REPORT_MODES, one_of
 from pytest_sipfront.sipfront.models import Override, RunRequest
 from pytest_sipfront.verdict import Expectation, Verdict
 

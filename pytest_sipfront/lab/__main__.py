@@ -75,6 +75,8 @@ def _announce(lab: Lab, engine: Engine, url: str, *, as_json: bool) -> None:
     keys = f"SIPFRONT_PUBLIC_KEY={public} SIPFRONT_SECRET_KEY={secret}"
     print(f"Lab at {url}: {in_words(engine, lab.file)}", flush=True)  # noqa: T201
     print(f"export SIPFRONT_BASE_URL={url} {keys}", flush=True)  # noqa: T201
+    if lab.file.sift is not None:
+        print(f"export SIFT_BASE_URL={url}/v0 SIFT_ACCOUNT_ID={public} SIFT_AUTH_TOKEN={secret}", flush=True)  # noqa: T201
 
 
 def _examine(*, as_json: bool) -> int:

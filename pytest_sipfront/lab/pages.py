@@ -20,7 +20,8 @@ RECENT = 20
 SCRIPTED = "Scripted verdict: the lab file names it, and no call was placed."
 ABOUT = (
     "This is a stand-in for the Sipfront platform on this machine. It is modelled on the platform's published "
-    "documentation, not on captured traffic, and is not made by Sipfront."
+    "documentation, not on captured traffic, and is not made by Sipfront. Its stand-in for Sift is modelled on "
+    "Gridspace's reference and is not made by Gridspace."
 )
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -73,7 +74,7 @@ def front_page(lab: Lab) -> list[str]:
     return [
         f"<p class=note>{escape(ABOUT)}</p>",
         f"<p>Here {escape(in_words(lab.engine, lab.file))}.</p>",
-        "<p>The API is at <a href='/api/v2/'>/api/v2/</a>.</p>",
+        "<p>The API is at <a href='/api/v2/'>/api/v2/</a>, Sift's at <a href='/v0/'>/v0/</a>.</p>",
         "<h2>Tests</h2>",
         _table(("id", "name", "project", "scenario"), tests),
         "<h2>Latest runs</h2>",
@@ -114,7 +115,7 @@ def run_page(lab: Lab, run: Run) -> list[str]:
     parts += _section("Measures", _table(("measure", "value", "unit"), measures))
     parts += _section("SIP messages", f"<pre>{escape(ladder)}</pre>" if ladder else "")
     recordings = "".join(_recording(run, name, audio) for name, audio in finding.recordings.items())
-    return parts + _section("Recordings", recordings)
+    return parts + _section("Recordings: what each end heard", recordings)
 
 
 def project_page(lab: Lab, run: ProjectRun) -> list[str]:

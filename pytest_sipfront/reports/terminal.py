@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.options import Settings, find_keys
+from pytest_sipfront.keys import find_keys
+from pytest_sipfront.options import Settings
 from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, VERDICT
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def summary(stats: dict[str, list[object]], settings: Settings, books: Books) ->
     yield _totals(every_run)
     if settings.lab:
         yield "on the lab, which is modelled on the platform's documentation and is not the platform"
-    scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in every_run)
-    if scripted:
-        yield f"{scripted} of {len(every_run)} verdicts are scripted by the lab file: no call was placed for them"
+    yield from _scripted(every_run)
     yield from _spent(books.launches, settings)
     for outcome, word in _OUTCOMES.items():
         for report in _reports([stats.get(outcome, [])]):
@@ -104,6 +103,12 @@ def _loose_ends(books: Books) -> Iterator[str]:
 def _place(one: Recorded) -> str:
     where = one.launched.report_url if one.launched else "may have been started"
     return f"  {one.test} - {one.target} - {one.at:%Y-%m-%d %H:%M:%S} UTC - {where}"
+
+
+def _scripted(runs: Sequence[dict[str, object]]) -> Iterator[str]:
+    scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in runs)
+    if scripted:
+        yield f"{scripted} of {len(runs)} verdicts are scripted by the lab file: no call was placed for them"
 
 
 def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:

@@ -112,6 +112,11 @@ class Dispatcher:
             raise RuntimeError("a run is over with a result or an error")
         return entry.result
 
+    @property
+    def is_live(self) -> bool:
+        """Whether any run is not over; may be asked from any thread, and often."""
+        return self._roster.is_live
+
     def snapshot(self) -> Snapshot:
         """Return where the runs stand; may be asked from any thread."""
         return self._roster.snapshot(self._clock.now())
@@ -213,7 +218,7 @@ class Dispatcher:
             await self._scribe.verdict(launch, run, result, bracket)
             self._roster.finish(entry, result=result)
         finally:
-            self._budget.settle(launch, self._clock.now() - (run.launched_at or self._clock.now()))
+            self._budget.settle(launch, run.age(self._clock.now()))
 
     def _recover(self, entry: Entry, known: Recorded) -> None:
         """Take up where an interrupted session was: at nothing certain, at a verdict, or at a run in flight."""

@@ -14,7 +14,7 @@ import anyio
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
 from pytest_sipfront.runs.breaker import Breaker
 from pytest_sipfront.runs.history import Bracket, History
-from pytest_sipfront.runs.pacing import Expected, Moment, is_overdue, next_poll, shared_interval
+from pytest_sipfront.runs.pacing import Expected, Moment, crowd_of, is_overdue, next_poll
 from pytest_sipfront.runs.run import Run, RunResult
 from pytest_sipfront.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
@@ -119,9 +119,9 @@ class Engine:
 
     def bracket(self, run: Run) -> Bracket:
         """Return the seconds from launch between which a run that was just seen to be over did end."""
-        began, now = run.launched_at or 0.0, self._clock.now()
+        now = self._clock.now()
         seen = run.running_at if run.running_at is not None else now - self._interval
-        return max(seen - began, 0.0), now - began
+        return max(run.age(seen), 0.0), run.age(now)
 
     async def _follow(self, run: Run) -> RunResult:
         if run.launched is None or run.launched_at is None:
@@ -133,7 +133,7 @@ class Engine:
             judgement = Judgement(Phase.FINAL, reason=objection)
         if judgement.verdict is None:
             raise NoVerdict(f"no verdict: {judgement.reason}", evidence={"run": dict(status.raw)})
-        elapsed = self._clock.now() - run.launched_at
+        elapsed = run.age(self._clock.now())
         return RunResult.of(run, run.launched, judgement.verdict, elapsed=elapsed, tests=tests)
 
     async def _final(self, run: Run, launched: Launched, deadline: float | None) -> tuple[RunStatus, Judgement]:
@@ -155,13 +155,13 @@ class Engine:
         now = self._clock.now()
         moment = Moment(
             now=now,
-            launched_at=run.launched_at or now,
+            launched_at=now - run.age(now),
             deadline=deadline,
             polls=run.polls,
             hint=run.status.retry_after if run.status else None,
         )
-        interval = shared_interval(self._interval, self._followed)
-        return next_poll(moment, interval, expected, random=self._clock.random()) - now
+        crowd = crowd_of(self._followed)
+        return next_poll(moment, self._interval, expected, crowd=crowd, random=self._clock.random()) - now
 
     async def _ask(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
         run.polls += 1
@@ -174,7 +174,7 @@ class Engine:
         return run.status
 
     def _timeout(self, run: Run, error: SipfrontError | None = None) -> RunTimeout:
-        elapsed = self._clock.now() - (run.launched_at or 0.0)
+        elapsed = run.age(self._clock.now())
         last = run.status.state or "none" if run.status else "none"
         seen = {"last state": last, "elapsed": f"{elapsed:.1f} s", "polls": run.polls}
         return RunTimeout(

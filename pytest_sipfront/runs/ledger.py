@@ -82,14 +82,13 @@ class Ledger:
         """Let others see that this process writes no more."""
         with self._turn:
             if self._opened:
-                self._presence.release()
+                self._presence.release(force=True)
                 with contextlib.suppress(OSError):
                     Path(self._presence.lock_file).unlink()
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._presence.is_locked:
-            self._presence.acquire(timeout=0)
+        self._presence.acquire(timeout=0)
         with self._file_lock, contextlib.suppress(FileNotFoundError):
             if self._is_outgrown():
                 self.path.replace(_beside(self.path, ".old"))

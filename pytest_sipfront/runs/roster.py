@@ -111,7 +111,8 @@ class Roster:
         return None if opens is None else max(opens - now, 0.01)
 
     def take_up(self, entry: Entry) -> None:
-        """Count a run that an earlier session launched as in flight."""
+        """Count a run that an earlier session launched as in flight, with a place of its own if one is free."""
+        entry.lease = self._places.take(entry.run.exclusive)
         self._in_flight.append(entry)
 
     def accepted(self) -> None:
@@ -179,6 +180,4 @@ class Roster:
 
     def _left(self, entry: Entry, now: float) -> float | None:
         expected = self.expected(entry)
-        if expected is None:
-            return None
-        return max(expected - (now - (entry.run.launched_at or now)), 0.0)
+        return None if expected is None else max(expected - entry.run.age(now), 0.0)

@@ -53,6 +53,10 @@ class Run:
         """The session's id as the launch named it; "" if it is not known."""
         return self.launched.session_id if self.launched else ""
 
+    def age(self, now: float) -> float:
+        """Return the seconds from its launch to `now`; 0 before."""
+        return 0.0 if self.launched_at is None else now - self.launched_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:

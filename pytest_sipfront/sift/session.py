@@ -14,6 +14,8 @@ from pytest_sipfront.sift.settings import Access, SiftSettings
 if TYPE_CHECKING:
     from pytest_sipfront.sift.line import Line
 
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused, where nothing says how it is reached
+
 
 class SiftSession:
     """Keeps the line to Sift."""
@@ -91,6 +93,11 @@ def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
         trust_env=not access.on_lab,
     )
     host, port = settings.listen
+    if not settings.callback_url and host in EVERYWHERE:
+        raise ConfigurationError(
+            f"the receiver of Sift's callbacks listens on {host}, which is no address that Sift could post to",
+            hint="Say under which it is reached: --sift-callback-url (SIFT_CALLBACK_URL, ini sift_callback_url).",
+        )
     try:
         listening = bind(host, port)
     except (OSError, OverflowError) as error:

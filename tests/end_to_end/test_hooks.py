@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from tests.end_to_end.suite import Suite
+
+PAGE = Path(__file__).parents[2] / "docs" / "many-runs.md"
 
 LAB = "tests:\n  Basic call: {takes: 0.02}\n  Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
 CALL = "@marked(test='Basic call', step_1_0_dial_destination='100')\ndef test_call(): pass\n"
@@ -73,3 +78,18 @@ def test_a_hook_of_a_directory_sees_the_tests_of_its_directory(suite: Suite) -> 
         "import pytest\nmarked = pytest.mark.sipfront\n" + CALL
     )
     suite.run().assert_outcomes(passed=1, errors=1)
+
+
+def test_the_example_of_the_page_works_as_it_stands(suite: Suite) -> None:
+    """Copied into a conftest: one call is changed, one is vetoed, one verdict is shown."""
+    example = re.search(r"```python conftest\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+    suite.platform(LAB)
+    suite.pytester.makeconftest(example[1])
+    suite.write(CALL + CALL.replace("'100'", "'0043100'").replace("test_call", "test_abroad"))
+    result = suite.run("-s")
+    result.assert_outcomes(passed=1, errors=1)
+    assert suite.lab.runs[0]["overrides"]["step.0.0.regexpire"] == "600"
+    result.stdout.fnmatch_lines(
+        ["*test_it.py::test_call passed http*", "*LaunchVetoed: no calls abroad from this machine"]
+    )

@@ -31,7 +31,7 @@ REQUESTS = 45
 def start(suite: Suite, *options: str) -> subprocess.Popen[bytes]:
     """Begin a session in a group of its own."""
     command = [
-        *(sys.executable, "-m", "pytest", "-p", "no:randomly", f"--sipfront-base-url={suite.lab.url}"),
+        *(sys.executable, "-m", "pytest", "-pno:randomly", f"--sipfront-base-url={suite.lab.url}"),
         *("--sipfront-poll-interval=0.05", f"--junitxml={suite.junit}", *options),
     ]
     return subprocess.Popen(command, cwd=suite.pytester.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -92,7 +92,7 @@ def test_a_random_order_is_as_good_as_any(suite: Suite) -> None:
         "@pytest.mark.parametrize('n', range(12))\n@marked(test='Basic call', step_1_0_dial_destination='{n}')\n"
         "def test_call(n): pass\n"
     )
-    suite.run_in_subprocess(AHEAD, "-p", "randomly").assert_outcomes(passed=12)
+    suite.run_in_subprocess(AHEAD, "-prandomly").assert_outcomes(passed=12)
     assert suite.lab.launches == 12
 
 

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from tests.end_to_end.suite import Suite
+from tests.support import assert_no_frame_of_ours
 
 PLATFORM = (
     "tests:\n"
@@ -46,12 +47,7 @@ def shows_none_of_our_frames(suite: Suite, *options: str) -> None:
     """Run the suite and look for our files in its output; the suite's own file must be there."""
     result = suite.run("--sipfront-retry-for=0", "--tb=long", *options)
     assert sum(result.parseoutcomes().get(name, 0) for name in ("failed", "errors")) == 1
-    output = result.stdout.str()
-    assert "test_it.py:" in output
-    assert "pytest_sipfront/" not in output
-    assert "site-packages" not in output
-    assert "All traceback entries are hidden" not in output
-    assert "During handling of the above exception" not in output
+    assert_no_frame_of_ours(result.stdout.str())
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

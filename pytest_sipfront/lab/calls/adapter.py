@@ -29,11 +29,10 @@ from typing import Any
 
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.ladder import Ladders
-from pytest_sipfront.lab.calls.leg import Leg
+from pytest_sipfront.lab.calls.leg import TAG_HEADER, Leg
 from pytest_sipfront.lab.calls.trace import Trace
 
 LOOPBACK = "127.0.0.1"
-TAG_HEADER = "X-Lab-Call"
 CODECS = ("pcmu", "pcma")
 UNOFFERED_CODECS = ("opus/48000/2",)
 """What a phone speaks that refuses every call with 488: the lab's callers offer G.711 only."""
@@ -73,7 +72,7 @@ class Agent:
         Cancelling ends the call that may be on its way already.
 
         Raises:
-            StackError: No INVITE could be sent.
+            StackError: No INVITE could be sent; a NoStackError where that is the stack's own fault.
         """
         placing = asyncio.ensure_future(self._stack.place(self._ua, uri, tag))
         try:
@@ -117,7 +116,7 @@ class Stack:
         self._early: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
         self._runtime: Any = None
         self._pump: asyncio.Task[None] | None = None
-        self._cancelled: deque[str] = deque(maxlen=_KEPT_CALLS)
+        self._ended: deque[tuple[str, bool]] = deque(maxlen=_KEPT_CALLS)
         self._trace = Trace(self.ladders)
         self._files = tempfile.TemporaryDirectory(prefix="sipfront-lab-")
         self._handles_sigterm = False
@@ -204,10 +203,12 @@ class Stack:
         started_at = time.monotonic()
         try:
             call = await ua.dial(uri, {TAG_HEADER: tag} if tag else None)
+        except (self.errors.RuntimeDead, self.errors.CommandTimeout, self.errors.CommandQueueFull) as error:
+            raise NoStackError(f"the SIP stack does not work: {error}") from None
         except (ValueError, self.errors.BaresipError) as error:
             raise StackError(f"no INVITE could be sent to {uri}: {error}") from None
         leg = self.adopt(call)
-        leg.placed, leg.started_at = True, started_at
+        leg.started_at = started_at
         return leg
 
     def adopt(self, call: Any, **faults: Any) -> Leg:
@@ -236,13 +237,13 @@ class Stack:
             self._files.cleanup()
 
     async def _part(self) -> None:
-        """Let cancelled calls end in good order: the other side repeats its 487 until it has been told."""
+        """Let what was ended here end in good order: a BYE may have to be repeated, and so is a 487 without its ACK."""
         deadline = time.monotonic() + _PARTING_SECONDS
-        while self._still_cancelling() and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
+        while self._still_ending() and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _still_cancelling(self) -> bool:
-        return not all(map(self.ladders.is_acknowledged, self._cancelled))
+    def _still_ending(self) -> bool:
+        return not all(self.ladders.is_over(call_id, answered=answered) for call_id, answered in self._ended)
 
     def _on_event(self, event: Any) -> None:
         if not event.call:
@@ -260,8 +261,8 @@ class Stack:
         if name == "CALL_CLOSED":
             leg.pump(now)
             self._legs.pop(leg.handle, None)
-            if leg.was_cancelled:
-                self._cancelled.append(leg.call_id)
+            if leg.ended_here:
+                self._ended.append((leg.call_id, leg.answered_at is not None))
         leg.on_event(name, text, now)
 
     async def _keep_pumping(self) -> None:

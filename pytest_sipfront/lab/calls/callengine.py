@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.calls.catalogue import PromptError, check_files
+from pytest_sipfront.lab.calls.imports import import_all, unavailable
 from pytest_sipfront.lab.calls.limits import check_limits
 from pytest_sipfront.lab.calls.plan import CallPlan
 from pytest_sipfront.lab.calls.sections import FILE_KEYS, TEST_KEYS
 from pytest_sipfront.lab.calls.steps import Play, Wait, overridden
+from pytest_sipfront.lab.calls.voice import say
 from pytest_sipfront.lab.schema import LabFileError, nearest
 from pytest_sipfront.lab.scripted import ScriptedExecutor
 
@@ -20,20 +20,6 @@ if TYPE_CHECKING:
     from pytest_sipfront.lab.config import LabFile, TestSpec
     from pytest_sipfront.lab.executor import Executor
     from pytest_sipfront.lab.schema import Field
-
-EXTRA = 'pip install "pytest-sipfront[lab]"'
-_NEEDED = {
-    "baresip": "baresip-python, which has wheels for Linux with glibc and for macOS only",
-    "numpy": "numpy",
-}
-
-_LATE_IMPORTS = ("baresip.call", "numpy.fft", "numpy.random")  # parts that their packages load only when they are used
-
-
-def unavailable() -> str:
-    """Return why no call can be placed on this machine, in one sentence, or "" where it can."""
-    missing = [what for module, what in _NEEDED.items() if find_spec(module) is None]
-    return f"it needs {' and '.join(missing)} ({EXTRA})" if missing else ""
 
 
 class CallsEngine:
@@ -80,14 +66,16 @@ class CallsEngine:
         from pytest_sipfront.lab.calls.executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
 
         if any(test.steps is not None for test in file.tests.values()):
-            # imported while the lab starts, so that the first call does not wait half a second for it
-            threading.Thread(target=_import_what_calls_need).start()
+            # done while the lab starts, so that the first call does not wait half a second for it
+            threading.Thread(target=_warm_up, args=(plan,)).start()
         return CallsExecutor(plan, scripted)
 
 
-def _import_what_calls_need() -> None:
-    for module in _LATE_IMPORTS:
-        import_module(module)
+def _warm_up(plan: CallPlan) -> None:
+    import_all()
+    for prompt in plan.prompts.values():
+        if prompt.say is not None:
+            say(prompt.say)
 
 
 def _plan(file: LabFile) -> CallPlan:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.callengine import unavailable
 from pytest_sipfront.lab.calls.conditions import BOTH, Conditions
+from pytest_sipfront.lab.calls.imports import unavailable
 from pytest_sipfront.lab.calls.plan import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.calls.steps import Call, ExpectDtmf, Play, SendDtmf, Steps, Wait
 from pytest_sipfront.lab.config import TestSpec

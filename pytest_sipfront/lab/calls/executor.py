@@ -93,17 +93,21 @@ class _Run:
             if isinstance(action, Register):
                 agent = await self._exchange.register(action, phone)
                 if agent is not None:
-                    at_end.push_async_callback(agent.unregister)
+                    at_end.push_async_callback(self._exchange.unregister, agent)
 
     async def _place(self, actions: tuple[Action, ...]) -> None:
         call = actions[0]
         assert isinstance(call, Call)  # noqa: S101 - what `check` has made sure of
         agent = await self._exchange.caller(call.caller)
         at_a_time = asyncio.Semaphore(call.concurrent_calls or self._exchange.plan.limits.concurrent_calls)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._one(at_a_time, agent, call, actions[1:])) for _ in range(call.max_total_calls)
-            ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._one(at_a_time, agent, call, actions[1:]))
+                    for _ in range(call.max_total_calls)
+                ]
+        except ExceptionGroup as failures:  # one cause is enough: the stack's, for all calls the same
+            raise failures.exceptions[0] from None
         self._results += [task.result() for task in tasks]
 
     async def _one(

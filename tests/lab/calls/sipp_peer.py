@@ -24,10 +24,18 @@ needs_sipp = pytest.mark.skipif(SIPP is None, reason="SIPp is not installed (Deb
 
 @dataclass(frozen=True, slots=True)
 class Sipp:
-    """A running SIPp and the port it listens on."""
+    """A running SIPp, the port it listens on and the directory where it runs."""
 
     process: subprocess.Popen[bytes]
     port: int
+    directory: Path
+
+    def await_call(self) -> None:
+        """Return when its scenario says that the call is up."""
+        deadline = time.monotonic() + BOUND_SECONDS
+        while not (self.directory / "up").exists():
+            assert time.monotonic() < deadline, "no call came"
+            time.sleep(0.01)  # between looks at what a foreign process has done
 
     def exit_code(self) -> int:
         """Wait for SIPp's own verdict: 0 when its scenario went through as written."""
@@ -52,7 +60,7 @@ def sipp(scenario: str, *arguments: str) -> Iterator[Sipp]:
         )
         try:
             _await_listening(process, port, socket.SOCK_STREAM if "t1" in arguments else socket.SOCK_DGRAM)
-            yield Sipp(process, port)
+            yield Sipp(process, port, Path(directory))
         finally:
             process.kill()
             process.wait()

@@ -10,6 +10,7 @@ import sys
 import wave
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -68,6 +69,12 @@ def test_an_override_of_the_number_of_calls_places_that_many() -> None:
     finding = find(LAB, overrides={"step.1.0.max_total_calls": "10"})
     assert (finding.state, finding.description) == ("passed", "")
     assert finding.measures["calls_answered"].value == 10
+
+
+def test_a_call_to_a_phone_of_the_lab_is_set_up_once() -> None:
+    """No renegotiation, over which the stack would lose packets: one INVITE, and a BYE that is answered."""
+    messages = [line.split(" sip:")[0] for _, _, line in find(LAB).ladder]
+    assert [line for line in messages if not line.startswith("SIP/2.0")] == ["INVITE", "ACK", "BYE"]
 
 
 def test_an_override_of_the_destination_calls_there() -> None:
@@ -153,6 +160,23 @@ def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
     finding = with_lab(LAB, twice)
     assert finding.state == "errored"
     assert finding.description.startswith("the SIP stack does not start: another Runtime is active")
+
+
+def test_a_stack_that_dies_leaves_no_verdict() -> None:
+    """What breaks in the lab is nobody's failed call, however many calls the run places."""
+
+    async def die(executor: CallsExecutor, file: LabFile) -> Finding:
+        stack = await executor.exchange.open()
+
+        async def dial(*_: object) -> None:
+            raise stack.errors.RuntimeDead("its thread is gone")
+
+        agent = await executor.exchange.caller("caller")
+        agent._ua = SimpleNamespace(dial=dial)  # noqa: SLF001 - the one place where the stack can be made to fail
+        return await executor.execute(file.tests["call"], {"step.1.0.max_total_calls": "3"})
+
+    finding = with_lab(LAB, die)
+    assert finding == Finding(state="errored", description="the SIP stack does not work: its thread is gone")
 
 
 @needs_sipp

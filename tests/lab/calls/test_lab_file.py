@@ -88,7 +88,7 @@ def test_a_target_is_read_from_its_uri(text: str, expected: Target) -> None:
 
 def test_without_the_wheel_the_file_is_read_and_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no call can be placed the lab says what is missing in one sentence and scripts its verdicts."""
-    monkeypatch.setattr("pytest_sipfront.lab.calls.callengine.find_spec", lambda _: None)
+    monkeypatch.setattr("pytest_sipfront.lab.calls.imports.find_spec", lambda _: None)
     engine = engine_module()
     assert "baresip-python" in engine.unavailable
     assert "\n" not in engine.unavailable
