@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.options import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES, Settings, find_keys
+from pytest_sipfront.keys import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES, find_keys
+from pytest_sipfront.options import Settings
 from pytest_sipfront.secret import Secret
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class OwnLab:
         self._settings = settings
         self._process: LabProcess | None = None
 
-    def check(self) -> None:
-        """Read the lab's file, so that a mistake in it shows before anything is started.
+    def check(self) -> str:
+        """Read the lab's file, so that a mistake in it shows before anything is started; return how it judges runs.
 
         Raises:
             ConfigurationError: It is no lab file; the text has file, line and what is allowed.
@@ -60,11 +61,10 @@ class OwnLab:
         from pytest_sipfront.lab.checking import check_lab_file  # noqa: PLC0415 - only sessions on the lab pay
         from pytest_sipfront.lab.process import LabError  # noqa: PLC0415
 
-        if self._settings.lab_file is not None:
-            try:
-                check_lab_file(self._settings.lab_file)
-            except LabError as error:
-                raise ConfigurationError(str(error)) from None
+        try:
+            return check_lab_file(self._settings.lab_file)
+        except LabError as error:
+            raise ConfigurationError(str(error)) from None
 
     def describe(self) -> dict[str, str]:
         """Start the lab if it is not running, and return what a worker needs to reach it: its keys open nothing else.

@@ -7,24 +7,39 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.imperative import Sipfront
-from pytest_sipfront.runs.run import RunResult
 from pytest_sipfront.state import STATE
 
 if TYPE_CHECKING:
+    from pytest_sipfront.imperative import Sipfront
+    from pytest_sipfront.lab.diagnosis import Diagnosis
     from pytest_sipfront.lab.process import LabHandle
+    from pytest_sipfront.runs.run import RunResult
 
 
 @pytest.fixture(scope="session")
 def sipfront(request: pytest.FixtureRequest) -> Sipfront:
-    """Launch Sipfront runs from a test's body: `sipfront.run(test="Basic call")`, `launch`, `tests`, `projects`."""
+    """Launch Sipfront runs from a test's body, in the words of the mark.
+
+    `sipfront.run(test="Basic call", step_1_0_dial_destination="43123")` waits for the verdict and returns a
+    `RunResult`; `sipfront.launch(...)` returns at once, and its `wait()` gives the result. `tests()`, `projects()`,
+    `stats(run)` and `request(...)` ask the platform.
+    """
+    from pytest_sipfront.imperative import Sipfront  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.late import watch  # noqa: PLC0415
+
+    watch(request.config)  # who asks for a fixture by its name in a test's body was not to be seen before
     state = request.config.stash[STATE]
     return Sipfront(state.session, state.recorder, state.origin)
 
 
 @pytest.fixture
 def sipfront_run(request: pytest.FixtureRequest) -> RunResult:
-    """The finished run of a test marked with `@pytest.mark.sipfront`, started after all its other fixtures."""
+    """The finished run of a test marked with `@pytest.mark.sipfront(...)`.
+
+    A `RunResult`: `verdict`, `result_description`, `duration` (seconds), `report_url`, `status`, `raw` and more. The
+    run starts after all other fixtures of the test, wherever this one stands among its arguments; fixtures that ask
+    for it come after it.
+    """
     __tracebackhide__ = True
     return request.config.stash[STATE].marked.run(request.node)
 
@@ -40,3 +55,11 @@ def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
         return
     with start_lab() as lab:
         yield lab
+
+
+@pytest.fixture(scope="session")
+def sipfront_doctor() -> Diagnosis:
+    """Whether the lab can place calls on this machine: `assert sipfront_doctor.sound, sipfront_doctor`."""
+    from pytest_sipfront.lab.process import examine  # noqa: PLC0415 - only who asks pays for it
+
+    return examine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -84,9 +85,11 @@ class Keeping:
 
     def end(self, *, interrupted: bool) -> None:
         """Close the books. A session that ended by itself has nothing that could be taken up."""
-        if not self._workers.is_worker:
+        wrote = self.ledger.is_open or self._workers.have_marked
+        if wrote and not self._workers.is_worker:
             if not interrupted:
-                self.ledger.append(events.END)
+                with contextlib.suppress(ConfigurationError):  # each launch has told of it already
+                    self.ledger.append(events.END)
             self._learn()
         self.ledger.close()
 

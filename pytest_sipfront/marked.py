@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_sipfront.ahead import LookAhead
-from pytest_sipfront.closure import RUN_FIXTURE, run_last
+from pytest_sipfront.closure import RUN_FIXTURE
 from pytest_sipfront.errors import ConfigurationError, SipfrontError, SipfrontWarning
 from pytest_sipfront.marker import MarkerError, Order
 from pytest_sipfront.marks import is_marked, read_order
@@ -79,7 +79,8 @@ class MarkedTests:
             run = self._submitted.pop(item, None) or self._session.submit(order, origin)
             self._look_ahead(item)
             result = self._session.wait(run, origin, recorder(item.user_properties))
-        except (SipfrontError, SipfrontWarning) as error:  # a session may make errors of warnings
+        # A session may make errors of warnings; a limit of pytest-timeout interrupts the wait somewhere deep within.
+        except (SipfrontError, SipfrontWarning, pytest.fail.Exception) as error:
             raise_in(item.obj, error)
         self._done[item] = _Done(order, result, time.monotonic() - began)
         return result
@@ -157,12 +158,6 @@ class MarkedTests:
             return read_order(item, self._session.settings.report_mode)
         except MarkerError as error:
             raise ConfigurationError(f"sipfront mark: {error}") from None
-
-
-def prepare(item: pytest.Item) -> None:
-    """Let a marked item run its run, whether it names the fixture or not."""
-    if isinstance(item, pytest.Function) and is_marked(item):
-        run_last(item)
 
 
 def _not_launched(order: Order) -> RunResult:

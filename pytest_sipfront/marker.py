@@ -14,15 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sipfront.options import REPORT_MODES, one_of
+from pytest_sipfront.readers import REPORT_MODES, one_of
 from pytest_sipfront.sipfront.models import Override, RunRequest
 from pytest_sipfront.verdict import Expectation, Verdict
 
-SIGNATURE = (
-    "sipfront(test=None, project=None, test_ids=None, step_<n>_<n>_<name>=..., report_mode=None, params=None, "
-    "timeout=None, expect='passed', match=None, exclusive=None, ahead=True): launch a Sipfront run before the test and "
-    "take over its verdict"
-)
 WORDS = (
     "test",
     "project",

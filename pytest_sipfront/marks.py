@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sipfront.marker import MarkerError, Order, fill, merge, order
+if TYPE_CHECKING:
+    from pytest_sipfront.marker import Order
 
 MARK = "sipfront"
+SIGNATURE = (
+    "sipfront(test=None, project=None, test_ids=None, step_<n>_<n>_<name>=..., report_mode=None, params=None, "
+    "timeout=None, expect='passed', match=None, exclusive=None, ahead=True): launch a Sipfront run before the test and "
+    "take over its verdict"
+)
 
 
 def is_marked(item: pytest.Item) -> bool:
@@ -23,6 +29,8 @@ def read_order(item: pytest.Item, report_mode: str | None) -> Order:
     Raises:
         MarkerError: They make no sense.
     """
+    from pytest_sipfront.marker import fill, merge, order  # noqa: PLC0415 - sessions without a marked test never pay
+
     return order(fill(merge(_words(item)), _parameters(item)), report_mode=report_mode)
 
 
@@ -36,6 +44,8 @@ def _words(item: pytest.Item) -> Iterator[Mapping[str, Any]]:
         for mark in _farthest_first(node):
             if mark.name == MARK:
                 if mark.args:
+                    from pytest_sipfront.marker import MarkerError  # noqa: PLC0415
+
                     raise MarkerError(f"{mark.args[0]!r} stands without a word: write test={mark.args[0]!r}")
                 yield mark.kwargs
 

@@ -5,26 +5,18 @@ The marker's own words come before all of these and are read in `marker`.
 
 from __future__ import annotations
 
-import difflib
-import math
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_sipfront.secret import Secret
+from pytest_sipfront import readers
+from pytest_sipfront.keys import SECRET_KEY_FILE, SECRET_KEY_NAMES
 
 PRODUCTION = "https://app.sipfront.com"
-REPORT_MODES = ("full", "kiosk", "print")
-PUBLIC_KEY_NAMES = ("SIPFRONT_PUBLIC_KEY", "SF_API_PUBLIC_KEY", "SF_API_KEY")
-SECRET_KEY_NAMES = ("SIPFRONT_SECRET_KEY", "SF_API_SECRET_KEY", "SF_API_SECRET")
-SECRET_KEY_FILE = "SIPFRONT_SECRET_KEY_FILE"  # noqa: S105 - a name
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_LAB_FILE = "lab.yaml"
 _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
@@ -53,111 +45,53 @@ class Option:
         return "--" + self.ini.replace("_", "-")
 
 
-def _number(text: str, least: float, wanted: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value < math.inf:
-        raise ValueError(wanted)
-    return value
-
-
-def _seconds(text: str) -> float:
-    return _number(text, 0, "a number of seconds, 0 or more")
-
-
-def positive_seconds(text: str) -> float:
-    return _number(text, 0.01, "a number of seconds, at least 0.01")
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise ValueError("a whole number, 1 or more")
-    return int(text)
-
-
-def _report_mode(text: str) -> str:
-    if text not in REPORT_MODES:
-        raise ValueError(one_of(text, REPORT_MODES))
-    return text
-
-
-def _minutes(text: str) -> float:
-    return _number(text, 0, "a number of minutes, 0 or more")
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    """Overrides by their API keys, or as the marker spells them."""
-    keys = [re.sub(r"^step_(\d+)_(\d+)_", r"step.\1.\2.", word) for word in re.split(r"[\s,]+", text) if word]
-    if not keys or not all(re.fullmatch(r"step\.\d+\.\d+\.\w+", key) for key in keys):
-        raise ValueError("one or more overrides such as step.1.0.dial_destination, separated by commas")
-    return tuple(keys)
-
-
-def _base_url(text: str) -> str:
-    """Credentials go there, so it is https, or http on this machine only."""
-    try:
-        parts = urlsplit(text.strip())
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        raise ValueError("a URL such as https://app.sipfront.com") from None
-    if parts.username or parts.password:
-        raise ValueError("a URL without user and password: credentials come from the environment")
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
-        raise ValueError("a URL such as https://app.sipfront.com")
-    if parts.scheme == "http" and host not in LOOPBACK:
-        raise ValueError("https: over http, credentials would be readable on the way (http is for this machine only)")
-    return text.strip().rstrip("/").removesuffix("/api/v2")
-
-
-def _ca_bundle(text: str) -> str:
-    import ssl  # noqa: PLC0415 - not for the many sessions without this option
-
-    try:
-        ssl.create_default_context(cafile=text)
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"a readable PEM file of certificate authorities ({error})") from None
-    return text
-
-
-def one_of(given: str, allowed: Sequence[str]) -> str:
-    """Say what is allowed, with the nearest to what was given: 'one of a, b; did you mean a?'."""
-    near = difflib.get_close_matches(given, allowed, n=1)
-    return f"one of {', '.join(allowed)}" + (f"; did you mean {near[0]}?" if near else "")
-
-
 OPTIONS = (
-    Option("base_url", _base_url, PRODUCTION, f"the platform's URL (default {PRODUCTION})", "URL"),
+    Option("base_url", readers.base_url, PRODUCTION, f"the platform's URL (default {PRODUCTION})", "URL"),
     Option(
-        "timeout", _seconds, 1800.0, "seconds from launch until a run must be over, 0 for no limit (1800)", "S", "float"
+        "timeout",
+        readers.seconds,
+        1800.0,
+        "seconds from launch until a run must be over, 0 for no limit (1800)",
+        "S",
+        "float",
     ),
     Option(
         "poll_interval",
-        positive_seconds,
+        readers.positive_seconds,
         None,
         "seconds between two questions for a run's status (3; on the lab 0.2)",
         "S",
         "float",
     ),
-    Option("concurrency", _count, 1, "how many runs may be in flight (1)", "N", "int"),
+    Option("concurrency", readers.count, 1, "how many runs may be in flight (1)", "N", "int"),
     Option(
         "exclusive_by",
-        _keys,
+        readers.overrides,
         (),
         "overrides whose equal values keep runs apart, e.g. step.1.0.dial_destination: two calls to one extension at "
         "once are busy",
         "KEYS",
     ),
-    Option("max_runs", _count, None, "how many runs this session may launch (no limit)", "N", "int"),
-    Option("max_minutes", _minutes, None, "how many minutes of runs this session may launch (no limit)", "M", "float"),
+    Option("max_runs", readers.count, None, "how many runs this session may launch (no limit)", "N", "int"),
+    Option(
+        "max_minutes",
+        readers.minutes,
+        None,
+        "how many minutes of runs this session may launch (no limit)",
+        "M",
+        "float",
+    ),
     Option("ledger", Path, None, "where launches and verdicts are written down (in pytest's cache)", "FILE"),
-    Option("report_mode", _report_mode, None, "full, kiosk or print (what the platform does)", "MODE"),
-    Option("ca_bundle", _ca_bundle, None, "PEM file of the authorities to trust instead of the default ones", "FILE"),
-    Option("connect_timeout", positive_seconds, 10.0, "seconds to reach the platform (10)", "S", "float"),
-    Option("read_timeout", positive_seconds, 30.0, "seconds to wait for an answer (30)", "S", "float"),
-    Option("retry_for", _seconds, 60.0, "seconds to try again what may pass, e.g. 503 (60)", "S", "float"),
-    Option("heartbeat", _seconds, 30.0, "seconds between signs of life while waiting, 0 for none (30)", "S", "float"),
+    Option("report_mode", readers.report_mode, None, "full, kiosk or print (what the platform does)", "MODE"),
+    Option(
+        "ca_bundle", readers.ca_bundle, None, "PEM file of the authorities to trust instead of the default ones", "FILE"
+    ),
+    Option("connect_timeout", readers.positive_seconds, 10.0, "seconds to reach the platform (10)", "S", "float"),
+    Option("read_timeout", readers.positive_seconds, 30.0, "seconds to wait for an answer (30)", "S", "float"),
+    Option("retry_for", readers.seconds, 60.0, "seconds to try again what may pass, e.g. 503 (60)", "S", "float"),
+    Option(
+        "heartbeat", readers.seconds, 30.0, "seconds between signs of life while waiting, 0 for none (30)", "S", "float"
+    ),
 )
 
 
@@ -317,36 +251,3 @@ def _lab_file(text: str, where: str, base: Path, config: pytest.Config) -> tuple
     if not path.is_file():
         raise pytest.UsageError(f"{where}: there is no file {path}")
     return True, path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPair:
-    """The credentials found, and the name of what each half came from."""
-
-    public_key: Secret
-    secret_key: Secret
-    source: str
-
-
-def find_keys(environment: Mapping[str, str] = os.environ) -> KeyPair | str:
-    """Return the key pair from the environment, or on one line what is missing."""
-    public_name = next((n for n in PUBLIC_KEY_NAMES if environment.get(n, "").strip()), None)
-    secret_name = next((n for n in SECRET_KEY_NAMES if environment.get(n, "").strip()), None)
-    secret = environment[secret_name].strip() if secret_name else ""
-    if not secret and environment.get(SECRET_KEY_FILE):
-        secret_name = SECRET_KEY_FILE
-        try:
-            secret = Path(environment[SECRET_KEY_FILE]).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            return f"{SECRET_KEY_FILE} names {environment[SECRET_KEY_FILE]}, which cannot be read: {reason}"
-        if not secret:
-            return f"{SECRET_KEY_FILE} names {environment[SECRET_KEY_FILE]}, which is empty"
-    if public_name and secret_name:
-        return KeyPair(
-            public_key=Secret(environment[public_name].strip()),
-            secret_key=Secret(secret),
-            source=f"{public_name} and {secret_name}",
-        )
-    missing = [n for n, found in ((PUBLIC_KEY_NAMES[0], public_name), (SECRET_KEY_NAMES[0], secret_name)) if not found]
-    return f"no credentials: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"

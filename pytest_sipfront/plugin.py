@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront import hookspecs, marker, options, planning
-from pytest_sipfront.fixtures import sipfront, sipfront_lab, sipfront_run
-from pytest_sipfront.marked import prepare
-from pytest_sipfront.marks import is_marked
-from pytest_sipfront.reports import outcome, terminal
-from pytest_sipfront.reports.properties import forget
+from pytest_sipfront import hookspecs, marks, options
+from pytest_sipfront.closure import RUN_FIXTURE, run_last
+from pytest_sipfront.fixtures import sipfront, sipfront_doctor, sipfront_lab, sipfront_run
+from pytest_sipfront.late import watch
+from pytest_sipfront.reports import terminal
 from pytest_sipfront.state import STATE, WORKER_LAB, State
 
-__all__ = ["sipfront", "sipfront_lab", "sipfront_run"]
+__all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
 pytest_plugins = ["pytest_sipfront.sift.plugin"]  # without this plugin there is none of it either
 
 
@@ -32,18 +31,21 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one ends the session before anything else happens."""
-    config.addinivalue_line("markers", marker.SIGNATURE)
+    config.addinivalue_line("markers", marks.SIGNATURE)
     config.stash[STATE] = state = State(config)
     if state.settings.plan:
+        from pytest_sipfront import planning  # noqa: PLC0415 - few sessions plan
+
         planning.keep_in_one_process(config)
     config.pluginmanager.register(_Interruption(state), "sipfront-interruption")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_Xdist(config), "sipfront-xdist")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say where runs go."""
-    return terminal.header(config.stash[STATE].settings)
+    state = config.stash[STATE]
+    return terminal.header(state.settings, state.lab_in_words)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -56,10 +58,9 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, An
     """Check marks while their module is collected, so that a mistake is a collection error of that module."""
     __tracebackhide__ = True
     made = yield
-    check = collector.config.stash[STATE].marked.check
     for item in made if isinstance(made, list) else [made]:
-        if isinstance(item, pytest.Function):
-            check(item)
+        if isinstance(item, pytest.Function) and marks.is_marked(item):
+            collector.config.stash[STATE].marked.check(item)
     return made
 
 
@@ -67,59 +68,43 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, An
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the run at the end of each marked test's setup, after other plugins have had their say on marks."""
     for item in items:
-        prepare(item)
+        if isinstance(item, pytest.Function) and marks.is_marked(item):
+            run_last(item)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let the controller of workers know that there are marked tests."""
-    state = session.config.stash[STATE]
-    if state.workers.is_worker and any(is_marked(item) for item in session.items):
-        state.workers.flag_marked()
+    """Take part in the tests if one of them is Sipfront's, and let the controller of workers know."""
+    if any(marks.is_marked(item) for item in session.items):
+        session.config.stash[STATE].workers.flag_marked()
+        watch(session.config)
+    elif any(RUN_FIXTURE in getattr(item, "fixturenames", ()) for item in session.items):
+        watch(session.config)  # its error wants to be reported as one
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Show the plan instead of running the tests; or check it, before the first is run."""
-    return planning.instead_of_running(session, session.config.stash[STATE])
+    state = session.config.stash[STATE]
+    if not (state.settings.plan or state.settings.check):
+        return None
+    from pytest_sipfront import planning  # noqa: PLC0415
 
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Remember whose runs an imperative launch belongs to."""
-    state = item.config.stash[STATE]
-    state.current = item
-    try:
-        return (yield)
-    finally:
-        state.current = None
-        state.settle()
+    return planning.instead_of_running(session, state)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin each attempt at a test anew: a rerun has a run of its own."""
-    item.config.stash[STATE].marked.forget(item)
-    forget(item.user_properties)
+    """Remember whose runs an imperative launch belongs to."""
+    item.config.stash[STATE].current = item
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Take over the run's verdict before the test's own body."""
     __tracebackhide__ = True
-    item.config.stash[STATE].marked.judge(item)
+    if marks.is_marked(item):
+        item.config.stash[STATE].marked.judge(item)
     return (yield)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Report our errors as what they are, and the run's own duration."""
-    report = yield
-    report.duration = max(report.duration + item.config.stash[STATE].marked.seconds(item, report.when), 0.0)
-    if call.excinfo is not None:
-        outcome.shape(report, call.excinfo.value, item)
-    return report
 
 
 @pytest.hookimpl(tryfirst=True)

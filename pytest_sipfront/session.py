@@ -230,6 +230,7 @@ class Session:
         http = Http(
             access.base_url,
             Basic(access.public_key, access.secret_key),
+            service="the lab" if settings.lab else "Sipfront",
             limits=Limits(
                 connect=settings.connect_timeout,
                 read=settings.read_timeout,

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sipfront.access import Access, OwnLab, lab_access, platform_access
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.marked import MarkedTests
 from pytest_sipfront.options import Settings, read_settings
-from pytest_sipfront.reports.heartbeat import Heartbeat, speaker
-from pytest_sipfront.reports.live import LiveLine
 from pytest_sipfront.reports.properties import Record, recorder
 from pytest_sipfront.reports.terminal import Books
-from pytest_sipfront.session import Origin, Session
 from pytest_sipfront.workers import Workers
 
 if TYPE_CHECKING:
     from pytest_sipfront.keeping import Keeping
+    from pytest_sipfront.marked import MarkedTests
+    from pytest_sipfront.session import Origin, Session
 
 WORKER_LAB = "sipfront_lab"
 
@@ -29,16 +28,16 @@ class State:
 
     Attributes:
         settings: What is in force.
-        session: Launches runs and waits for them.
-        marked: The marked tests.
         workers: The processes of the session.
+        lab_in_words: How the session's lab comes to its verdicts; "" where there is none, and on workers.
         lab: Describes the session's lab, starting it at first need; None if runs go to the platform.
-        current: The item that is at work; None between tests.
+        current: The item that is at work, or was.
         interrupted: Whether the session was.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
+        self.lab_in_words = ""
         self.lab: Callable[[], Mapping[str, Any]] | None = self._find_lab(config)
         self.workers = Workers(config)
         self.interrupted = False
@@ -46,8 +45,18 @@ class State:
         self._config = config
         self._pytest: pytest.Session | None = None
         self._kept: Keeping | None = None
+        self._session: Session | None = None
+
+    @cached_property
+    def session(self) -> Session:
+        """What launches runs and waits for them; made at first need, so that other sessions never pay for it."""
+        from pytest_sipfront.reports.heartbeat import Heartbeat, speaker  # noqa: PLC0415
+        from pytest_sipfront.reports.live import LiveLine  # noqa: PLC0415
+        from pytest_sipfront.session import Session  # noqa: PLC0415
+
+        config = self._config
         live = LiveLine(config)
-        self.session = Session(
+        self._session = Session(
             self.settings,
             self._access,
             self.keeping,
@@ -57,16 +66,25 @@ class State:
             aborted=lambda: self.workers.are_stopped,
             max_failures=config.getoption("maxfail", default=0) or 0,
         )
-        self.marked = MarkedTests(
+        config.add_cleanup(self._session.close)
+        return self._session
+
+    @cached_property
+    def marked(self) -> MarkedTests:
+        """The marked tests, made with the first of them."""
+        from pytest_sipfront.marked import MarkedTests  # noqa: PLC0415
+
+        return MarkedTests(
             self.session,
             looks_ahead=self._looks_ahead,
             checks=self.settings.check and self.workers.is_worker,
         )
-        config.add_cleanup(self.session.close)
 
     def settle(self) -> None:
         """Keep SIGTERM mapped while a run is live: here, or in a worker."""
-        self.session.settle(elsewhere=self.workers.have_marked)
+        elsewhere = self.workers.have_marked
+        if self._session is not None or elsewhere:
+            self.session.settle(elsewhere=elsewhere)
 
     def interrupt(self) -> None:
         """The session does not end by itself: it can be taken up again. Workers stop waiting."""
@@ -104,7 +122,8 @@ class State:
 
     def finish(self) -> None:
         """Launch nothing more, and close the books if this session launched something."""
-        self.session.close()
+        if self._session is not None:
+            self._session.close()
         if self._kept is not None or self.workers.have_marked:
             self.keeping().end(interrupted=self.interrupted)
 
@@ -112,11 +131,11 @@ class State:
         """Return what the books say, for the closing section."""
         if self._kept is None and not self.workers.have_marked:
             return Books()
-        return Books(
-            launches=self.keeping().launches(),
-            left_behind=self.keeping().left_behind(),
-            not_taken=tuple(self.marked.not_taken),
-        )
+        try:
+            launches, left_behind = self.keeping().launches(), self.keeping().left_behind()
+        except ConfigurationError:  # then nothing was launched: each test has told why
+            launches = left_behind = []
+        return Books(launches=launches, left_behind=left_behind, not_taken=tuple(self.marked.not_taken))
 
     @property
     def _looks_ahead(self) -> bool:
@@ -132,6 +151,8 @@ class State:
 
     def origin(self) -> Origin:
         """Return the test at work."""
+        from pytest_sipfront.session import Origin  # noqa: PLC0415
+
         item = self.current
         return Origin("", self._config.hook) if item is None else Origin(item.nodeid, item.ihook)
 
@@ -143,7 +164,7 @@ class State:
             return lambda: worker[WORKER_LAB]
         own = OwnLab(self.settings)
         try:
-            own.check()
+            self.lab_in_words = own.check()
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
         config.add_cleanup(own.close)

@@ -237,6 +237,13 @@ def talk(
     return anyio.run(main)
 
 
+def assert_no_frame_of_ours(output: str) -> None:
+    """Look for our files in a session's output; the suite's own `test_it.py` must be there."""
+    assert "test_it.py:" in output
+    for theirs in ("pytest_sipfront/", "site-packages", "All traceback entries are hidden", "During handling of the"):
+        assert theirs not in output
+
+
 @contextmanager
 def refusing_port() -> Iterator[int]:
     """A port at which connections are refused for as long as the block lasts: it is taken, and nobody listens."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sipfront.marker import SIGNATURE, WORDS, MarkerError, Order, fill, merge, normalise, order
-from pytest_sipfront.marks import is_marked, read_order
+from pytest_sipfront.marker import WORDS, MarkerError, Order, fill, merge, normalise, order
+from pytest_sipfront.marks import SIGNATURE, is_marked, read_order
 from pytest_sipfront.verdict import Expectation, Verdict
 
 DIAL = "step.1.0.dial_destination"

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.options import OPTIONS, Option, Settings, find_keys, one_of, read_settings
+from pytest_sipfront.keys import find_keys
+from pytest_sipfront.options import OPTIONS, Option, Settings, read_settings
+from pytest_sipfront.readers import one_of
 
 VALUES = {
     "base_url": ("https://cli.example", "https://env.example", "https://ini.example"),

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_sipfront.access import Access
 from pytest_sipfront.http import Basic, Bearer
-from pytest_sipfront.options import KeyPair
+from pytest_sipfront.keys import KeyPair
 from pytest_sipfront.secret import Secret
 
 VALUE = "sentinel-51c0ffee"

@@ -84,3 +84,22 @@ def unavailable_hint(cause: str, proxy: str) -> str:
 def _environment(names: tuple[str, ...]) -> dict[str, object]:
     spelled = (spelling for name in names for spelling in (name, name.lower()))
     return {name: without_userinfo(os.environ[name]) for name in spelled if os.environ.get(name)}
+
+
+def cause_of(error: httpx.HTTPError) -> str:
+    """Name the failure as the operating system does: httpx leaves some of its errors without a text."""
+    root = _root(error)
+    text = str(error)
+    if isinstance(root, ConnectionError) and root.errno:
+        text = os.strerror(root.errno)  # its own text is asyncio's
+    elif isinstance(root, OSError) and root.strerror:
+        text = root.strerror
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _root(error: BaseException) -> BaseException:
+    """Where several addresses were tried, the first one's error counts."""
+    if isinstance(error, BaseExceptionGroup):
+        return _root(error.exceptions[0])
+    cause = error.__cause__ or error.__context__
+    return error if cause is None else _root(cause)

@@ -22,7 +22,7 @@ from pytest_sipfront.errors import (
     SipfrontError,
     UnreadableAnswer,
 )
-from pytest_sipfront.http.connecting import open_client, proxy_for, trusted, unavailable_hint
+from pytest_sipfront.http.connecting import cause_of, open_client, proxy_for, trusted, unavailable_hint
 from pytest_sipfront.http.credentials import Credentials, scrubbed
 from pytest_sipfront.http.limits import Limits, Timing, retry_after
 from pytest_sipfront.http.origins import origin, without_userinfo
@@ -239,7 +239,7 @@ class Http:
         raise failure from None
 
     def _unavailable(self, error: httpx.HTTPError, told: dict[str, str]) -> PlatformUnavailable:
-        cause = self._credentials.scrub(_cause(error))
+        cause = self._credentials.scrub(cause_of(error))
         arrived = not isinstance(error, _NEVER_ARRIVED)
         host = self._origin[1]
         return PlatformUnavailable(
@@ -309,8 +309,3 @@ def _never_arrived(error: BaseException) -> bool:
 def _hint(state: tenacity.RetryCallState) -> float | None:
     error = state.outcome.exception() if state.outcome else None
     return error.retry_after if isinstance(error, PlatformBusy) else None
-
-
-def _cause(error: httpx.HTTPError) -> str:
-    """Name the failure: httpx leaves some of its errors without a text."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -9,19 +9,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_sipfront.lab.engine import Engine, available_engine
+from pytest_sipfront.lab.calls import doctor
+from pytest_sipfront.lab.engine import Engine, available_engine, in_words
+from pytest_sipfront.lab.hosts import is_loopback
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.loading import load_default, load_path
 from pytest_sipfront.lab.schema import LabFileError
-from pytest_sipfront.lab.server import LabServer, bind, is_loopback, url_of
+from pytest_sipfront.lab.server import LabServer, bind, url_of
 
 # what is announced when the file asks for no particular keys: any pair is let in then
 ANY_PUBLIC_KEY, ANY_SECRET_KEY = "lab-public", "lab-secret"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a lab until it is told to end; return the exit code: 0, or 2 when it cannot start."""
+    """Run a lab until it is told to end; return the exit code: 0, or 2 when it cannot start.
+
+    With `--doctor`, look whether this machine can place calls instead: 0, or 1 when it cannot.
+    """
     options = _parser().parse_args(arguments)
+    if options.doctor:
+        return _examine(as_json=options.announce)
     if not (is_loopback(options.host) or options.allow_remote):
         return _refuse(f"--host {options.host} is reachable from other machines; add --allow-remote to mean it")
     engine = available_engine()
@@ -51,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--allow-remote", action="store_true", help="let --host be reachable from other machines")
-    parser.add_argument("--announce", action="store_true", help="print one line of JSON when listening")
+    parser.add_argument("--doctor", action="store_true", help="try whether this machine can place calls, and end")
+    parser.add_argument("--announce", action="store_true", help="print one line of JSON when listening (or examined)")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     return parser
 
@@ -65,7 +73,16 @@ def _announce(lab: Lab, engine: Engine, url: str, *, as_json: bool) -> None:
         print(json.dumps(about), flush=True)  # noqa: T201 - the command's output
         return
     keys = f"SIPFRONT_PUBLIC_KEY={public} SIPFRONT_SECRET_KEY={secret}"
-    print(f"Lab at {url} ({name}): export SIPFRONT_BASE_URL={url} {keys}", flush=True)  # noqa: T201
+    print(f"Lab at {url}: {in_words(engine, lab.file)}", flush=True)  # noqa: T201
+    print(f"export SIPFRONT_BASE_URL={url} {keys}", flush=True)  # noqa: T201
+    if lab.file.sift is not None:
+        print(f"export SIFT_BASE_URL={url}/v0 SIFT_ACCOUNT_ID={public} SIFT_AUTH_TOKEN={secret}", flush=True)  # noqa: T201
+
+
+def _examine(*, as_json: bool) -> int:
+    diagnosis = doctor.run()
+    print(json.dumps(diagnosis.checks) if as_json else diagnosis)  # noqa: T201 - the command's output
+    return 0 if diagnosis.sound else 1
 
 
 def _refuse(reason: str) -> int:

@@ -17,6 +17,8 @@ from pytest_sipfront.lab.config import PASSED, LabFile, ProjectSpec, TestSpec
 from pytest_sipfront.lab.executor import Measure
 
 OK = 200
+SCRIPTED = " (scripted verdict)"
+"""Stands behind the agent pool's name, a field that every client's report shows, where no call was placed."""
 
 
 def wrapped(part: str, content: Any) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def run_status(account: Account, run: Run) -> dict[str, Any]:
         return {"status": state}
     project = account.file.projects[run.test.project]
     return {
-        "agentpool_name": account.file.account.agentpool,
+        "agentpool_name": _pool(account, [run]),
         "has_passed": int(state == PASSED),
         "id": run.id,
         "is_failed": int(state == "failed"),
@@ -82,8 +84,9 @@ def run_status(account: Account, run: Run) -> dict[str, Any]:
 
 
 def project_status(account: Account, run: ProjectRun) -> dict[str, Any]:
-    """Return a project's `run`; fields as the vendor's action reads them."""
+    """Return a project's `run`; fields as the vendor's action reads them, and the pool (assumption)."""
     return {
+        "agentpool_name": _pool(account, run.runs),
         "run_status": account.project_state(run),
         "project_id": run.project.id,
         "project_name": run.project.name,
@@ -92,6 +95,11 @@ def project_status(account: Account, run: ProjectRun) -> dict[str, Any]:
         "created_at": stamp(run.started_at),
         "stopped_at": stamp(run.stopped_at),
     }
+
+
+def _pool(account: Account, runs: Iterable[Run]) -> str:
+    scripted = any(run.finding is not None and run.finding.scripted for run in runs)
+    return account.file.account.agentpool + (SCRIPTED if scripted else "")
 
 
 def test_entry(file: LabFile, test: TestSpec) -> dict[str, Any]:

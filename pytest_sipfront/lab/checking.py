@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_sipfront.lab.engine import available_engine
-from pytest_sipfront.lab.loading import load_path
+from pytest_sipfront.lab.engine import available_engine, in_words
+from pytest_sipfront.lab.loading import load_default, load_path
 from pytest_sipfront.lab.process import LabError
 from pytest_sipfront.lab.schema import LabFileError
 
 
-def check_lab_file(path: Path) -> None:
-    """Return if `path` is a lab file.
+def check_lab_file(path: Path | None) -> str:
+    """Return in words what the verdicts of a lab with this file (None: the built-in one) would rest on.
 
     Raises:
-        LabError: It is none; the text has file, line and what is allowed.
+        LabError: It is no lab file; the text has file, line and what is allowed.
     """
+    engine = available_engine()
     try:
-        load_path(path, available_engine())
+        file = load_path(path, engine) if path is not None else load_default(engine)
+        engine.check(file)
     except LabFileError as error:
         raise LabError(str(error)) from None
+    return in_words(engine, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import monotonic
 from typing import Any
 
 from starlette.requests import Request
@@ -57,6 +58,7 @@ def counts_of(lab: Lab) -> dict[str, Any]:
         "in_flight": account.in_flight,
         "peak_in_flight": account.peak_in_flight,
         "requests": recorder.requests,
+        "now": monotonic() - lab.started,
         "by_path": dict(recorder.by_path),
         **(lab.sift.counts if lab.file.sift else {}),
     }
@@ -73,6 +75,7 @@ def _run(lab: Lab, run: Run) -> dict[str, Any]:
         "report_mode": run.mode,
         "state": lab.account.state(run),
         "description": run.finding.description if run.finding else "",
+        "scripted": run.finding.scripted if run.finding else None,
         "started": run.started - lab.started,
         "stopped": None if run.stopped is None else run.stopped - lab.started,
     }

@@ -40,6 +40,13 @@ class Engine(Protocol):
     def unavailable(self) -> str:
         """Why real calls cannot be placed here, in one sentence; "" when they can."""
 
+    def check(self, file: LabFile) -> None:
+        """Return if the file's parts fit together; opens nothing and starts nothing.
+
+        Raises:
+            LabFileError: They do not.
+        """
+
     def executor(self, file: LabFile) -> Executor:
         """Return the executor for one file. It opens nothing before its first run: the former one may still be open.
 
@@ -58,9 +65,24 @@ class ScriptedEngine:
     def __init__(self, unavailable: str = "the call engine is not part of this installation") -> None:
         self.unavailable = unavailable
 
+    def check(self, file: LabFile) -> None:
+        """Nothing of what a script needs can be at odds."""
+
     def executor(self, file: LabFile) -> Executor:
         """Return an executor that waits and then says what the script says."""
         return ScriptedExecutor(seed=file.seed)
+
+
+def in_words(engine: Engine, file: LabFile) -> str:
+    """Say on one line how a lab with this engine and file comes to its verdicts."""
+    calling = sum(test.steps is not None for test in file.tests.values())
+    if engine.unavailable:
+        return f"no call can be placed here, verdicts are scripted: {engine.unavailable}"
+    if not calling:
+        return "verdicts are scripted, no call is placed: no test of the lab file has steps"
+    target = file.extras.get("target")
+    where = f"with {target.address}" if target is not None else "on this machine"
+    return f"{calling} of {len(file.tests)} tests place real calls {where} (SIP, RTP, DTMF)"
 
 
 def available_engine() -> Engine:

@@ -66,7 +66,8 @@ class Lab:
     async def pause(self, seconds: float) -> None:
         """Hold an answer back, but not beyond the next `release`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._released.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._released.wait()
 
     def release(self) -> None:
         """Let every answer go that is held back, so that nobody waits for a lab that is no more."""

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from pytest_sipfront.lab import bodies
 from pytest_sipfront.lab.account import ProjectRun, Run
 from pytest_sipfront.lab.control import counts_of
+from pytest_sipfront.lab.engine import in_words
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.waveform import waveform
 
@@ -19,7 +20,8 @@ RECENT = 20
 SCRIPTED = "Scripted verdict: the lab file names it, and no call was placed."
 ABOUT = (
     "This is a stand-in for the Sipfront platform on this machine. It is modelled on the platform's published "
-    "documentation, not on captured traffic, and is not made by Sipfront."
+    "documentation, not on captured traffic, and is not made by Sipfront. Its stand-in for Sift is modelled on "
+    "Gridspace's reference and is not made by Gridspace."
 )
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -71,7 +73,8 @@ def front_page(lab: Lab) -> list[str]:
     counts = [(name, str(value)) for name, value in counts_of(lab).items() if isinstance(value, int)]
     return [
         f"<p class=note>{escape(ABOUT)}</p>",
-        f"<p>{escape(_engine(lab))} The API is at <a href='/api/v2/'>/api/v2/</a>.</p>",
+        f"<p>Here {escape(in_words(lab.engine, lab.file))}.</p>",
+        "<p>The API is at <a href='/api/v2/'>/api/v2/</a>, Sift's at <a href='/v0/'>/v0/</a>.</p>",
         "<h2>Tests</h2>",
         _table(("id", "name", "project", "scenario"), tests),
         "<h2>Latest runs</h2>",
@@ -88,12 +91,6 @@ def _calls(lab: Lab) -> list[tuple[str, ...]]:
         (leg.id, leg.from_, leg.to, leg.status, ", ".join(str(command["name"]) for command in leg.commands))
         for leg in legs
     ]
-
-
-def _engine(lab: Lab) -> str:
-    if lab.engine.unavailable:
-        return f"Verdicts are scripted, no call is placed: {lab.engine.unavailable}."
-    return f"Tests with steps are executed ({lab.engine.name}), the others have scripted verdicts."
 
 
 def run_page(lab: Lab, run: Run) -> list[str]:
@@ -118,7 +115,7 @@ def run_page(lab: Lab, run: Run) -> list[str]:
     parts += _section("Measures", _table(("measure", "value", "unit"), measures))
     parts += _section("SIP messages", f"<pre>{escape(ladder)}</pre>" if ladder else "")
     recordings = "".join(_recording(run, name, audio) for name, audio in finding.recordings.items())
-    return parts + _section("Recordings", recordings)
+    return parts + _section("Recordings: what each end heard", recordings)
 
 
 def project_page(lab: Lab, run: ProjectRun) -> list[str]:
@@ -145,12 +142,16 @@ def _section(title: str, content: str) -> list[str]:
 def _runs(lab: Lab, runs: Iterable[Run]) -> str:
     rows = "".join(
         f"<tr><td><a href='{escape(bodies.run_report_path(run))}'>{run.id}</a></td><td>{escape(run.test.name)}</td>"
-        f"<td>{escape(lab.account.state(run))}</td>"
+        f"<td>{escape(lab.account.state(run))}{_scripted(run)}</td>"
         f"<td>{escape(run.finding.description if run.finding else '')}</td></tr>"
         for run in runs
     )
     head = "<tr><th>run</th><th>test</th><th>state</th><th>reason</th></tr>"
     return f"<table>{head}{rows}</table>" if rows else "<p>None yet.</p>"
+
+
+def _scripted(run: Run) -> str:
+    return " (scripted)" if run.finding is not None and run.finding.scripted else ""
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

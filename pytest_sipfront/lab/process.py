@@ -15,8 +15,12 @@ from typing import IO, Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from pytest_sipfront.lab.diagnosis import Check, Diagnosis
+
 ASK_TIMEOUT = 10.0
 END_TIMEOUT = 5.0
+# -P: a module of the suite in the current directory must not stand in for one of ours
+_COMMAND = (sys.executable, "-P", "-m", "pytest_sipfront.lab")
 
 
 class LabError(Exception):
@@ -57,6 +61,11 @@ class LabHandle:
     def peak_in_flight(self) -> int:
         """The most launches that were in flight at one moment."""
         return int(self.counts["peak_in_flight"])
+
+    @property
+    def now(self) -> float:
+        """Seconds since the lab's start: the clock of `runs` and `requests`."""
+        return float(self.counts["now"])
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -159,9 +168,25 @@ def start_lab(file: Path | None = None, *, text: str | None = None, timeout: flo
         return LabProcess(process, about, stack.pop_all())
 
 
+def examine(timeout: float = 60) -> Diagnosis:
+    """Return whether this machine can place calls, tried in a process of its own; takes about two seconds.
+
+    Raises:
+        LabError: The self-check did not come to its end within `timeout` seconds.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [*_COMMAND, "--doctor", "--announce"], capture_output=True, text=True, check=False, timeout=timeout
+        )
+        return Diagnosis(tuple(Check(*check) for check in json.loads(done.stdout)))
+    except subprocess.TimeoutExpired:
+        raise LabError(f"the self-check did not end within {timeout:g} seconds") from None
+    except ValueError:
+        raise LabError(f"the self-check failed: {done.stderr.strip()}") from None
+
+
 def _spawn(file: Path | None, errors: IO[str]) -> subprocess.Popen[str]:
-    # -P: a module of the suite in the current directory must not stand in for one of ours
-    command = [sys.executable, "-P", "-m", "pytest_sipfront.lab", "--announce", "--with-parent"]
+    command = [*_COMMAND, "--announce", "--with-parent"]
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [*command, str(file)] if file else command,
         stdin=subprocess.PIPE,

@@ -9,7 +9,6 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
@@ -103,16 +102,6 @@ def bind(host: str, port: int) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is reachable from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def url_of(listening: socket.socket) -> str:

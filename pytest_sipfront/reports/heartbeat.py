@@ -32,11 +32,13 @@ def counts(now: Snapshot) -> str:
     words = [f"{now.running} running", f"{now.waiting} waiting", f"{now.passed + now.failed + now.none} done"]
     words += [f"{now.failed} failed"] if now.failed else []
     words += [f"{now.none} without verdict"] if now.none else []
-    return ", ".join([*words, f"about {_duration(now.remaining)} left"] if now.remaining is not None else words)
+    return ", ".join([*words, _left(now.remaining)] if now.remaining is not None else words)
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - then minutes read better
+def _left(seconds: float) -> str:
+    if seconds < 1:
+        return "due now"
+    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"  # noqa: PLR2004
 
 
 class Heartbeat:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pytest_sipfront.runs.run import Run, RunResult
-from pytest_sipfront.sipfront.models import RunRequest, RunStatus
+if TYPE_CHECKING:
+    from pytest_sipfront.runs.run import Run, RunResult
+    from pytest_sipfront.sipfront.models import RunRequest, RunStatus
 
 PREFIX = "sipfront."
-TEST, REPORT_URL, VERDICT, RESUMED = "test", "report_url", "verdict", "resumed"
+TEST, REPORT_URL, VERDICT, POOL, RESUMED = "test", "report_url", "verdict", "agentpool", "resumed"
 NO_VERDICT = "none"
 _FIRST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
 
@@ -66,7 +68,7 @@ def of_status(status: RunStatus) -> Iterator[Property]:
     yield "result_description", status.result_description
     yield "started_at", utc(status.started_at)
     yield "stopped_at", utc(status.stopped_at)
-    yield "agentpool", status.agentpool_name
+    yield POOL, status.agentpool_name
 
 
 def utc(moment: datetime | None) -> str:

@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.options import Settings, find_keys
-from pytest_sipfront.reports.properties import NO_VERDICT, REPORT_URL, RESUMED, TEST, VERDICT
+from pytest_sipfront.keys import find_keys
+from pytest_sipfront.options import Settings
+from pytest_sipfront.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, VERDICT
 
 if TYPE_CHECKING:
     from pytest_sipfront.runs.recovery import Recorded
     from pytest_sipfront.runs.run import Run
 
-_PROPERTY = re.compile(r"sipfront\.(?:\d+\.)?(.*)", re.DOTALL)
+_PROPERTY = re.compile(r"sipfront\.((?:\d+\.)?)(.*)", re.DOTALL)
+_SCRIPTED = "(scripted verdict)"  # how the lab marks the agent pool of a run that placed no call
 _OUTCOMES = {"failed": "FAILED", "error": "ERROR", "xfailed": "XFAIL"}
 
 
-def header(settings: Settings) -> str:
-    """Say where runs go, with whose credentials, and how many at once."""
+def header(settings: Settings, lab_in_words: str = "") -> list[str]:
+    """Say where runs go, with whose credentials, how many at once, and what a lab's verdicts rest on."""
     if settings.lab:
         where = f"the lab on this machine ({settings.lab_file or 'its built-in file'}), needs no credentials"
     else:
         keys = find_keys()
         credentials = keys if isinstance(keys, str) else f"credentials from {keys.source}"
         where = f"{settings.base_url} ({settings.sources['base_url']}), {credentials}"
-    return f"sipfront: {where}, concurrency {settings.concurrency}"
+    lines = [f"sipfront: {where}, concurrency {settings.concurrency}"]
+    return [*lines, f"sipfront: {lab_in_words}"] if lab_in_words else lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +55,11 @@ def summary(stats: dict[str, list[object]], settings: Settings, books: Books) ->
     runs = {report.nodeid: _runs(report) for report in _reports(stats.values())}
     if not (runs or books.launches):
         return
-    yield _totals([run for of_test in runs.values() for run in of_test])
+    every_run = [run for of_test in runs.values() for run in of_test]
+    yield _totals(every_run)
     if settings.lab:
         yield "on the lab, which is modelled on the platform's documentation and is not the platform"
+    yield from _scripted(every_run)
     yield from _spent(books.launches, settings)
     for outcome, word in _OUTCOMES.items():
         for report in _reports([stats.get(outcome, [])]):
@@ -100,6 +105,12 @@ def _place(one: Recorded) -> str:
     return f"  {one.test} - {one.target} - {one.at:%Y-%m-%d %H:%M:%S} UTC - {where}"
 
 
+def _scripted(runs: Sequence[dict[str, object]]) -> Iterator[str]:
+    scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in runs)
+    if scripted:
+        yield f"{scripted} of {len(runs)} verdicts are scripted by the lab file: no call was placed for them"
+
+
 def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
     for reports in lists:
         for report in reports:
@@ -109,13 +120,11 @@ def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
 
 def _runs(report: pytest.TestReport) -> list[dict[str, object]]:
     """The properties of each run of a test, without their prefix."""
-    runs: list[dict[str, object]] = []
+    runs: dict[str, dict[str, object]] = {}
     for full, value in report.user_properties:
         if match := _PROPERTY.fullmatch(str(full)):
-            if match[1] == TEST:
-                runs.append({})
-            runs[-1][match[1]] = value
-    return runs
+            runs.setdefault(match[1], {})[match[2]] = value
+    return list(runs.values())
 
 
 def _row(word: str, report: pytest.TestReport) -> str:

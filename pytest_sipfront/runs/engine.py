@@ -14,7 +14,7 @@ import anyio
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
 from pytest_sipfront.runs.breaker import Breaker
 from pytest_sipfront.runs.history import Bracket, History
-from pytest_sipfront.runs.pacing import Expected, Moment, is_overdue, next_poll, shared_interval
+from pytest_sipfront.runs.pacing import Expected, Moment, crowd_of, is_overdue, next_poll
 from pytest_sipfront.runs.run import Run, RunResult
 from pytest_sipfront.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
@@ -160,8 +160,8 @@ class Engine:
             polls=run.polls,
             hint=run.status.retry_after if run.status else None,
         )
-        interval = shared_interval(self._interval, self._followed)
-        return next_poll(moment, interval, expected, random=self._clock.random()) - now
+        crowd = crowd_of(self._followed)
+        return next_poll(moment, self._interval, expected, crowd=crowd, random=self._clock.random()) - now
 
     async def _ask(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
         run.polls += 1

@@ -52,6 +52,9 @@ class History:
 
 
 def _expected(known: list[Bracket]) -> Expected:
+    least, most = max(low for low, _ in known), min(high for _, high in known)
+    if least <= most:  # one and the same duration explains all of them
+        return Expected(least, most)
     return Expected(min(low for low, _ in known), max(high for _, high in known))
 
 

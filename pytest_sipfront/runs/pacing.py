@@ -8,7 +8,7 @@ POLLS_PER_SECOND = 350.0
 """The most that one session asks, whatever the number of its runs: a poll costs about 1.8 ms of a core."""
 _JITTER = 0.1
 _CLOSE = 0.5
-_MARGIN = 0.02
+_CLOSEST, _FARTHEST = 0.125, 0.75
 _OVERDUE_SHARE = 0.25
 _LONGEST = 4.0
 _SOONEST = 0.1
@@ -51,42 +51,50 @@ class Moment:
     hint: float | None = None
 
 
-def shared_interval(interval: float, in_flight: int) -> float:
-    """Return the interval of each of `in_flight` runs, so that all together do not ask too often."""
-    return max(interval, in_flight / POLLS_PER_SECOND)
+def crowd_of(in_flight: int) -> float:
+    """Return how many seconds it takes to ask for each of `in_flight` runs once, without asking too often."""
+    return in_flight / POLLS_PER_SECOND
 
 
-def next_poll(at: Moment, interval: float, expected: Expected | None = None, *, random: float = 0.0) -> float:
+def next_poll(
+    at: Moment, interval: float, expected: Expected | None = None, *, crowd: float = 0.0, random: float = 0.0
+) -> float:
     """Return when to ask next, on the clock of `at`.
 
-    First one interval after the launch, or when the run could be over if that is known and later; closely around the
-    expected end; ever more rarely when the run is overdue; and once more right at the deadline.
+    First one interval after the launch, or within the expected end if that is known and later; closely around it;
+    ever more rarely when the run is overdue; and once more right at the deadline.
 
     Args:
         at: The run and the moment.
         interval: Seconds between two questions where nothing better is known.
         expected: When the run will be over; None if that is not known.
+        crowd: Seconds that it takes to ask for all runs once; however short the interval, none is asked more often.
         random: From 0 to 1; takes that share of a tenth off the wait, so that runs spread.
     """
     hint = None if at.hint is None else max(at.hint, min(interval, _SOONEST))
-    due = at.now + (_wait(at, interval, expected, random) if hint is None else hint)
+    due = at.now + (_wait(at, max(interval, crowd), expected, crowd, random) if hint is None else hint)
     return due if at.deadline is None else min(due, max(at.deadline, at.now))
 
 
-def _wait(at: Moment, interval: float, expected: Expected | None, random: float) -> float:
-    shortened = 1 - _JITTER * random
-    if at.polls == 0:
-        due = at.launched_at + (max(interval, expected.least * (1 - _MARGIN)) if expected else interval)
-        return max(due - at.now, 0.0)
+def _wait(at: Moment, interval: float, expected: Expected | None, crowd: float, random: float) -> float:
     age = at.now - at.launched_at
+    shortened = 1 - _JITTER * random
     if expected is None:
-        return interval * shortened
-    if age < expected.least * (1 - _MARGIN):
-        return max(expected.least * (1 - _MARGIN) - age, interval * _CLOSE)
-    overdue = age - expected.most * (1 + _MARGIN)
-    if overdue < interval:
-        return interval * _CLOSE * shortened
-    return min(max(overdue * _OVERDUE_SHARE, interval), interval * _LONGEST) * shortened
+        return max(interval - age, 0.0) if at.polls == 0 else interval * shortened
+    step = max(_step(expected, interval), crowd * _CLOSEST)
+    if at.polls == 0:
+        return max(max(interval, expected.least + step) - age, 0.0)
+    if age < expected.least:
+        return max(expected.least + step - age, step)
+    overdue = max(age - expected.most, 0.0)
+    if overdue < interval * _LONGEST:
+        return max(min(overdue * _CLOSE, interval), step) * shortened
+    return min(overdue * _OVERDUE_SHARE, interval * _LONGEST) * shortened
+
+
+def _step(expected: Expected, interval: float) -> float:
+    """Half of the time in which the end lies: two questions find it, and are at most so late."""
+    return min(max((expected.most - expected.least) * _CLOSE, interval * _CLOSEST), interval * _FARTHEST)
 
 
 def is_overdue(now: float, deadline: float | None) -> bool:

@@ -140,7 +140,7 @@ class Call(Verbs):
 
     def _wait_over(self, within: float, late: Callable[[], Explained]) -> None:
         __tracebackhide__ = True
-        self._contact.wait(lambda progress: progress.is_over or None, within, "its end was waited for", late)
+        self._contact.wait(lambda progress: progress.is_over or None, within, "waiting for its end", late)
 
     def _check_dialled(self) -> None:
         __tracebackhide__ = True

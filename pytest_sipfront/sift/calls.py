@@ -32,6 +32,9 @@ class Calls:
         self._session = session
         self.all: list[Call] = []
 
+    def __repr__(self) -> str:
+        return f"<Calls: {', '.join(map(repr, self.all)) or 'none yet'}>"
+
     def __call__(
         self, phone_number: str | None = None, *, client_name: str | None = None, connect: bool = True
     ) -> Call:
@@ -81,6 +84,9 @@ class Incoming:
         self._calls = calls
         self._since = self._line.record.clock()
 
+    def __repr__(self) -> str:
+        return "<Incoming>"  # its URL is a secret
+
     @property
     def url(self) -> str:
         """The `on_incoming` of an application whose calls this session takes; whoever knows it can fake calls."""
@@ -126,6 +132,9 @@ class Sift:
 
     def __init__(self, session: SiftSession) -> None:
         self._session = session
+
+    def __repr__(self) -> str:
+        return "<Sift>"
 
     @property
     def received(self) -> tuple[Received, ...]:

@@ -18,7 +18,7 @@ from pytest_sipfront.errors import (
     UnreadableAnswer,
 )
 from pytest_sipfront.sift.line import Line
-from pytest_sipfront.sift.models import Connection
+from pytest_sipfront.sift.models import FAILED, Connection
 from pytest_sipfront.sift.progress import Progress
 from pytest_sipfront.sift.record import DONE, EVENT, STATUS, Inbox
 from pytest_sipfront.sift.routine import Conversing, Reporting, Step, as_json, check_routine
@@ -116,7 +116,7 @@ class Contact:
         except RequestRefused as error:
             self.ask()
             if self.inbox.progress.is_over:
-                raise self.failed(f"the call was {self.connection.status} before {_names(sent)}") from None
+                raise self.failed(f"{self._end()} before {_names(sent)}") from None
             raise self.explained(error) from None
         except SipfrontError as error:
             raise self.explained(error) from None
@@ -149,7 +149,7 @@ class Contact:
             if step is Next.ASK:
                 self.ask()
             elif step is Next.ENDED:
-                raise self.failed(f"the call was {self.connection.status} while {what}")
+                raise self.failed(f"{self._end()} while {what}")
             elif step is Next.LATE:
                 raise late()
 
@@ -207,6 +207,9 @@ class Contact:
         if not self._is_known():
             raise self.missing("it cannot be hung up, since Sift never named its connection")
         return not self.connection.is_over
+
+    def _end(self) -> str:
+        return "the call failed" if self.connection.status == FAILED else f"the call was {self.connection.status}"
 
     def _is_known(self) -> bool:
         """Whether the connection's id is known, or becomes known within a moment."""

@@ -9,7 +9,6 @@ import pytest
 
 from pytest_sipfront.errors import CallFailed, ConfigurationError, SipfrontError
 from pytest_sipfront.reports.details import raise_in
-from pytest_sipfront.sift import late
 from pytest_sipfront.sift.marks import is_marked, read_order
 from pytest_sipfront.sift.state import SIFT
 
@@ -23,8 +22,10 @@ FIXTURE = "sift_connection"
 @pytest.fixture(scope="session")
 def sift(request: pytest.FixtureRequest) -> Sift:
     """The account at Sift: `connections()`, `connection(id)`, `conversations()`, `applications()`, `request(...)`."""
-    from pytest_sipfront.sift.calls import Sift  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.sift import late  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.sift.calls import Sift  # noqa: PLC0415
 
+    late.watch(request.config)
     return Sift(request.config.stash[SIFT].session)
 
 
@@ -34,6 +35,7 @@ def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
 
     `with sift_call("+15550100200") as call: call.expect_connected()`
     """
+    from pytest_sipfront.sift import late  # noqa: PLC0415
     from pytest_sipfront.sift.calls import Calls  # noqa: PLC0415
 
     __tracebackhide__ = True
@@ -42,7 +44,10 @@ def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
     late.watch(request.config)
     state.keep(request.node, calls)
     yield calls
-    calls.close()
+    try:
+        calls.close()
+    except SipfrontError as error:
+        raise_in(request.node.obj, error)
 
 
 @pytest.fixture
@@ -54,7 +59,10 @@ def sift_incoming(request: pytest.FixtureRequest, sift_call: Calls) -> Incoming:
     from pytest_sipfront.sift.calls import Incoming  # noqa: PLC0415
 
     __tracebackhide__ = True
-    return Incoming(request.config.stash[SIFT].session, sift_call)
+    try:
+        return Incoming(request.config.stash[SIFT].session, sift_call)
+    except SipfrontError as error:
+        raise_in(request.node.obj, error)
 
 
 @pytest.fixture

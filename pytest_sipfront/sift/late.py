@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from types import TracebackType
 from typing import Any
 
 import pytest
 
+from pytest_sipfront.errors import Explained
+from pytest_sipfront.late import watch as watch_tests
 from pytest_sipfront.reports.details import raise_in
 from pytest_sipfront.sift import reporting
 from pytest_sipfront.sift.state import SIFT, SiftState
@@ -17,6 +20,7 @@ _STRAYS = "sipfront_sift_strays"
 
 def watch(config: pytest.Config) -> None:
     """Take part in the tests from now on; sessions without a call never get here."""
+    watch_tests(config)
     if not config.pluginmanager.hasplugin(NAME):
         config.pluginmanager.register(CallingTests(config.stash[SIFT]), NAME)
 
@@ -46,13 +50,26 @@ class CallingTests:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Report a test's calls."""
+        """Report a test's calls, and errors of ours without frames of ours."""
+        if call.excinfo is not None and isinstance(call.excinfo.value, Explained):
+            error = call.excinfo.value
+            call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(_theirs(error.__traceback__)))
         calls = self._state.calls(item)
         reporting.record(item.user_properties, calls)
         report = yield
         if report.when == "call" or call.excinfo is not None:
             reporting.attach(report, calls, call.excinfo.value if call.excinfo else None)
         return report
+
+
+def _theirs(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without our frames, not even the `__init__` of a command, which is in no file to be hidden."""
+    if trace is None:
+        return None
+    rest = _theirs(trace.tb_next)
+    if str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pytest_sipfront."):
+        return rest
+    return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
 class Workers:

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.marker import MarkerError, fill
-from pytest_sipfront.sift.routine import check_endpoint
 
 MARK = "sift"
 SIGNATURE = (
@@ -42,6 +40,8 @@ def read_order(item: pytest.Item) -> Order:
     Raises:
         ConfigurationError: They make no sense.
     """
+    from pytest_sipfront.marker import MarkerError, fill  # noqa: PLC0415 - sessions without a mark never pay for it
+
     words: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers(MARK))):
         given = _checked(mark)
@@ -61,6 +61,8 @@ def order(words: Mapping[str, Any]) -> Order:
     Raises:
         ConfigurationError: A value is missing, of a wrong type or out of range.
     """
+    from pytest_sipfront.sift.routine import check_endpoint  # noqa: PLC0415
+
     within = words.get("connect_within", CONNECT_WITHIN)
     if isinstance(within, bool) or not isinstance(within, int | float) or not 0 < within < float("inf"):
         raise ConfigurationError(f"connect_within={within!r} is not a number of seconds above 0")

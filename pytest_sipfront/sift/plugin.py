@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.sift import late, marks, settings, state
+from pytest_sipfront.sift import marks, settings, state
 from pytest_sipfront.sift.fixtures import FIXTURE, sift, sift_call, sift_connection, sift_incoming
 
 __all__ = ["sift", "sift_call", "sift_connection", "sift_incoming"]
@@ -26,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", marks.SIGNATURE)
     started = state.start(config)
     if config.pluginmanager.hasplugin("xdist"):
+        from pytest_sipfront.sift import late  # noqa: PLC0415 - only who needs it pays for it
+
         config.pluginmanager.register(late.Workers(started), "sipfront-sift-workers")
 
 
@@ -45,11 +47,14 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Dial for a marked test, whether it names the fixture or not."""
-    for item in items:
-        if isinstance(item, pytest.Function) and marks.is_marked(item):
-            late.watch(config)
-            if FIXTURE not in item.fixturenames:
-                item.fixturenames = [*item.fixturenames, FIXTURE]
+    marked = [item for item in items if isinstance(item, pytest.Function) and marks.is_marked(item)]
+    for item in marked:
+        if FIXTURE not in item.fixturenames:
+            item.fixturenames = [*item.fixturenames, FIXTURE]
+    if marked:
+        from pytest_sipfront.sift import late  # noqa: PLC0415 - only who calls pays for it
+
+        late.watch(config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -6,11 +6,10 @@ default differs from command to command. `on_done` and `event_callback` are fill
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from pytest_sipfront.errors import ConfigurationError
 
@@ -29,9 +28,6 @@ class Command:
         given = ((field.name, getattr(self, field.name)) for field in fields(self))
         sent = {name: list(value) if isinstance(value, tuple) else value for name, value in given if value is not None}
         return {"name": type(self).__name__, **sent}
-
-
-C = TypeVar("C", bound=Command)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,21 +227,6 @@ def check_routine(routine: object) -> list[Step]:
     for step in steps:
         as_json(step)
     return steps
-
-
-def made(command: type[C], **options: Any) -> C:
-    """Make a command of options that somebody wrote.
-
-    Raises:
-        ConfigurationError: It has no such option, or a value cannot work.
-    """
-    known = [field.name for field in fields(command)]
-    for name in options:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ConfigurationError(f"{command.__name__}: unknown option {name!r}{hint} It has {', '.join(known)}.")
-    return command(**options)
 
 
 def check_phone_number(value: object) -> str:

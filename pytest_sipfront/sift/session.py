@@ -14,6 +14,8 @@ from pytest_sipfront.sift.settings import Access, SiftSettings
 if TYPE_CHECKING:
     from pytest_sipfront.sift.line import Line
 
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused, where nothing says how it is reached
+
 
 class SiftSession:
     """Keeps the line to Sift."""
@@ -82,7 +84,20 @@ def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
     from pytest_sipfront.sift.record import Record  # noqa: PLC0415
     from pytest_sipfront.sift.watch import Patience  # noqa: PLC0415
 
+    http = SiftHttp(
+        access.base_url,
+        access.credentials,
+        service="Sift",
+        limits=Limits(connect=manners.connect_timeout, read=manners.read_timeout, retry=manners.retry_for),
+        ca_bundle=manners.ca_bundle,
+        trust_env=not access.on_lab,
+    )
     host, port = settings.listen
+    if not settings.callback_url and host in EVERYWHERE:
+        raise ConfigurationError(
+            f"the receiver of Sift's callbacks listens on {host}, which is no address that Sift could post to",
+            hint="Say under which it is reached: --sift-callback-url (SIFT_CALLBACK_URL, ini sift_callback_url).",
+        )
     try:
         listening = bind(host, port)
     except (OSError, OverflowError) as error:
@@ -94,14 +109,6 @@ def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
     token = access.token or Secret(secrets.token_urlsafe(24))
     record = Record(scrub=lambda text: access.credentials.scrub(token.scrub(text)), account_id=access.account_id)
     receiver = Receiver(record, listening, settings.callback_url, token.reveal())
-    http = SiftHttp(
-        access.base_url,
-        access.credentials,
-        service="Sift",
-        limits=Limits(connect=manners.connect_timeout, read=manners.read_timeout, retry=manners.retry_for),
-        ca_bundle=manners.ca_bundle,
-        trust_env=not access.on_lab,
-    )
     line = Line(SiftClient(http), receiver, Patience(callback=settings.callback_timeout))
     line.open()
     return line

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.options import LOOPBACK, Option, effective, positive_seconds
+from pytest_sipfront.options import Option, effective
+from pytest_sipfront.readers import LOOPBACK, positive_seconds
 from pytest_sipfront.secret import Secret
 
 if TYPE_CHECKING:

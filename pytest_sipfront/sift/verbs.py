@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from pytest_sipfront.errors import ConfigurationError, UnreadableAnswer
@@ -32,10 +34,10 @@ from pytest_sipfront.sift.routine import (
     Step,
     check_endpoint,
     check_routine,
-    made,
 )
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Conversing)
 CONNECT_WITHIN = 20.0
 _SECONDS_A_LETTER = 0.15
 _LONGEST_SOUND = 120.0
@@ -75,7 +77,7 @@ class Verbs:
         return self._contact.wait(
             lambda progress: next((status for status in progress.reached if status in statuses), None),
             within,
-            f"{wanted} was waited for",
+            f"waiting for {wanted}",
             lambda: self._contact.failed(
                 f"not {wanted} within {within:g} s, but {self._contact.connection.status or 'without any status'}"
             ),
@@ -144,13 +146,13 @@ class Verbs:
         __tracebackhide__ = True
         check_endpoint(phone_number, client_name)
         if phone_number is not None:
-            return self._converse(made(CallPhone, phone_number=phone_number, **options))
-        return self._converse(made(CallClient, client_name=client_name, **options))
+            return self._converse(_made(CallPhone, phone_number=phone_number, **options))
+        return self._converse(_made(CallClient, client_name=client_name, **options))
 
     def join_conference(self, name: str, **options: Any) -> Bridge:
         """Put this call into the conference room `name`; `options` are those of `JoinConference`."""
         __tracebackhide__ = True
-        return self._converse(made(JoinConference, conference_name=name, **options))
+        return self._converse(_made(JoinConference, conference_name=name, **options))
 
     # ---- anything
 
@@ -223,3 +225,13 @@ def _seconds(step: Step) -> float:
     if isinstance(step, Asking):
         return (step.timeout_seconds or 0) + (_LONGEST_SOUND if step.prompt_url else 0)
     return _LONGEST_SOUND if isinstance(step, Play) else 0.0
+
+
+def _made(command: type[C], **options: Any) -> C:
+    known = [field.name for field in fields(command)]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise ConfigurationError(f"{command.__name__}: unknown option {name!r}{hint} It has {', '.join(known)}.")
+    return command(**options)

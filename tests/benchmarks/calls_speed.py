@@ -13,10 +13,11 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from importlib import import_module
 from pathlib import Path
 
+from pytest_sipfront.lab.calls.catalogue import render
 from pytest_sipfront.lab.calls.executor import CallsExecutor
+from pytest_sipfront.lab.calls.imports import import_all
 from pytest_sipfront.lab.calls.plan import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.calls.spectrum import rank
 from pytest_sipfront.lab.calls.steps import Call, Hold, Wait
@@ -66,15 +67,15 @@ async def with_executor(work: Callable[[CallsExecutor], Awaitable[None]]) -> Non
 
 async def setup_time(subject: CallsExecutor) -> None:
     """From launch to an answered call: with the stack still to be started, and then with it running."""
-    for module in ("numpy.random", "baresip.call"):  # what a lab imports while it starts
-        import_module(module)
-    for what, rounds in (("first call up, stack and prompts still to be made", 1), ("call up, stack running", 20)):
+    import_all()  # as a lab does while it starts, and speaks its prompts
+    render(subject.exchange.plan.prompts, Path())
+    for what, rounds in (("first call up, stack still to be started", 1), ("call up, stack running", 20)):
         took = []
         for _ in range(rounds):
             started = time.monotonic()
             await subject.exchange.open()
             agent = await subject.exchange.caller("caller")
-            leg = await agent.dial(subject.exchange.uri("phone"))
+            leg = await agent.dial(subject.exchange.uri("phone"), "benchmark")
             await leg.settled(5)
             took.append(((leg.answered_at or time.monotonic()) - started) * 1000)
             await leg.hang_up()

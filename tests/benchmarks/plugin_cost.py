@@ -9,6 +9,7 @@ on a noisy machine only ratios taken in one run say anything.
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -29,10 +30,10 @@ LISTED = "import sys\ndef pytest_unconfigure():\n    print('LOADED', *sorted(sys
 def cpu_seconds(directory: Path, *arguments: str) -> float:
     """Run pytest and return the CPU time of that process."""
     command = [sys.executable, "-m", "pytest", "-qq", "-p", "no:cacheprovider", *arguments]
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=directory, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def ratio(directory: Path, one: tuple[str, ...], other: tuple[str, ...]) -> float:

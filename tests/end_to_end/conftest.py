@@ -12,7 +12,7 @@ from pytest_sipfront.lab.process import LabProcess, start_lab
 from tests.end_to_end.suite import Suite
 
 # A session inside a session forgets what it imported; what is here already, it need not import again.
-for module in ("background", "http", "lab.process", "runs.engine", "sipfront.client"):
+for module in ("background", "http", "keeping", "lab.process", "runs.dispatch", "sipfront.client"):
     importlib.import_module(f"pytest_sipfront.{module}")
 for module in ("anyio._backends._asyncio", "httpcore", "hypothesis"):
     importlib.import_module(module)

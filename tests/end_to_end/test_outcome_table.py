@@ -109,7 +109,7 @@ ROWS = {
 ONE_LAUNCH_EACH = len(ROWS)
 
 
-@pytest.mark.parametrize("mode", ["in process", "subprocess", "two workers", "one worker"])
+@pytest.mark.parametrize("mode", ["in process", "subprocess", "two workers"])
 def test_every_row_has_its_outcome_in_every_mode(suite: Suite, mode: str) -> None:
     """pytest's outcome, JUnit's element, its message and its details; each launch sent once; no skip anywhere."""
     suite.platform("tests:\n" + "".join(f"  {name!r}: {{{row.platform}}}\n" for name, row in ROWS.items()))
@@ -119,7 +119,7 @@ def test_every_row_has_its_outcome_in_every_mode(suite: Suite, mode: str) -> Non
             for number, (name, row) in enumerate(ROWS.items())
         )
     )
-    options = {"two workers": ["-n2"], "one worker": ["-n1"]}.get(mode, [])
+    options = ["-n2"] if mode == "two workers" else []
     result = (suite.run if mode == "in process" else suite.run_in_subprocess)(*options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     seen = {}
@@ -139,7 +139,6 @@ def test_every_row_has_its_outcome_in_every_mode(suite: Suite, mode: str) -> Non
     assert suite.lab.counts["launch_requests"] == ONE_LAUNCH_EACH
 
 
-@pytest.mark.parametrize("mode", [(), ("-n2",)], ids=["alone", "two workers"])
 @pytest.mark.parametrize(
     ("environment", "options", "message"),
     [
@@ -154,13 +153,12 @@ def test_what_no_platform_can_say_has_its_outcome_with_workers_too(
     environment: dict[str, str],
     options: tuple[str, ...],
     message: str,
-    mode: tuple[str, ...],
 ) -> None:
     """An error in every test, and never a skip."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     suite.write("@marked(test='Basic call')\n@pytest.mark.parametrize('n', range(2))\ndef test_call(n): pass\n")
-    result = suite.run_in_subprocess("--sipfront-retry-for=0", *options, *mode)
+    result = suite.run_in_subprocess("--sipfront-retry-for=0", "-n2", *options)
     result.assert_outcomes(errors=2)
     for n in range(2):
         error = suite.case(f"test_call[{n}]").find("error")

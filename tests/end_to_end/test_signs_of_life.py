@@ -98,7 +98,7 @@ def test_properties_say_what_ran_and_how_it_ended(suite: Suite) -> None:
         "sipfront.override.step.1.0.dial_destination": run["overrides"]["step.1.0.dial_destination"],
         "sipfront.verdict": "failed",
         "sipfront.result_description": "486 Busy Here",
-        "sipfront.agentpool": "lab",
+        "sipfront.agentpool": "lab (scripted verdict)",
     }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.end_to_end.suite import Suite
+from tests.support import assert_no_frame_of_ours
 
 PLATFORM = (
     "tests:\n"
@@ -44,12 +47,7 @@ def shows_none_of_our_frames(suite: Suite, *options: str) -> None:
     """Run the suite and look for our files in its output; the suite's own file must be there."""
     result = suite.run("--sipfront-retry-for=0", "--tb=long", *options)
     assert sum(result.parseoutcomes().get(name, 0) for name in ("failed", "errors")) == 1
-    output = result.stdout.str()
-    assert "test_it.py:" in output
-    assert "pytest_sipfront/" not in output
-    assert "site-packages" not in output
-    assert "All traceback entries are hidden" not in output
-    assert "During handling of the above exception" not in output
+    assert_no_frame_of_ours(result.stdout.str())
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -81,3 +79,27 @@ def test_other_questions_show_none_of_our_frames(suite: Suite, call: str) -> Non
     suite.platform("tests: {A: {}}\nfaults: [{on: tests, status: 500}, {on: projects, status: 500}]\n")
     suite.write(f"def test_call(sipfront):\n    sipfront.{call}\n")
     shows_none_of_our_frames(suite)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer here")
+def test_a_time_limit_of_the_suites_own_shows_none_of_our_frames(suite: Suite) -> None:
+    """pytest-timeout fails a test from a signal's handler, wherever the wait is just then."""
+    suite.platform(PLATFORM)
+    suite.pytester.makeconftest(
+        "import signal, pytest\n"
+        "def give_up(*_): pytest.fail('Timeout (>0.3s)')\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def limited():\n"
+        "    before = signal.signal(signal.SIGALRM, give_up)\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+        "    yield\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "    signal.signal(signal.SIGALRM, before)\n"
+    )
+    suite.write("@marked(test='Slow')\ndef test_call(): pass\n")
+    shows_none_of_our_frames(suite)
+    error = suite.case("test_call").find("error")
+    assert error is not None
+    assert "Timeout (>0.3s)" in (error.get("message") or "")
+    assert "concurrent" not in (error.text or "")
+    assert suite.properties("test_call")["sipfront.report_url"]

@@ -40,11 +40,11 @@ def test_the_platform_s_stand_in_needs_no_http_client(module: Path) -> None:
     assert not {"httpx", "tenacity", "urllib3", "requests"} & {name.partition(".")[0] for name in imported(module)}
 
 
-def test_starting_a_lab_needs_the_standard_library_alone() -> None:
-    """The plugin imports `process` in every session."""
-    allowed = {*sys.stdlib_module_names, "pytest_sipfront"}
-    assert {name.partition(".")[0] for name in imported(ROOM / "process.py")} <= allowed
-    assert not {name for name in imported(ROOM / "process.py") if name.startswith("pytest_sipfront.")}
+@pytest.mark.parametrize("module", ["process.py", "diagnosis.py"])
+def test_starting_a_lab_needs_the_standard_library_alone(module: str) -> None:
+    """The plugin imports `process` in every session, and by it what a self-check found."""
+    foreign = {name for name in imported(ROOM / module) if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert all(name.startswith("pytest_sipfront.lab.diagnosis.") for name in foreign)
 
 
 def test_importing_process_loads_no_web_framework() -> None:

@@ -1,16 +1,35 @@
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_sipfront.lab.calls import engine
+from pytest_sipfront.lab.calls.conditions import Conditions
+from pytest_sipfront.lab.calls.plan import PASSWORD_VARIABLE, USER_VARIABLE, Limits, MenuState, Phone, PromptSpec
+from pytest_sipfront.lab.calls.steps import (
+    Call,
+    ExpectDtmf,
+    HangUp,
+    Hold,
+    Play,
+    Register,
+    SendDtmf,
+    Wait,
+)
 from pytest_sipfront.lab.endpoints import ENDPOINTS
 from pytest_sipfront.lab.engine import ScriptedEngine
+from pytest_sipfront.lab.executor import Finding
 from pytest_sipfront.lab.loading import ACCOUNT_FAULTS, FAULT_FIELDS, TEST_FIELDS, load
+from tests.lab.calls.placing import find_all, needs_stack
 
-PAGE = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, CALLS = ((DOCS / name).read_text(encoding="utf-8") for name in ("lab.md", "calls.md"))
+EXAMPLES, CALL_EXAMPLES = (re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) for page in (PAGE, CALLS))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -30,3 +49,53 @@ def test_every_key_is_documented() -> None:
 def test_faults_know_a_word_for_every_endpoint() -> None:
     """An endpoint that no fault could name would be out of reach for tests; a wrong path needs no fault."""
     assert {endpoint.kind for endpoint in ENDPOINTS} - {"unknown"} == set(ACCOUNT_FAULTS) - {"any"}
+
+
+@pytest.mark.parametrize("example", CALL_EXAMPLES)
+def test_every_lab_file_about_calls_is_valid(example: str) -> None:
+    """Its parts fit together too."""
+    call_engine = engine()
+    call_engine.check(load(example, call_engine))
+
+
+@pytest.fixture(scope="module")
+def placed() -> dict[str, Finding]:
+    """What came of every test of the page that calls a phone of the lab, by its name."""
+    found: dict[str, Finding] = {}
+    for example in CALL_EXAMPLES:
+        if "steps:" in example and "target:" not in example:
+            names = list(load(example, engine()).tests)
+            found |= zip(names, find_all(example, [(name, {}) for name in names]), strict=True)
+    return found
+
+
+@needs_stack
+def test_every_call_of_the_docs_passes(placed: Mapping[str, Finding]) -> None:
+    """What a reader copies is green, executed as real calls."""
+    assert {name: finding.description for name, finding in placed.items()} == dict.fromkeys(placed, "")
+    assert {finding.state for finding in placed.values()} == {"passed"}
+
+
+@needs_stack
+def test_every_measure_is_documented_with_its_unit(placed: Mapping[str, Finding]) -> None:
+    """Whoever asks for one over the API knows its name, and what its number means."""
+    rows = [line for line in CALLS.splitlines() if line.startswith("| `")]
+    for name, measure in placed["IVR to sales"].measures.items():
+        spelled = re.sub("(?<=_)(caller|callee)$", "...", name)
+        assert any(f"`{spelled}`" in row and (measure.unit or "none") in row for row in rows), name
+
+
+ACTIONS = (Register, Wait, Call, SendDtmf, ExpectDtmf, Play, Hold, HangUp)
+
+
+@pytest.mark.parametrize("part", [Phone, MenuState, PromptSpec, Conditions, Limits, *ACTIONS])
+def test_every_key_about_calls_is_documented(part: Any) -> None:
+    """The page is the reference of phones, prompts, steps, conditions and limits."""
+    keys = {field.name for field in dataclasses.fields(part)} - {"digits"} | {getattr(part, "word", "call")}
+    assert not [key for key in keys if not re.search(rf"`{key}[`:]|\b{key}: ", CALLS)]
+
+
+@pytest.mark.parametrize("name", [USER_VARIABLE, PASSWORD_VARIABLE, "user_variable", "password_variable"])
+def test_where_credentials_come_from_is_documented(name: str) -> None:
+    """The variables' own names, and the keys that name others."""
+    assert name in CALLS

@@ -88,7 +88,7 @@ def test_a_finished_run_has_every_documented_field(lab: Platform) -> None:
     times = [run.pop("started_at"), run.pop("stopped_at")]
     assert all(re.fullmatch(TIME, time) for time in times)
     assert run == {
-        "agentpool_name": "eu-central-1",
+        "agentpool_name": "eu-central-1 (scripted verdict)",
         "has_passed": 1,
         "id": 12345,
         "is_failed": 0,
@@ -292,6 +292,7 @@ def test_a_project_run_is_followed_by_the_answer_s_own_url(lab: Platform) -> Non
     assert re.fullmatch(TIME, run.pop("created_at"))
     assert re.fullmatch(TIME, run.pop("stopped_at"))
     expected = {
+        "agentpool_name": "eu-central-1 (scripted verdict)",
         "run_status": "failed",
         "project_id": 4,
         "project_name": "Nightly",

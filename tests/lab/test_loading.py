@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sipfront.lab.calls import engine
 from pytest_sipfront.lab.config import FaultSpec, LabFile, Span
 from pytest_sipfront.lab.engine import ScriptedEngine
 from pytest_sipfront.lab.loading import load, load_default, load_path
@@ -110,9 +111,11 @@ def test_anchors_and_merge_keys_work_with_overrides() -> None:
     assert [(t.verdict, t.takes.low) for t in file.tests.values()] == [("failed", 1), ("passed", 1), ("passed", 1)]
 
 
-def test_the_built_in_file_is_valid_and_needs_no_engine() -> None:
-    """A lab without a file has something to run."""
-    assert {"Basic call", "Busy destination", "No answer"} <= load_default(ENGINE).tests.keys()
+def test_the_built_in_file_is_valid() -> None:
+    """A lab without a file has something to call, and a suite written for it keeps its names."""
+    file = load_default(engine())
+    assert {"Basic call", "Busy destination", "No answer"} <= file.tests.keys()
+    assert all(test.steps is not None for test in file.tests.values())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from pytest_sipfront.lab.server import bind, is_loopback, url_of
+from pytest_sipfront.lab.hosts import is_loopback
+from pytest_sipfront.lab.server import bind, url_of
 
 
 def test_answers_are_not_held_back_by_the_network_stack() -> None:

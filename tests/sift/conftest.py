@@ -97,6 +97,16 @@ def stand(running_stand: Stand) -> Stand:
     return running_stand
 
 
+@pytest.fixture
+def account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account at the stand-in, in the environment, and nothing else of whoever runs the tests."""
+    for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SIFT_BASE_URL", stand.url)
+    monkeypatch.setenv("SIFT_ACCOUNT_ID", "lab-public")
+    monkeypatch.setenv("SIFT_AUTH_TOKEN", "lab-secret")
+
+
 @pytest.fixture(scope="session")
 def background() -> Iterator[Background]:
     loop = Background()

@@ -56,7 +56,7 @@ def test_the_timeline_holds_what_was_sent_and_what_came_back_in_order(stand: Sta
 def test_a_call_that_is_not_answered_fails_at_once(stand: Stand, dial: Dial, answer: str) -> None:
     """Sift has one word for busy and no answer: failed."""
     stand.configure(f'callees: {{"{BANK}": {{answer: {answer}, rings: 0.05}}}}')
-    with pytest.raises(CallFailed, match="the call was failed while connected was waited for") as raised:
+    with pytest.raises(CallFailed, match="the call failed while waiting for connected") as raised:
         dial().expect_connected(within=20)
     assert "status  failed" in str(raised.value.evidence["timeline"])
 

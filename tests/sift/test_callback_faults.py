@@ -125,6 +125,6 @@ def test_parallel_calls_keep_their_answers_apart(stand: Stand, dial: Dial) -> No
 def test_a_failed_call_whose_callback_is_lost_is_found_by_asking(stand: Stand, dial: Dial) -> None:
     """A lost callback costs a moment, not the verdict."""
     stand.configure('callees: {"+15550100200": {answer: busy}}\ncallbacks: [{on: status, lost: true}]')
-    with pytest.raises(CallFailed, match="the call was failed") as raised:
+    with pytest.raises(CallFailed, match="the call failed") as raised:
         dial().expect_connected()
     assert "status when asked  failed" in str(raised.value.evidence["timeline"])

@@ -64,7 +64,7 @@ def test_a_lab_file_may_be_about_sift_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(EXAMPLE)
     result = pytester.runpytest_inprocess("--sipfront-lab")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*the call was failed while connected was waited for*"])
+    result.stdout.fnmatch_lines(["*the call failed while waiting for connected*"])
 
 
 @pytest.mark.parametrize(

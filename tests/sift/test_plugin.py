@@ -8,14 +8,7 @@ import pytest
 
 from tests.sift.conftest import BANK, Stand, bank
 
-
-@pytest.fixture(autouse=True)
-def _account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIFT_BASE_URL", stand.url)
-    monkeypatch.setenv("SIFT_ACCOUNT_ID", "lab-public")
-    monkeypatch.setenv("SIFT_AUTH_TOKEN", "lab-secret")
-    for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def run(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
@@ -264,7 +257,7 @@ def test_a_marked_test_gets_a_connected_call(stand: Stand, pytester: pytest.Pyte
 
 
 @pytest.mark.parametrize(
-    ("callee", "why"), [("answer: busy", "the call was failed"), ("rings: 30", "not connected within 0.2 s")]
+    ("callee", "why"), [("answer: busy", "the call failed"), ("rings: 30", "not connected within 0.2 s")]
 )
 def test_a_marked_test_whose_call_is_not_connected_fails_before_its_body(
     stand: Stand, pytester: pytest.Pytester, callee: str, why: str

@@ -14,22 +14,15 @@ from typing import Any
 import pytest
 
 from tests.sift.conftest import BANK, Stand, bank
-from tests.support import refusing_port
+from tests.support import Reply, Server, refusing_port
+
+pytestmark = pytest.mark.usefixtures("account")
 
 CALL = f"""
 def test_it(sift_call):
     with sift_call("{BANK}") as call:
         assert call.listen().says("hello")
 """
-
-
-@pytest.fixture(autouse=True)
-def _account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIFT_BASE_URL", stand.url)
-    monkeypatch.setenv("SIFT_ACCOUNT_ID", "lab-public")
-    monkeypatch.setenv("SIFT_AUTH_TOKEN", "lab-secret")
-    for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def run(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
@@ -237,3 +230,65 @@ def test_settings_come_from_the_ini_file_too(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_it(): pass\n")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*sift_callback_timeout in *tox.ini*number of seconds*"])
+
+
+def test_whoever_says_yes_at_the_callback_url_must_be_this_session(stand: Stand, pytester: pytest.Pytester) -> None:
+    """A tunnel's own greeting page is a 200 too."""
+    with Server(Reply(body="<html>Hello from the tunnel</html>", headers={"Connection": "close"})) as server:
+        result = run(pytester, CALL, f"--sift-callback-url={server.url}")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*somebody else answers there, with 200 OK; nothing was dialled*"])
+    assert not stand.now.recorder.entries
+
+
+def test_a_rerun_is_not_held_to_what_the_first_attempt_ran_into(stand: Stand, pytester: pytest.Pytester) -> None:
+    """A call that is connected the second time passes."""
+    lost = "[{on: status, status: connected, lost: true, times: 1}]"
+    stand.configure(bank(callbacks=lost, faults="[{on: retrieve, status: 500, times: 1}]"))
+    text = f"""
+        import pytest
+
+        @pytest.mark.sift(phone_number="{BANK}", connect_within=0.5)
+        def test_it(sift_connection):
+            assert sift_connection.status == "connected"
+    """
+    result = run(pytester, text, "--reruns=1", "--sipfront-retry-for=0")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*1 rerun*"])
+
+
+def test_a_call_that_came_before_a_test_is_not_its_own(stand: Stand, pytester: pytest.Pytester) -> None:
+    """A test takes what arrives while it runs."""
+    stand.configure('callers: [{from: "+15550100999", to: "+15550100300"}]')
+    text = """
+        def test_first(sift_incoming, sift):
+            sift_incoming.register("+15550100300")
+            while not sift.received:
+                pass
+
+        def test_second(sift_incoming):
+            sift_incoming(to="+15550100300", within=0.2)
+    """
+    result = run(pytester, text)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*no call to +15550100300 within 0.2 s*"])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+def test_listening_everywhere_needs_to_be_told_where_that_is(
+    stand: Stand, pytester: pytest.Pytester, host: str
+) -> None:
+    """No address of the outside world is guessed."""
+    result = run(pytester, CALL, f"--sift-listen={host}:0")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*is no address that Sift could post to*", "*--sift-callback-url*"])
+    assert not stand.now.recorder.entries
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_the_receiver_may_listen_on_ipv6(stand: Stand, pytester: pytest.Pytester) -> None:
+    """Its address is written with brackets."""
+    stand.configure(bank("says: hello"))
+    run(pytester, CALL, "--sift-listen=[::1]:0").assert_outcomes(passed=1)
+    created = next(entry for entry in stand.now.recorder.entries if entry.path == "/v0/connections")
+    assert created.body["status_url"].startswith("http://[::1]:")

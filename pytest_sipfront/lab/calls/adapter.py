@@ -21,7 +21,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -29,17 +29,18 @@ from typing import Any
 
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.ladder import Ladders
-from pytest_sipfront.lab.calls.leg import Leg
+from pytest_sipfront.lab.calls.leg import TAG_HEADER, Leg
 from pytest_sipfront.lab.calls.trace import Trace
 
 LOOPBACK = "127.0.0.1"
-TAG_HEADER = "X-Lab-Call"
 CODECS = ("pcmu", "pcma")
 UNOFFERED_CODECS = ("opus/48000/2",)
 """What a phone speaks that refuses every call with 488: the lab's callers offer G.711 only."""
 _PUMP_SECONDS = 0.04
 _PORT_TRIES = 5
-_KEPT_EARLY_CALLS = 200
+_PARTING_SECONDS = 0.5
+_POLL_SECONDS = 0.01
+_KEPT_CALLS = 200
 _CONFIG = """\
 sip_listen {host}:{port}
 sip_transports udp,tcp
@@ -50,6 +51,10 @@ audio_jitter_buffer_type off
 
 class StackError(Exception):
     """The SIP stack cannot do what was asked. The text is one sentence for the report."""
+
+
+class NoStackError(StackError):
+    """The SIP stack itself is not there, so that nothing can be learned of whoever is to be called."""
 
 
 class Agent:
@@ -67,7 +72,7 @@ class Agent:
         Cancelling ends the call that may be on its way already.
 
         Raises:
-            StackError: No INVITE could be sent.
+            StackError: No INVITE could be sent; a NoStackError where that is the stack's own fault.
         """
         placing = asyncio.ensure_future(self._stack.place(self._ua, uri, tag))
         try:
@@ -111,6 +116,7 @@ class Stack:
         self._early: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
         self._runtime: Any = None
         self._pump: asyncio.Task[None] | None = None
+        self._ended: deque[tuple[str, bool]] = deque(maxlen=_KEPT_CALLS)
         self._trace = Trace(self.ladders)
         self._files = tempfile.TemporaryDirectory(prefix="sipfront-lab-")
         self._handles_sigterm = False
@@ -120,7 +126,7 @@ class Stack:
         """Start the stack on a free port of `host`, which is this machine's address towards everything it calls.
 
         Raises:
-            StackError: Another stack runs in this process, or one has died in it.
+            NoStackError: Another stack runs in this process, or one has died in it.
         """
         stack = cls(host)
         for attempt in range(_PORT_TRIES):
@@ -129,7 +135,7 @@ class Stack:
             except stack.errors.BaresipError as error:
                 if attempt == _PORT_TRIES - 1 or "another Runtime" in str(error) or "died" in str(error):
                     stack._files.cleanup()
-                    raise StackError(f"the SIP stack does not start: {error}") from None
+                    raise NoStackError(f"the SIP stack does not start: {error}") from None
             else:
                 return stack
         raise AssertionError("unreachable")
@@ -168,7 +174,7 @@ class Stack:
         A mute agent sends no RTP beyond its first packet.
 
         Raises:
-            StackError: The stack refuses the identity.
+            NoStackError: The stack refuses the identity.
         """
         domain = domain or f"{self.host}:{self.port}"
         try:
@@ -183,7 +189,7 @@ class Stack:
             )
             ua = await self.errors.UserAgent.create(self._runtime, account)
         except (ValueError, self.errors.BaresipError) as error:
-            raise StackError(f"the SIP stack refuses the agent '{user}': {error}") from None
+            raise NoStackError(f"the SIP stack refuses the agent '{user}': {error}") from None
         return Agent(self, ua, user, domain)
 
     def _silent_file(self) -> Path:
@@ -197,6 +203,8 @@ class Stack:
         started_at = time.monotonic()
         try:
             call = await ua.dial(uri, {TAG_HEADER: tag} if tag else None)
+        except (self.errors.RuntimeDead, self.errors.CommandTimeout, self.errors.CommandQueueFull) as error:
+            raise NoStackError(f"the SIP stack does not work: {error}") from None
         except (ValueError, self.errors.BaresipError) as error:
             raise StackError(f"no INVITE could be sent to {uri}: {error}") from None
         leg = self.adopt(call)
@@ -217,6 +225,7 @@ class Stack:
         if runtime is None:
             return
         await asyncio.gather(*(leg.hang_up() for leg in list(self._legs.values())), return_exceptions=True)
+        await self._part()
         if self._pump is not None:
             self._pump.cancel()
         if self._handles_sigterm:
@@ -227,6 +236,15 @@ class Stack:
             self._trace.remove()
             self._files.cleanup()
 
+    async def _part(self) -> None:
+        """Let what was ended here end in good order: a BYE may have to be repeated, and so is a 487 without its ACK."""
+        deadline = time.monotonic() + _PARTING_SECONDS
+        while self._still_ending() and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _still_ending(self) -> bool:
+        return not all(self.ladders.is_over(call_id, answered=answered) for call_id, answered in self._ended)
+
     def _on_event(self, event: Any) -> None:
         if not event.call:
             return
@@ -236,13 +254,15 @@ class Stack:
             self._tell(leg, name, text, now)
             return
         self._early.setdefault(event.call, []).append((name, text, now))
-        if len(self._early) > _KEPT_EARLY_CALLS:
+        if len(self._early) > _KEPT_CALLS:
             self._early.popitem(last=False)
 
     def _tell(self, leg: Leg, name: str, text: str, now: float) -> None:
         if name == "CALL_CLOSED":
             leg.pump(now)
             self._legs.pop(leg.handle, None)
+            if leg.ended_here:
+                self._ended.append((leg.call_id, leg.answered_at is not None))
         leg.on_event(name, text, now)
 
     async def _keep_pumping(self) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from pytest_sipfront.lab.calls.catalogue import PromptError, check_files
+from pytest_sipfront.lab.calls.imports import import_all, unavailable
+from pytest_sipfront.lab.calls.limits import check_limits
 from pytest_sipfront.lab.calls.plan import CallPlan
 from pytest_sipfront.lab.calls.sections import FILE_KEYS, TEST_KEYS
-from pytest_sipfront.lab.calls.steps import Call, Play, Wait, overridden
+from pytest_sipfront.lab.calls.steps import Play, Wait, overridden
+from pytest_sipfront.lab.calls.voice import say
 from pytest_sipfront.lab.schema import LabFileError, nearest
 from pytest_sipfront.lab.scripted import ScriptedExecutor
 
@@ -18,18 +20,6 @@ if TYPE_CHECKING:
     from pytest_sipfront.lab.config import LabFile, TestSpec
     from pytest_sipfront.lab.executor import Executor
     from pytest_sipfront.lab.schema import Field
-
-EXTRA = 'pip install "pytest-sipfront[lab]"'
-_NEEDED = {
-    "baresip": "baresip-python, which has wheels for Linux with glibc and for macOS only",
-    "numpy": "numpy",
-}
-
-
-def unavailable() -> str:
-    """Return why no call can be placed on this machine, in one sentence, or "" where it can."""
-    missing = [what for module, what in _NEEDED.items() if find_spec(module) is None]
-    return f"it needs {' and '.join(missing)} ({EXTRA})" if missing else ""
 
 
 class CallsEngine:
@@ -46,35 +36,50 @@ class CallsEngine:
     def __init__(self) -> None:
         self.unavailable = unavailable()
 
+    def check(self, file: LabFile) -> None:
+        """Return if every phone and prompt that is named is there, every WAV file readable, every override possible.
+
+        Raises:
+            LabFileError: One of them is not.
+        """
+        plan = _plan(file)
+        try:
+            check_files(plan.prompts, plan.directory)
+        except PromptError as error:
+            raise LabFileError(f"{file.name}: {error}") from None
+        for name, phone in plan.phones.items():
+            _known(file, f"phone '{name}'", "prompt", phone.prompts, plan.prompts)
+        for test in file.tests.values():
+            _check_test(file, test, plan)
+
     def executor(self, file: LabFile) -> Executor:
         """Return the executor for a file; it opens nothing before its first run.
 
         Raises:
-            LabFileError: The file names a prompt or phone that it does not have, or overrides what is not there.
+            LabFileError: As `check` says.
         """
-        plan = CallPlan(directory=file.directory, **file.extras)
-        _check(file, plan)
+        self.check(file)
+        plan = _plan(file)
         scripted = ScriptedExecutor(seed=file.seed)
         if self.unavailable:
             return scripted
         from pytest_sipfront.lab.calls.executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
 
         if any(test.steps is not None for test in file.tests.values()):
-            # imported while the lab starts, so that the first call does not wait half a second for it
-            threading.Thread(target=_import_what_calls_need).start()
+            # done while the lab starts, so that the first call does not wait half a second for it
+            threading.Thread(target=_warm_up, args=(plan,)).start()
         return CallsExecutor(plan, scripted)
 
 
-def _import_what_calls_need() -> None:
-    for module in _NEEDED:
-        import_module(module)
+def _warm_up(plan: CallPlan) -> None:
+    import_all()
+    for prompt in plan.prompts.values():
+        if prompt.say is not None:
+            say(prompt.say)
 
 
-def _check(file: LabFile, plan: CallPlan) -> None:
-    for name, phone in plan.phones.items():
-        _known(file, f"phone '{name}'", "prompt", phone.prompts, plan.prompts)
-    for test in file.tests.values():
-        _check_test(file, test, plan)
+def _plan(file: LabFile) -> CallPlan:
+    return CallPlan(directory=file.directory, **file.extras)
 
 
 def _check_test(file: LabFile, test: TestSpec, plan: CallPlan) -> None:
@@ -85,18 +90,13 @@ def _check_test(file: LabFile, test: TestSpec, plan: CallPlan) -> None:
         return
     try:
         steps = overridden(test.steps, test.parameters)
+        check_limits(steps, plan)
     except ValueError as error:
         raise LabFileError(f"{file.name}: {where}: {error}") from None
     actions = [action for step in steps for action in step]
     _known(file, where, "phone", (a.phone for a in actions if isinstance(a, Wait) and a.phone), plan.phones)
     _known(file, where, "prompt", (a.prompt for a in actions if isinstance(a, Play)), plan.prompts)
     _known(file, where, "prompt", test.conditions.prompt_heard if test.conditions else (), plan.prompts)
-    for call in actions:
-        if isinstance(call, Call) and call.concurrent_calls > plan.limits.concurrent_calls:
-            raise LabFileError(
-                f"{file.name}: {where} asks for {call.concurrent_calls} calls at a time; "
-                f"limits.concurrent_calls is {plan.limits.concurrent_calls}"
-            )
 
 
 def _known(file: LabFile, where: str, what: str, names: Iterable[str], known: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_sipfront.lab.calls.adapter import Agent, StackError
+from pytest_sipfront.lab.calls.adapter import Agent, NoStackError, StackError
 from pytest_sipfront.lab.calls.audio import level_dbfs
 from pytest_sipfront.lab.calls.exchange import Exchange, Expected
 from pytest_sipfront.lab.calls.ladder import Rung
@@ -39,10 +39,16 @@ class Conversation:
         self.rungs: tuple[Rung, ...] = ()
 
     async def conduct(self, answer_delays: Mapping[str, float], *, listen_for_prompts: bool = False) -> CallRecord:
-        """Place the call, go through the actions, hang up, and return what was measured."""
+        """Place the call, go through the actions, hang up, and return what was measured.
+
+        Raises:
+            NoStackError: The SIP stack is gone.
+        """
         expected = self._exchange.expect(answer_delays)
         try:
             return await self._conduct(expected, listen_for_prompts=listen_for_prompts)
+        except NoStackError:
+            raise
         except StackError as error:
             return CallRecord(
                 destination=self._call.dial_destination, answered=False, code=None, reason=str(error), ended_after=0.0

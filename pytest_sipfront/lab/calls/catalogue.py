@@ -24,6 +24,17 @@ def render(specs: Mapping[str, PromptSpec], directory: Path) -> dict[str, bytes]
     return {name: _render(name, spec, directory) for name, spec in specs.items()}
 
 
+def check_files(specs: Mapping[str, PromptSpec], directory: Path) -> None:
+    """Return if every WAV file is there and has the form that a line carries.
+
+    Raises:
+        PromptError: One is missing or has another form.
+    """
+    for name, spec in specs.items():
+        if spec.wav is not None:
+            _read(name, directory / spec.wav)
+
+
 def _render(name: str, spec: PromptSpec, directory: Path) -> bytes:
     if spec.wav is not None:
         return _read(name, directory / spec.wav)

@@ -14,6 +14,17 @@ from pytest_sipfront.lab.calls.spectrum import MARGIN_NEEDED, SCORE_NEEDED, TOO_
 
 BOTH, FROM_CALLEE, FROM_CALLER = "both", "from_callee", "from_caller"
 NO_MEDIA = "none"
+_OF_MEDIA = ("rtp", "not_silent", "max_packet_loss", "max_jitter", "min_mos", "prompt_heard")
+_OF_ANSWERED = (*_OF_MEDIA, "answer_within", "duration", "ended_by", "dtmf_received")
+_OF_SIGNALLING = (
+    "answered",
+    "sip_code",
+    "answer_within",
+    "duration",
+    "ended_by",
+    "max_post_dial_delay",
+    "dtmf_received",
+)
 _SAME_PLACE_SECONDS = 0.4
 _DEFAULT_GAP = 1.0
 _WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
@@ -48,8 +59,23 @@ class Conditions:
             raise ValueError(
                 "a call that is not to be answered has no media to prove itself by: add 'media: none' to say so"
             )
-        if self.media == NO_MEDIA and (self.rtp or self.not_silent or self.min_mos or self.prompt_heard):
-            raise ValueError("'media: none' contradicts rtp, not_silent, min_mos and prompt_heard")
+        if self.media == NO_MEDIA and (asked := self._given(_OF_MEDIA)):
+            raise ValueError(f"'media: none' contradicts {asked[0]}, which is about media")
+        if self.media == NO_MEDIA and not self._given(_OF_SIGNALLING):
+            raise ValueError(
+                f"'media: none' alone would pass whatever happens: add one of {', '.join(_OF_SIGNALLING)} to it"
+            )
+
+        if self._wants_no_answer and (asked := self._given(_OF_ANSWERED)):
+            raise ValueError(f"a call that is not to be answered contradicts {asked[0]}")
+
+    def _given(self, names: tuple[str, ...]) -> list[str]:
+        return [name for name in names if getattr(self, name) not in (None, ())]
+
+    @property
+    def wants_answer(self) -> bool:
+        """Whether something is asked for that only an answered call can have."""
+        return self.proof is not None or bool(self.answered) or bool(self._given(_OF_ANSWERED))
 
     @property
     def _wants_no_answer(self) -> bool:
@@ -66,8 +92,6 @@ def violations(conditions: Conditions, call: CallRecord) -> list[str]:
     found = [*call.complaints, *_setup(conditions, call)]
     if call.answered:
         found += [*_course(conditions, call), *_media(conditions, call), *_content(conditions, call)]
-    elif not found and (conditions.proof or conditions.answered):
-        found.append(call.outcome)
     return list(dict.fromkeys(found))
 
 
@@ -76,10 +100,11 @@ def _setup(conditions: Conditions, call: CallRecord) -> Iterator[str]:
         yield f"answered after {call.answer_after:.2f} s, no answer expected"
     if conditions.sip_code is not None and call.code != conditions.sip_code:
         yield f"{call.outcome}, {conditions.sip_code} expected"
-    elif not call.answered and (conditions.answered or conditions.proof):
+    elif not call.answered and conditions.wants_answer:
         yield call.outcome
-    if conditions.answer_within is not None and (call.answer_after or 0.0) > conditions.answer_within:
-        yield f"answered after {call.answer_after:.2f} s, at most {conditions.answer_within:g} s allowed"
+    bound = conditions.answer_within
+    if bound is not None and call.answer_after is not None and call.answer_after > bound:
+        yield f"answered after {call.answer_after:.2f} s, at most {bound:g} s allowed"
     if conditions.max_post_dial_delay is not None:
         yield from _post_dial_delay(call, conditions.max_post_dial_delay)
 
@@ -112,10 +137,8 @@ def _media(conditions: Conditions, call: CallRecord) -> Iterator[str]:
         if audible in (BOTH, f"from_{name}") and (reception is None or reception.level_dbfs < SILENCE_DBFS):
             yield _silent(name, reception)
     for name, reception in _ends(call):
-        if reception is not None and reception.packets:
+        if reception is not None:
             yield from _quality(conditions, name, reception)
-        elif conditions.min_mos is not None and (reception is not None or name == CALLEE):
-            yield f"MOS-CQE (E-model) of the {name}'s audio not measurable: no RTP received"
 
 
 def _ends(call: CallRecord) -> tuple[tuple[str, Reception | None], ...]:
@@ -146,7 +169,12 @@ def _quality(conditions: Conditions, sender: str, reception: Reception) -> Itera
         yield f"{reception.loss_percent:.1f} % of the {sender}'s packets lost, at most {bound:g} % allowed"
     if conditions.max_jitter is not None and reception.jitter_ms > conditions.max_jitter:
         yield f"jitter {reception.jitter_ms:.1f} ms from {sender}, at most {conditions.max_jitter:g} ms allowed"
-    if conditions.min_mos is not None and (reception.mos or 0.0) < conditions.min_mos:
+    if conditions.min_mos is None:
+        return
+    if reception.mos is None:
+        received = f"RTP packets received: {reception.packets}" if reception.packets else "no RTP received"
+        yield f"MOS-CQE (E-model) of the {sender}'s audio not measurable: {received}"
+    elif reception.mos < conditions.min_mos:
         yield f"MOS-CQE (E-model) {reception.mos:.2f} of the {sender}'s audio, at least {conditions.min_mos:g} needed"
 
 

@@ -6,13 +6,14 @@ import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.callengine import unavailable
 from pytest_sipfront.lab.calls.conditions import BOTH, Conditions
+from pytest_sipfront.lab.calls.imports import unavailable
 from pytest_sipfront.lab.calls.plan import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.calls.steps import Call, ExpectDtmf, Play, SendDtmf, Steps, Wait
 from pytest_sipfront.lab.config import TestSpec
+from pytest_sipfront.lab.diagnosis import Check, Diagnosis
 from pytest_sipfront.lab.scripted import ScriptedExecutor
 
 if TYPE_CHECKING:
@@ -23,15 +24,7 @@ _PORTS_NEEDED = 4
 _LOOPBACK = "127.0.0.1"
 
 
-class Check(NamedTuple):
-    """One thing that was looked at: its name, whether it is as it must be, and what was seen."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-def run() -> list[Check]:
+def run() -> Diagnosis:
     """Look at everything and return what was seen, in order. Takes about two seconds and raises nothing.
 
     Calls are tried only where what they need is there.
@@ -39,7 +32,7 @@ def run() -> list[Check]:
     checks = [_looked_at("loopback", _loopback), _looked_at("ports", _ports), _looked_at("wheel", _wheel)]
     if all(check.ok for check in checks):
         checks += _call()
-    return checks
+    return Diagnosis(tuple(checks))
 
 
 def _looked_at(name: str, look: Callable[[], str]) -> Check:

@@ -6,17 +6,20 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pytest_sipfront.lab.calls.adapter import LOOPBACK, TAG_HEADER, Agent, Stack, StackError
+from pytest_sipfront.lab.calls.adapter import LOOPBACK, Agent, Stack, StackError
 from pytest_sipfront.lab.calls.catalogue import render
-from pytest_sipfront.lab.calls.leg import Leg
+from pytest_sipfront.lab.calls.imports import import_all
+from pytest_sipfront.lab.calls.leg import TAG_HEADER, Leg
 from pytest_sipfront.lab.calls.phones import NOT_FOUND, Line, codecs
-from pytest_sipfront.lab.calls.plan import CallPlan, Phone, Target
+from pytest_sipfront.lab.calls.plan import PASSWORD_VARIABLE, USER_VARIABLE, CallPlan, Phone, Target
 from pytest_sipfront.lab.calls.steps import Register
+from pytest_sipfront.lab.hosts import is_loopback
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +43,9 @@ class Exchange:
         self.prompts: dict[str, bytes] = {}
         self._stack: Stack | None = None
         self._opening = asyncio.Lock()
+        self._making = asyncio.Lock()
+        self._registering = asyncio.Lock()
+        self._registrations: Counter[Agent] = Counter()
         self._agents: dict[tuple[Any, ...], Agent] = {}
         self._expected: dict[str, Expected] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -49,11 +55,12 @@ class Exchange:
         """Return the running stack with every phone reachable, starting it where it is not.
 
         Raises:
-            StackError: The stack does not start.
+            NoStackError: The stack does not start.
             PromptError: A prompt cannot be read.
         """
         async with self._opening:
             if self._stack is None:
+                await asyncio.to_thread(import_all)
                 self.prompts = await asyncio.to_thread(render, self.plan.prompts, self.plan.directory)
                 stack = await Stack.start(_own_address(self.plan.target))
                 try:
@@ -104,7 +111,7 @@ class Exchange:
         domain = action.registrar or (target.address if target else "")
         if not domain:
             return None
-        account, password = credentials(target) if target else ("", "")
+        account, password = credentials(target)
         agent = await self._agent(
             stack,
             action.user or account or self.plan.phones[phone].number,
@@ -114,8 +121,17 @@ class Exchange:
             transport=target.transport if target else "udp",
             phone=phone,
         )
-        await agent.register()
+        async with self._registering:
+            await agent.register()
+            self._registrations[agent] += 1
         return agent
+
+    async def unregister(self, agent: Agent) -> None:
+        """Withdraw a registration, unless another run goes on with it."""
+        async with self._registering:
+            self._registrations[agent] -= 1
+            if not self._registrations[agent]:
+                await agent.unregister()
 
     def expect(self, answer_delays: Mapping[str, float]) -> Expected:
         """Announce a call, so that its called leg is known when it rings."""
@@ -134,13 +150,14 @@ class Exchange:
 
     async def _agent(self, stack: Stack, user: str, *, phone: str = "", **account: Any) -> Agent:
         key = (user, phone, *sorted(account.items()))
-        if key not in self._agents:
-            if phone:
-                account = {**account, **_manner(self.plan.phones[phone])}
-            agent = self._agents[key] = await stack.agent(user, **account)
-            if phone:
-                agent.on_call(lambda leg: self._ring(phone, leg), **_faults(self.plan.phones[phone]))
-        return self._agents[key]
+        async with self._making:
+            if key not in self._agents:
+                if phone:
+                    account = {**account, **_manner(self.plan.phones[phone])}
+                agent = self._agents[key] = await stack.agent(user, **account)
+                if phone:
+                    agent.on_call(lambda leg: self._ring(phone, leg), **_faults(self.plan.phones[phone]))
+            return self._agents[key]
 
     def _ring(self, name: str, leg: Leg) -> None:
         expected = self._expected_of(leg)
@@ -162,9 +179,11 @@ class Exchange:
         return next(waiting, None) if self.plan.target is not None else None
 
 
-def credentials(target: Target) -> tuple[str, str]:
-    """Return the target's user and password from the environment, "" where they are not set."""
-    return os.environ.get(target.user_variable, ""), os.environ.get(target.password_variable, "")
+def credentials(target: Target | None) -> tuple[str, str]:
+    """Return user and password for target or registrar from the environment, "" where they are not set."""
+    names = (target.user_variable, target.password_variable) if target else (USER_VARIABLE, PASSWORD_VARIABLE)
+    user, password = (os.environ.get(name, "") for name in names)
+    return user, password
 
 
 def _manner(phone: Phone) -> dict[str, Any]:
@@ -177,7 +196,7 @@ def _faults(phone: Phone) -> dict[str, Any]:
 
 def _own_address(target: Target | None) -> str:
     """This machine's address as the target sees it."""
-    if target is None or target.is_loopback:
+    if target is None or is_loopback(target.host):
         return LOOPBACK
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((target.host, target.port))  # sends nothing: it only picks the route

@@ -8,13 +8,14 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.adapter import Agent, StackError
+from pytest_sipfront.lab.calls.adapter import Agent, NoStackError, StackError
 from pytest_sipfront.lab.calls.calling import Conversation
 from pytest_sipfront.lab.calls.catalogue import PromptError
 from pytest_sipfront.lab.calls.conditions import Conditions
 from pytest_sipfront.lab.calls.exchange import Exchange
 from pytest_sipfront.lab.calls.finding import FAILED, conclude
 from pytest_sipfront.lab.calls.ladder import Rung
+from pytest_sipfront.lab.calls.limits import LimitError, check_limits
 from pytest_sipfront.lab.calls.measured import CallRecord
 from pytest_sipfront.lab.calls.plan import CallPlan
 from pytest_sipfront.lab.calls.steps import Action, Call, ExpectDtmf, OverrideError, Register, Steps, Wait, overridden
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from pytest_sipfront.lab.config import TestSpec
 
 ERRORED = "errored"
-
-
-class LimitError(ValueError):
-    """A run asks for more than the lab file's limits allow."""
 
 
 class CallsExecutor:
@@ -52,10 +49,10 @@ class CallsExecutor:
             return await self._scripted.execute(test, parameters)
         try:
             steps = overridden(test.steps, parameters)
-            self._check_limits(steps)
+            check_limits(steps, self._plan)
             await self.exchange.open()
             return await _Run(self.exchange, self._slots, steps, test.conditions or Conditions()).perform()
-        except (OverrideError, LimitError, PromptError) as error:
+        except (OverrideError, LimitError, PromptError, NoStackError) as error:
             return Finding(state=ERRORED, description=str(error))
         except StackError as error:
             return Finding(state=FAILED, description=str(error))
@@ -64,16 +61,6 @@ class CallsExecutor:
         """End every call with BYE or CANCEL, then the SIP stack."""
         await self.exchange.close()
         await self._scripted.close()
-
-    def _check_limits(self, steps: Steps) -> None:
-        limit = self._plan.limits.concurrent_calls
-        for number, actions in enumerate(steps):
-            for call in actions:
-                if isinstance(call, Call) and call.concurrent_calls > limit:
-                    raise LimitError(
-                        f"step.{number}.0.concurrent_calls asks for {call.concurrent_calls} calls at a time; "
-                        f"limits.concurrent_calls is {limit}"
-                    )
 
 
 class _Run:
@@ -106,17 +93,21 @@ class _Run:
             if isinstance(action, Register):
                 agent = await self._exchange.register(action, phone)
                 if agent is not None:
-                    at_end.push_async_callback(agent.unregister)
+                    at_end.push_async_callback(self._exchange.unregister, agent)
 
     async def _place(self, actions: tuple[Action, ...]) -> None:
         call = actions[0]
         assert isinstance(call, Call)  # noqa: S101 - what `check` has made sure of
         agent = await self._exchange.caller(call.caller)
         at_a_time = asyncio.Semaphore(call.concurrent_calls or self._exchange.plan.limits.concurrent_calls)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._one(at_a_time, agent, call, actions[1:])) for _ in range(call.max_total_calls)
-            ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._one(at_a_time, agent, call, actions[1:]))
+                    for _ in range(call.max_total_calls)
+                ]
+        except ExceptionGroup as failures:  # one cause is enough: the stack's, for all calls the same
+            raise failures.exceptions[0] from None
         self._results += [task.result() for task in tasks]
 
     async def _one(

@@ -71,7 +71,7 @@ def _quality(end: str, received: Sequence[Reception]) -> dict[str, Measure]:
         f"mos_cqe_{end}": Measure(value=_worst(min, [one.mos for one in received]), unit="MOS-CQE (E-model)"),
         f"jitter_{end}": Measure(value=_worst(max, [one.jitter_ms for one in received]), unit="ms"),
         f"packet_loss_{end}": Measure(value=_worst(max, [one.loss_percent for one in received]), unit="%"),
-        f"rtt_{end}": Measure(value=_worst(max, [one.rtt_ms for one in received]), unit="ms"),
+        f"rtt_{end}": Measure(value=_worst(max, [one.rtt_ms or None for one in received]), unit="ms"),
         f"rtp_packets_{end}": Measure(value=_worst(min, [one.packets for one in received]), unit="packets"),
         f"rtp_gap_{end}": Measure(value=_worst(max, [one.longest_gap for one in received]), unit="s"),
         f"level_{end}": Measure(value=_worst(min, levels), unit="dBFS"),

@@ -56,6 +56,11 @@ class Ladders:
         """The calls that are known, the oldest first."""
         return tuple(self._rungs)
 
+    def is_over(self, call_id: str, *, answered: bool) -> bool:
+        """Whether the call's end was confirmed: an answered one's BYE by its response, any other by the final ACK."""
+        lines = [rung.line for rung in self.of(call_id)]
+        return any(line.endswith(" BYE)") if answered else line.startswith("ACK ") for line in lines)
+
     def _direction(self, call_id: str, tag: str, *, is_response: bool) -> str:
         # the first message of a call is its INVITE, so its From tag is the caller's for good
         from_caller = self._caller_tags.setdefault(call_id, tag) == tag

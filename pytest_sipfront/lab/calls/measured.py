@@ -10,6 +10,9 @@ from pytest_sipfront.lab.calls.spectrum import Match
 SILENCE_DBFS = -50.0
 """Speech and tones lie far above; the noise floor of a G.711 line lies below."""
 
+MOS_PACKETS = 10
+"""Fewer packets, a fifth of a second of audio, are too few to estimate a quality from."""
+
 CALLER = "caller"
 CALLEE = "callee"
 LAB = "lab"
@@ -48,8 +51,8 @@ class Reception:
 
     @property
     def mos(self) -> float | None:
-        """MOS-CQE by the E-model; None where no packet arrived, since there is nothing to estimate from."""
-        if not self.packets:
+        """MOS-CQE by the E-model; None where so few packets arrived that there is nothing to estimate from."""
+        if self.packets < MOS_PACKETS:
             return None
         return mos_cqe(loss_percent=self.loss_percent, jitter_ms=self.jitter_ms, rtt_ms=self.rtt_ms)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
+
+from pytest_sipfront.lab.hosts import is_loopback
 
 HANG_UP = "hang_up"
 REJECTIONS = (404, 486, 488)
@@ -84,7 +85,7 @@ class Target:
     """Where calls go instead of the lab's own phones: a PBX as host, port and transport ("udp" or "tcp").
 
     Credentials are never part of it: user and password for registration are read from the environment variables
-    that `user_variable` and `password_variable` name.
+    that `user_variable` and `password_variable` name. `allow_remote` lets it be another machine than this one.
     """
 
     host: str
@@ -95,21 +96,11 @@ class Target:
     password_variable: str = PASSWORD_VARIABLE
 
     def __post_init__(self) -> None:
-        if not self.allow_remote and not self.is_loopback:
+        if not self.allow_remote and not is_loopback(self.host):
             raise ValueError(
                 f"the target {self.host} is not on this machine; the lab calls another address only where the file "
                 "says 'allow_remote: true'"
             )
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether the target is this machine."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
     @property
     def address(self) -> str:
@@ -119,9 +110,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much the lab may do at once: calls that are up at the same time, and seconds that one call may last."""
+    """How much the lab may do: calls that are up at the same time, calls of one run, seconds that a call may last."""
 
     concurrent_calls: int = 20
+    calls_per_run: int = 1000
     call_seconds: float = 60.0
 
 
@@ -134,3 +126,8 @@ class CallPlan:
     phones: Mapping[str, Phone] = field(default_factory=dict)
     target: Target | None = None
     limits: Limits = field(default_factory=Limits)
+
+    def may_reach(self, address: str) -> bool:
+        """Whether the lab may send to `address`, a host or host:port: this machine, or the target that is allowed."""
+        host = address.partition(":")[0]
+        return not host or is_loopback(host) or (self.target is not None and host == self.target.host)

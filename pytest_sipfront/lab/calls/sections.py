@@ -22,6 +22,7 @@ from pytest_sipfront.lab.calls.plan import (
     Target,
 )
 from pytest_sipfront.lab.calls.steps import (
+    DIALLED,
     Action,
     Call,
     ExpectDtmf,
@@ -97,6 +98,8 @@ def _numbered(phones: Mapping[str, Phone]) -> dict[str, Phone]:
     numbered = {name: dataclasses.replace(phone, number=phone.number or name) for name, phone in phones.items()}
     owners: dict[str, str] = {}
     for name, phone in numbered.items():
+        if not DIALLED.fullmatch(phone.number):
+            raise ValueError(f"phone '{name}': '{phone.number}' cannot be dialled; give it a number without spaces")
         if phone.number in owners:
             raise ValueError(f"phones '{owners[phone.number]}' and '{name}' both have the number {phone.number}")
         owners[phone.number] = name
@@ -138,6 +141,7 @@ _LIMITS = Section(
     "limits",
     {
         "concurrent_calls": Field(Whole(1, 200), Limits().concurrent_calls),
+        "calls_per_run": Field(Whole(1, 100_000), Limits().calls_per_run),
         "call_seconds": Field(Number(0.1, 3600), Limits().call_seconds),
     },
     Limits,

@@ -14,6 +14,9 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, TypeAlias
 
 _ADDRESS = re.compile(r"step\.(\d+)\.(\d+)\.(.+)")
+DIALLED = re.compile(r"[A-Za-z0-9_.+*#~!$&'()=,-]+")
+"""What can be dialled: the user part of a SIP URI. Anything else could name a host of its own."""
+_HOST_AND_PORT = re.compile(r"[^:;@?<>\s]+(:\d{1,5})?")
 _DIGITS = re.compile(r"[0-9A-Da-d*#]+")
 
 
@@ -32,6 +35,12 @@ class Register:
     regexpire: int = 3600
     registrar: str = ""
     user: str = ""
+
+    def __post_init__(self) -> None:
+        if self.registrar and not _HOST_AND_PORT.fullmatch(self.registrar):
+            raise ValueError(f"{self.registrar!r} is no registrar: it is given as host or host:port")
+        if self.user and not DIALLED.fullmatch(self.user):
+            raise ValueError(f"{self.user!r} is no user: it is the part before the @ of a SIP address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,11 @@ class Call:
     concurrent_calls: int = 0
     answer_timeout: float = 10.0
     caller: str = "caller"
+
+    def __post_init__(self) -> None:
+        for user in (self.dial_destination, self.caller):
+            if not DIALLED.fullmatch(user):
+                raise ValueError(f"{user!r} cannot be dialled: it is the part before the @ of a SIP address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_sipfront.lab.sift.callee import LISTENING, Reply
+from pytest_sipfront.lab.sift.commands import objection
 from pytest_sipfront.lab.sift.config import Callee, Caller, SiftSpec
 from pytest_sipfront.lab.sift.conversations import CONVERSING, Conversations
 from pytest_sipfront.lab.sift.far import Far, Scripted
@@ -155,7 +156,7 @@ class Exchange:
     def _obey(self, leg: Leg, reply: Mapping[str, Any], number: int) -> bool:
         """Start the routine that a reply holds, unless another one has been set meanwhile."""
         routine = reply.get("routine")
-        if not isinstance(routine, list) or not routine or leg.routine != number or leg.is_over:
+        if not routine or objection(routine) or leg.routine != number or leg.is_over:
             return False
         self.set_routine(leg, routine)
         return True

@@ -17,15 +17,13 @@ from pytest_sipfront.lab.account import Refusal
 from pytest_sipfront.lab.faults import Answer, Subject, error_answer, spoil
 from pytest_sipfront.lab.gateway import DROPPED, Dropped
 from pytest_sipfront.lab.reading import authorization_kind, authorized, read_fields
-from pytest_sipfront.lab.sift.callee import LISTENING
-from pytest_sipfront.lab.sift.conversations import CONVERSING
+from pytest_sipfront.lab.sift.commands import objection
 from pytest_sipfront.lab.sift.legs import Leg
 from pytest_sipfront.lab.sift.stand import SiftStand
 
 PREFIX = "/v0"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _NUMBER = re.compile(r"\+[1-9][0-9]{4,14}")
-_COMMANDS = ("Say", "Play", *LISTENING, *CONVERSING, "HangUp")
 _NO_LEG = Subject()
 
 Handler: TypeAlias = Callable[[SiftStand, Request], Awaitable[Answer]]
@@ -152,12 +150,10 @@ async def _create(stand: SiftStand, request: Request) -> Answer:
 
 
 async def _set_routine(stand: SiftStand, request: Request) -> Answer:
-    leg, routine = _leg(stand, request), _fields(request).get("routine")
-    if not isinstance(routine, list):
-        raise Refusal(400, "routine must be a list of commands")
-    for command in routine:
-        if not isinstance(command, dict) or command.get("name") not in _COMMANDS:
-            raise Refusal(400, f"Unknown command {command.get('name') if isinstance(command, dict) else command!r}")
+    leg = _leg(stand, request)
+    routine: Any = _fields(request).get("routine")
+    if why := objection(routine):
+        raise Refusal(400, why)
     if leg.is_over:
         raise Refusal(400, "The connection is no longer active")
     stand.exchange.set_routine(leg, routine)

@@ -24,10 +24,18 @@ needs_sipp = pytest.mark.skipif(SIPP is None, reason="SIPp is not installed (Deb
 
 @dataclass(frozen=True, slots=True)
 class Sipp:
-    """A running SIPp and the port it listens on."""
+    """A running SIPp, the port it listens on and the directory where it runs."""
 
     process: subprocess.Popen[bytes]
     port: int
+    directory: Path
+
+    def await_call(self) -> None:
+        """Return when its scenario says that the call is up."""
+        deadline = time.monotonic() + BOUND_SECONDS
+        while not (self.directory / "up").exists():
+            assert time.monotonic() < deadline, "no call came"
+            time.sleep(0.01)  # between looks at what a foreign process has done
 
     def exit_code(self) -> int:
         """Wait for SIPp's own verdict: 0 when its scenario went through as written."""
@@ -51,8 +59,8 @@ def sipp(scenario: str, *arguments: str) -> Iterator[Sipp]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _await_listening(process, port)
-            yield Sipp(process, port)
+            _await_listening(process, port, socket.SOCK_STREAM if "t1" in arguments else socket.SOCK_DGRAM)
+            yield Sipp(process, port, Path(directory))
         finally:
             process.kill()
             process.wait()
@@ -65,11 +73,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1]) & ~1
 
 
-def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
+def _await_listening(process: subprocess.Popen[bytes], port: int, kind: socket.SocketKind) -> None:
     deadline = time.monotonic() + BOUND_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            with socket.socket(socket.AF_INET, kind) as probe:
                 probe.bind(("127.0.0.1", port))
         except OSError:
             return

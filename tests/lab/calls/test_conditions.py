@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +61,9 @@ def callee_hears(**changes: Any) -> CallRecord:
         ({"answer_within": 0.1}, ANSWERED, "answered after 0.20 s, at most 0.1 s allowed"),
         ({"sip_code": 603, "media": "none"}, BUSY, "486 Busy Here after 0.12 s, 603 expected"),
         ({"sip_code": 486, "media": "none"}, ANSWERED, "200 OK after 0.20 s, 486 expected"),
+        ({"answer_within": 1, "media": "none"}, BUSY, "486 Busy Here after 0.12 s"),
+        ({"duration": (0, 3), "media": "none"}, RANG_OUT, "no answer within 3.00 s, cancelled (487)"),
+        ({"ended_by": "caller", "media": "none"}, BUSY, "486 Busy Here after 0.12 s"),
         ({"max_post_dial_delay": 0.01}, ANSWERED, "post-dial delay 0.05 s, at most 0.01 s allowed"),
         ({"duration": (3, 5)}, ANSWERED, "call lasted 2.00 s, ended by the caller; 3 to 5 s expected"),
         ({"ended_by": "callee"}, ANSWERED, "ended by the caller after 2.00 s, to be ended by the callee"),
@@ -125,7 +129,7 @@ def test_a_violated_condition_is_told_with_measure_and_bound(
         ({}, ANSWERED),
         ({"media": "none", "sip_code": 486}, BUSY),
         ({"media": "none", "answered": False}, RANG_OUT),
-        ({"media": "none"}, BUSY),
+        ({"media": "none", "max_post_dial_delay": 1}, RANG_OUT),
         ({"rtp": "from_caller"}, MUTE),
         ({"max_rtp_gap": 3}, caller_hears(longest_gap=0.9)),
         ({"prompt_heard": ("menu", "sales")}, heard(("sales", 0.9, 3.0), ("menu", 0.9, 1.0))),
@@ -162,8 +166,24 @@ def test_digits_that_a_foreign_phone_received_are_not_taken_for_granted() -> Non
     assert told == ["DTMF 1 expected; not measurable: the called side is no phone of the lab"]
 
 
-@pytest.mark.parametrize("conditions", [{"sip_code": 486}, {"answered": False}, {"media": "none", "min_mos": 4}])
-def test_conditions_that_contradict_each_other_are_refused(conditions: dict[str, Any]) -> None:
+def test_a_packet_or_two_are_no_quality() -> None:
+    """A phone that sends no audio still sends its first packet, from which nothing can be estimated."""
+    told = violations(Conditions(min_mos=4), caller_hears(packets=1))
+    assert told == ["MOS-CQE (E-model) of the callee's audio not measurable: RTP packets received: 1"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "told"),
+    [
+        ({"sip_code": 486}, "add 'media: none' to say so"),
+        ({"answered": False}, "add 'media: none' to say so"),
+        ({"media": "none", "answered": True, "min_mos": 4}, "'media: none' contradicts min_mos"),
+        ({"media": "none", "answered": True, "max_packet_loss": 0}, "'media: none' contradicts max_packet_loss"),
+        ({"media": "none"}, "'media: none' alone would pass whatever happens"),
+        ({"media": "none", "sip_code": 486, "answer_within": 1}, "not to be answered contradicts answer_within"),
+    ],
+)
+def test_conditions_that_contradict_each_other_are_refused(conditions: dict[str, Any], told: str) -> None:
     """A call that is not to be answered can prove nothing by media, and must say that it needs none."""
-    with pytest.raises(ValueError, match="media: none"):
+    with pytest.raises(ValueError, match=re.escape(told)):
         Conditions(**conditions)

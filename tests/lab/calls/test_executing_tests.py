@@ -10,6 +10,7 @@ import sys
 import wave
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,6 +71,12 @@ def test_an_override_of_the_number_of_calls_places_that_many() -> None:
     assert finding.measures["calls_answered"].value == 10
 
 
+def test_a_call_to_a_phone_of_the_lab_is_set_up_once() -> None:
+    """No renegotiation, over which the stack would lose packets: one INVITE, and a BYE that is answered."""
+    messages = [line.split(" sip:")[0] for _, _, line in find(LAB).ladder]
+    assert [line for line in messages if not line.startswith("SIP/2.0")] == ["INVITE", "ACK", "BYE"]
+
+
 def test_an_override_of_the_destination_calls_there() -> None:
     """A number that nobody has is answered by 404, as the wire has it."""
     finding = find(LAB, overrides={"step.1.0.dial_destination": "999"})
@@ -94,6 +101,23 @@ def test_more_calls_at_a_time_than_the_limit_leave_no_verdict() -> None:
     finding = find(LAB, overrides={"step.1.0.concurrent_calls": "5"})
     assert finding.state == "errored"
     assert finding.description == ("step.1.0.concurrent_calls asks for 5 calls at a time; limits.concurrent_calls is 4")
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ({"step.1.0.max_total_calls": "1001"}, "step.1.0.max_total_calls asks for 1001 calls; limits.calls_per_run is"),
+        ({"step.1.0.dial_destination": "x@192.0.2.1;a"}, "'x@192.0.2.1;a' cannot be dialled"),
+        ({"step.1.0.dial_destination": "100:99"}, "'100:99' cannot be dialled"),
+        ({"step.0.0.registrar": "192.0.2.1"}, "step.0.0.registrar is 192.0.2.1, which is not on this machine"),
+    ],
+)
+def test_a_launch_can_neither_flood_nor_leave_this_machine(override: dict[str, str], told: str) -> None:
+    """What a launch overrides is bounded like what the file says; nothing is called."""
+    finding = find(LAB, overrides=override)
+    assert finding.state == "errored"
+    assert told in finding.description
+    assert not finding.measures
 
 
 def test_a_call_longer_than_the_limit_is_hung_up_and_fails() -> None:
@@ -126,7 +150,7 @@ def test_both_ends_are_recorded_unless_the_phone_does_not() -> None:
 
 
 def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
-    """The SIP stack is one to a process; a second lab in it says so."""
+    """The SIP stack is one to a process; a second lab in it says so, and has no verdict on anybody's call."""
 
     async def twice(executor: CallsExecutor, file: LabFile) -> Finding:
         await executor.exchange.open()
@@ -134,8 +158,25 @@ def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
         return await other.execute(file.tests["call"], {})
 
     finding = with_lab(LAB, twice)
-    assert finding.state == "failed"
+    assert finding.state == "errored"
     assert finding.description.startswith("the SIP stack does not start: another Runtime is active")
+
+
+def test_a_stack_that_dies_leaves_no_verdict() -> None:
+    """What breaks in the lab is nobody's failed call, however many calls the run places."""
+
+    async def die(executor: CallsExecutor, file: LabFile) -> Finding:
+        stack = await executor.exchange.open()
+
+        async def dial(*_: object) -> None:
+            raise stack.errors.RuntimeDead("its thread is gone")
+
+        agent = await executor.exchange.caller("caller")
+        agent._ua = SimpleNamespace(dial=dial)  # noqa: SLF001 - the one place where the stack can be made to fail
+        return await executor.execute(file.tests["call"], {"step.1.0.max_total_calls": "3"})
+
+    finding = with_lab(LAB, die)
+    assert finding == Finding(state="errored", description="the SIP stack does not work: its thread is gone")
 
 
 @needs_sipp
@@ -145,6 +186,24 @@ def test_registration_takes_its_expiry_from_the_launch_and_is_withdrawn() -> Non
         finding = find(OUTSIDE.format(port=registrar.port), overrides={"step.0.0.regexpire": "60"})
         assert registrar.exit_code() == 0
     assert finding.description == "no call was placed"
+
+
+@needs_sipp
+@pytest.mark.parametrize(("password", "registered"), [("sentinel-9d41-word", True), ("sentinel-7c20-typo", False)])
+def test_registration_takes_its_credentials_from_the_environment(
+    password: str, registered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registrar gets the password that it knows; a wrong one fails the run, and no report shows either."""
+    monkeypatch.setenv("SIPFRONT_LAB_SIP_USER", "alice")
+    monkeypatch.setenv("SIPFRONT_LAB_SIP_PASSWORD", password)
+    with sipp("registers_with_password") as registrar:
+        finding = find(OUTSIDE.format(port=registrar.port))
+        assert (registrar.exit_code() == 0) is registered
+    if registered:
+        assert finding.description == "no call was placed"
+    else:
+        assert re.match(r"alice could not register at 127\.0\.0\.1:\d+: .*403 Forbidden", finding.description)
+    assert "sentinel" not in repr(finding)
 
 
 @needs_sipp
@@ -169,8 +228,8 @@ def test_cancelling_a_run_ends_its_call(scenario: str, sign: str) -> None:
 def test_a_signal_ends_every_call_with_bye(number: signal.Signals) -> None:
     """A process that is told to end says BYE first; SIPp's scenario waits for it."""
     code = (
-        "import sys\n"
-        "import asyncio\n"
+        "import asyncio, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where the tests run in the background
         "from tests.lab.calls.placing import until_traced, with_lab\n"
         "async def stay(executor, file):\n"
         "    run = asyncio.create_task(executor.execute(file.tests['stay'], {}))\n"
@@ -195,12 +254,13 @@ def test_a_signal_ends_every_call_with_bye(number: signal.Signals) -> None:
 
 def test_the_doctor_finds_a_machine_that_can_call_sound() -> None:
     """The self-check places one call with audio both ways and one digit, and tells what it saw."""
-    checks = doctor.run()
-    assert [check.name for check in checks] == ["loopback", "ports", "wheel", "call", "audio both ways", "DTMF"]
-    assert not [check for check in checks if not check.ok]
+    diagnosis = doctor.run()
+    names = [check.name for check in diagnosis.checks]
+    assert names == ["loopback", "ports", "wheel", "call", "audio both ways", "DTMF"]
+    assert diagnosis.sound, diagnosis
 
 
 def test_the_doctor_tells_what_is_missing_and_tries_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel the self-check ends with the sentence that says so."""
     monkeypatch.setattr("pytest_sipfront.lab.calls.doctor.unavailable", lambda: "it needs baresip-python")
-    assert doctor.run()[-1] == ("wheel", False, "it needs baresip-python")
+    assert doctor.run().checks[-1] == ("wheel", False, "it needs baresip-python")

@@ -18,7 +18,7 @@ LADDER = (Rung(10.0, "->", "INVITE"), Rung(10.25, "<-", "SIP/2.0 486 Busy Here (
 
 def test_zero_calls_never_pass() -> None:
     """A run that placed no call has proved nothing."""
-    finding = conclude(Conditions(media="none"), [], [])
+    finding = conclude(Conditions(), [], [])
     assert (finding.state, finding.description) == ("failed", "no call was placed")
 
 

@@ -19,7 +19,7 @@ pytestmark = [needs_stack, needs_sipp]
 CALLING = """
 prompts:
   question: {{say: how are you}}
-target: sip:127.0.0.1:{port};transport=udp
+target: sip:127.0.0.1:{port};transport={transport}
 tests:
   call:
     steps:
@@ -31,8 +31,8 @@ tests:
 """
 
 
-def calling(port: int, conditions: str = "", timeout: float = 5) -> str:
-    return CALLING.format(port=port, conditions=conditions, timeout=timeout)
+def calling(port: int, conditions: str = "", timeout: float = 5, transport: str = "udp") -> str:
+    return CALLING.format(port=port, conditions=conditions, timeout=timeout, transport=transport)
 
 
 def test_a_peer_that_answers_and_talks_passes() -> None:
@@ -42,6 +42,14 @@ def test_a_peer_that_answers_and_talks_passes() -> None:
         assert peer.exit_code() == 0
     assert (finding.state, finding.description) == ("passed", "")
     assert [line.split()[0] for _, way, line in finding.ladder if way == "->"] == ["INVITE", "ACK", "BYE"]
+
+
+def test_a_call_over_tcp_passes() -> None:
+    """`;transport=tcp` carries the SIP messages; media go the same way as ever."""
+    with sipp("answers", "-t", "t1", "-rtp_echo") as peer:
+        finding = find(calling(peer.port, "rtp: both", transport="tcp"))
+        assert peer.exit_code() == 0
+    assert (finding.state, finding.description) == ("passed", "")
 
 
 def test_a_peer_that_answers_and_sends_no_rtp_fails() -> None:

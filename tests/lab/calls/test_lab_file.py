@@ -41,6 +41,7 @@ def refused(text: str) -> str:
             "there is no prompt 'helo'. Did you mean 'hello'",
         ),
         ("prompts: {hello: {say: hi, tone: 440}}", "a prompt is exactly one of wav, say and tone"),
+        ("prompts: {hello: {wav: nowhere.wav}}", "prompt 'hello' cannot be read from"),
         ("target: http://x", "allowed is sip:host:port, with ;transport=udp or ;transport=tcp behind it"),
         ("target: sip:192.0.2.1:5060", "says 'allow_remote: true'"),
         ("target: sip:pbx.example.com", "says 'allow_remote: true'"),
@@ -54,6 +55,11 @@ def refused(text: str) -> str:
         (CALL + "    parameters: {step.1.5.seconds: 1}", "the test has no action 5 in a step 1"),
         ("tests: {call: {conditions: {answered: true}}}", "conditions but no steps: nothing would be measured"),
         (CALL.replace('"100"', '"100", concurrent_calls: 21'), "limits.concurrent_calls is 20"),
+        (CALL.replace('"100"', '"100", max_total_calls: 1001'), "limits.calls_per_run is 1000"),
+        (CALL.replace('"100"', '"x@192.0.2.1"'), "'x@192.0.2.1' cannot be dialled"),
+        (CALL.replace("- []", "- [{action: register, registrar: 'a@b'}]"), "'a@b' is no registrar"),
+        (CALL.replace("- []", "- [{action: register, registrar: '192.0.2.1:5060'}]"), "which is not on this machine"),
+        ("phones: {front desk: {}}", "phone 'front desk': 'front desk' cannot be dialled; give it a number"),
     ],
 )
 def test_a_mistake_in_the_file_is_told_with_what_is_allowed(text: str, told: str) -> None:
@@ -82,7 +88,7 @@ def test_a_target_is_read_from_its_uri(text: str, expected: Target) -> None:
 
 def test_without_the_wheel_the_file_is_read_and_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no call can be placed the lab says what is missing in one sentence and scripts its verdicts."""
-    monkeypatch.setattr("pytest_sipfront.lab.calls.callengine.find_spec", lambda _: None)
+    monkeypatch.setattr("pytest_sipfront.lab.calls.imports.find_spec", lambda _: None)
     engine = engine_module()
     assert "baresip-python" in engine.unavailable
     assert "\n" not in engine.unavailable

@@ -51,3 +51,23 @@ def test_what_is_no_message_is_passed_over() -> None:
     ladders = Ladders()
     ladders.add("audio rx pipeline: aumem <--- PCMU", 0.0)
     assert rungs(ladders) == []
+
+
+def test_a_cancelled_call_is_over_with_its_ack() -> None:
+    """Until the other side's 487 is acknowledged, it repeats itself to whoever is left."""
+    ladders = Ladders()
+    for line in ("INVITE sip:b SIP/2.0", "CANCEL sip:b SIP/2.0"):
+        ladders.add(message(line), 0.0)
+    assert not ladders.is_over("1", answered=False)
+    ladders.add(message("ACK sip:b SIP/2.0"), 0.0)
+    assert ladders.is_over("1", answered=False)
+
+
+def test_an_answered_call_is_over_with_the_response_to_its_bye() -> None:
+    """Before that a BYE may have been lost, and would have to be repeated."""
+    ladders = Ladders()
+    for line in ("INVITE sip:b SIP/2.0", "SIP/2.0 200 OK", "ACK sip:b SIP/2.0", "BYE sip:b SIP/2.0"):
+        ladders.add(message(line), 0.0)
+    assert not ladders.is_over("1", answered=True)
+    ladders.add(message("SIP/2.0 200 OK").replace("7 INVITE", "8 BYE"), 0.0)
+    assert ladders.is_over("1", answered=True)

@@ -1,0 +1,13 @@
+"""Many calls at once, within one run."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_sipfront import RunResult
+
+
+@pytest.mark.sipfront(test="Basic call", step_1_0_max_total_calls=10)
+def test_ten_parallel_calls(sipfront_run: RunResult) -> None:
+    """All ten must meet every condition, and do so at the same time."""
+    assert sipfront_run.duration < 10

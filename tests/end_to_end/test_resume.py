@@ -1,0 +1,211 @@
+"""The ledger, and taking up a session that did not end by itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.suite import Suite
+
+LAB = "tests:\n  Quick: {takes: 0.02}\n  Slow: {takes: 1.5}\n"
+TWO = "@marked(test='Quick')\ndef test_quick(): pass\n@marked(test='Slow')\ndef test_slow(): pass\n"
+LEDGER = "--sipfront-ledger=ledger.jsonl"
+
+
+def ledger(suite: Suite) -> list[dict[str, Any]]:
+    """The events that are written down so far."""
+    path = suite.pytester.path / "ledger.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def kinds(suite: Suite) -> list[str]:
+    return [event["event"] for event in ledger(suite)]
+
+
+def killed(suite: Suite, after: str, *options: str) -> None:
+    """Run the suite in a process that kills itself once an event of the slow test is written."""
+    code = (
+        "import os, signal, sys, pytest\n"
+        "from pytest_sipfront.runs.ledger import Ledger\n"
+        "append = Ledger.append\n"
+        "def deadly(self, event, **fields):\n"
+        "    append(self, event, **fields)\n"
+        f"    if event == {after!r} and (fields.get('target') == 'Slow' or event == 'launched' and seen.pop()):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "seen = [True, False]\n"
+        "Ledger.append = deadly\n"
+        "sys.exit(pytest.main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, f"--sipfront-base-url={suite.lab.url}", "--sipfront-poll-interval=0.02"]
+    done = subprocess.run([*command, LEDGER, *options], cwd=suite.pytester.path, capture_output=True, check=False)
+    assert done.returncode == -9, done.stdout.decode()
+
+
+def test_every_launch_is_on_disk_before_and_after(suite: Suite) -> None:
+    """Intent, launch, verdict, and the end of a session that ended by itself; no keys, no overrides."""
+    suite.platform(LAB)
+    suite.write("@marked(test='Quick', step_1_0_dial_destination='43123')\ndef test_quick(): pass\n")
+    suite.run(LEDGER).assert_outcomes(passed=1)
+    assert kinds(suite) == ["session", "intent", "launched", "verdict", "end"]
+    assert all(event["session"] == ledger(suite)[0]["session"] for event in ledger(suite))
+    text = (suite.pytester.path / "ledger.jsonl").read_text()
+    assert "sentinel-7f3a9c-secret" not in text
+    assert "43123" not in text
+
+
+def test_the_ledger_is_in_pytests_cache_unless_told(suite: Suite) -> None:
+    """Out of the way, and where the next session finds it."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    suite.run("-k", "quick").assert_outcomes(passed=1, deselected=1)
+    assert (suite.pytester.path / ".pytest_cache/d/sipfront/ledger.jsonl").exists()
+
+
+def test_without_pytests_cache_the_ledger_is_in_the_root_directory(suite: Suite) -> None:
+    """A launch is written down all the same."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    suite.run("-p", "no:cacheprovider", "-k", "quick").assert_outcomes(passed=1, deselected=1)
+    assert (suite.pytester.path / ".sipfront-ledger.jsonl").exists()
+
+
+def test_a_ledger_that_cannot_be_written_prevents_the_launch(suite: Suite) -> None:
+    """What is not on disk before it happens could be lost: the error says where to set another file."""
+    suite.platform(LAB)
+    suite.write("@marked(test='Quick')\ndef test_quick(): pass\n")
+    (suite.pytester.path / "blocked").write_text("a file, not a directory")
+    result = suite.run("--sipfront-ledger=blocked/ledger.jsonl")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the ledger *blocked/ledger.jsonl cannot be written: *", "*--sipfront-ledger*"])
+    assert suite.lab.counts["launch_requests"] == 0
+
+
+def test_a_session_without_a_run_writes_nothing(suite: Suite) -> None:
+    """Nothing to say is said in no file."""
+    suite.write("def test_plain(): pass\n")
+    suite.run(LEDGER).assert_outcomes(passed=1)
+    assert ledger(suite) == []
+
+
+def test_a_run_in_flight_is_taken_up_and_a_verdict_is_kept(suite: Suite) -> None:
+    """The run that goes on is followed, the one that is over is not asked for again; both are marked as taken up."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "launched")
+    before = ledger(suite)
+    result = suite.run(LEDGER, "--sipfront-resume")
+    result.assert_outcomes(passed=2)
+    assert suite.lab.launches == 2
+    result.stdout.fnmatch_lines(["2 runs: 2 passed, 0 failed, 0 without verdict; 2 taken up from a session of *"])
+    launched = {event["target"]: event["at"] for event in before if event["event"] == "intent"}
+    resumed = datetime.fromisoformat(suite.properties("test_slow")["sipfront.resumed"])
+    assert resumed == datetime.fromisoformat(launched["Slow"])
+    assert suite.properties("test_quick")["sipfront.session_id"]
+
+
+def test_a_launch_of_which_nobody_knows_is_an_error_that_says_so(suite: Suite) -> None:
+    """Its intent is written and its answer was never seen: a second call is worse than an error."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "intent")
+    result = suite.run(LEDGER, "--sipfront-resume")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*LaunchUncertain: the run may have been started: an earlier session was ended while it was launched at * UTC"]
+    )
+    assert suite.lab.counts["launch_requests"] == 1
+
+
+def test_without_resume_a_new_session_begins_and_names_what_was_left(suite: Suite) -> None:
+    """A verdict of yesterday is none of today; but nobody should be left unaware of calls that go on."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "launched")
+    result = suite.run(LEDGER)
+    result.assert_outcomes(passed=2)
+    assert suite.lab.launches == 4
+    result.stdout.fnmatch_lines(
+        [
+            "1 left by an interrupted session; --sipfront-resume would have taken them up:",
+            "  test_it.py::test_slow - Slow - * UTC - http*",
+        ]
+    )
+
+
+def test_a_session_that_ended_by_itself_is_not_taken_up(suite: Suite) -> None:
+    """A nightly job that always resumes gets a verdict of tonight: an old pass would be a false green."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    for launches in (2, 4):
+        suite.run(LEDGER, "--sipfront-resume").assert_outcomes(passed=2)
+        assert suite.lab.launches == launches
+
+
+def test_another_request_of_the_same_test_is_launched(suite: Suite) -> None:
+    """What is known is known of that very request."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "launched")
+    suite.write(TWO.replace("'Slow'", "'Slow', step_1_0_dial_destination='7'"))
+    suite.run(LEDGER, "--sipfront-resume").assert_outcomes(passed=2)
+    assert suite.lab.launches == 3
+
+
+def test_a_session_that_is_still_running_cannot_be_taken_up(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sessions that follow the same runs would launch the rest twice."""
+    monkeypatch.setattr("pytest_sipfront.keeping._ENDING_SECONDS", 0.2)
+    suite.platform("tests:\n  Slow: {takes: 20}\n")
+    suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
+    options = [f"--sipfront-base-url={suite.lab.url}", LEDGER]
+    other = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options], cwd=suite.pytester.path, stdout=subprocess.PIPE
+    )
+    try:
+        while "launched" not in kinds(suite):
+            assert other.poll() is None
+        result = suite.run(LEDGER, "--sipfront-resume")
+    finally:
+        other.kill()
+        other.communicate()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the session to resume is still running*"])
+    assert suite.lab.launches == 1
+
+
+def test_half_a_line_at_the_end_of_a_ledger_is_tolerated(suite: Suite) -> None:
+    """A killed session may leave one, and the next one's first line must not be spoilt by it."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "launched")
+    with (suite.pytester.path / "ledger.jsonl").open("a") as file:
+        file.write('{"at": "2026-01-01T00:00:00+00:00", "event": "verd')
+    suite.run(LEDGER, "--sipfront-resume").assert_outcomes(passed=2)
+    assert suite.lab.launches == 2
+    lines = (suite.pytester.path / "ledger.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines if line.endswith("}")][-1] == "end"
+
+
+def test_reruns_take_up_their_own_attempt(suite: Suite) -> None:
+    """The first attempt's verdict is the first's, the second's run is the second's."""
+    suite.platform("tests:\n  Slow: {takes: 0.3, verdict: failed, description: No answer}\n")
+    suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
+    killed(suite, "launched", "--reruns=2")
+    suite.run(LEDGER, "--sipfront-resume", "--reruns=2").assert_outcomes(failed=1)
+    assert suite.lab.launches == 3
+
+
+def test_the_history_of_durations_is_kept(suite: Suite) -> None:
+    """The next session knows when to ask."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    suite.run().assert_outcomes(passed=2)
+    history = json.loads(Path(suite.pytester.path, ".pytest_cache/v/sipfront/history").read_text())
+    assert len(history) == 2
+    assert all(0 <= low <= high for known in history.values() for low, high in known)
+    assert max(high for known in history.values() for _, high in known) >= 1.5

@@ -1,0 +1,108 @@
+"""Real calls as a client of the lab sees them: launched, measured, reported and ended over HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import wave
+from io import BytesIO
+from urllib.request import urlopen
+
+import pytest
+
+from pytest_sipfront.lab.process import start_lab
+from tests.lab.calls.placing import needs_stack
+from tests.lab.calls.sipp_peer import free_port, needs_sipp, sipp
+from tests.lab.talking import Platform
+
+pytestmark = needs_stack
+
+LAB = """
+prompts: {tone: {tone: 440, seconds: 0.3}}
+phones: {desk: {number: "100", play: tone, repeat: true}}
+tests:
+  Call:
+    steps:
+      - [{action: wait}]
+      - [{action: call, dial_destination: "100"}, {action: play, prompt: tone}]
+    conditions: {not_silent: both}
+"""
+
+
+@pytest.fixture
+def called(lab: Platform) -> tuple[Platform, dict[str, str]]:
+    """A lab that has placed one call, and what its launch answered."""
+    lab.configure(LAB)
+    launched: dict[str, str] = lab.launch("Call").json["data"]
+    assert lab.finished(launched["status_url"])["status"] == "passed"
+    return lab, launched
+
+
+def test_measures_are_served_with_their_units(called: tuple[Platform, dict[str, str]]) -> None:
+    """All of a run's at once, or one by its name."""
+    lab, launched = called
+    stats = lab.get(f"/api/v2/runs/{launched['session_id']}/stats").json["stats"]
+    assert stats["sip_code"] == {"value": 200, "unit": ""}
+    assert {stats[name]["unit"] for name in ("answer_time", "call_duration", "post_dial_delay")} == {"s"}
+    assert (stats["mos_cqe_caller"]["unit"], stats["jitter_callee"]["unit"]) == ("MOS-CQE (E-model)", "ms")
+    one = lab.get(f"/api/v2/runs/{launched['session_id']}/stats/packet_loss_caller").json["stats"]
+    assert one == {"packet_loss_caller": stats["packet_loss_caller"]}
+    assert one["packet_loss_caller"]["unit"] == "%"
+
+
+def test_the_report_shows_messages_and_waveforms_and_offers_the_recordings(
+    called: tuple[Platform, dict[str, str]],
+) -> None:
+    """What a person needs to see and to hear, behind the report URL."""
+    lab, launched = called
+    page = lab.get(launched["report_url"]).text
+    for shown in ("INVITE sip:100@127.0.0.1", "SIP/2.0 200", "BYE sip:100@127.0.0.1", "<svg", "mos_cqe_caller"):
+        assert shown in page
+    assert "no call was placed" not in page
+    uuid = launched["report_url"].rsplit("/", 1)[1]
+    for end in ("caller", "callee"):
+        link = f"/recordings/{uuid}/{end}.wav"
+        assert link in page
+        with urlopen(lab.url + link) as answer, wave.open(BytesIO(answer.read())) as file:
+            assert answer.headers["Content-Type"] == "audio/wav"
+            assert (file.getnchannels(), file.getframerate()) == (1, 8000)
+            assert file.getnframes() > 0.3 * 8000
+
+
+def test_a_run_that_placed_a_call_is_not_marked_as_scripted(called: tuple[Platform, dict[str, str]]) -> None:
+    """Neither to clients, nor in what the control plane tells."""
+    lab, launched = called
+    assert lab.get(launched["status_url"]).json["run"]["agentpool_name"] == "lab"
+    assert [run["scripted"] for run in lab.handle.runs] == [False]
+
+
+def test_a_target_that_is_not_there_is_told_as_no_response(lab: Platform) -> None:
+    """The other side says nothing at all: no code, no ringing."""
+    lab.configure(
+        f"""
+        target: sip:127.0.0.1:{free_port()}
+        tests:
+          Call:
+            steps:
+              - []
+              - [{{action: call, dial_destination: "100", answer_timeout: 0.5}}]
+        """
+    )
+    assert lab.run("Call")["result_description"].startswith("no response within 0.5")
+
+
+@needs_sipp
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_lab_that_is_told_to_end_ends_its_calls(number: signal.Signals) -> None:
+    """It says BYE for every call that is up; SIPp's scenario insists on it."""
+    with sipp("answers") as peer:
+        text = (
+            f"target: sip:127.0.0.1:{peer.port}\n"
+            "tests:\n  Call:\n    steps:\n      - []\n"
+            '      - [{action: call, dial_destination: "100"}, {action: hold, seconds: 50}]\n'
+        )
+        with start_lab(text=text) as lab:
+            Platform(lab).launch("Call")
+            peer.await_call()
+            os.kill(lab.pid, number)
+            assert peer.exit_code() == 0

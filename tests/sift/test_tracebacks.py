@@ -1,0 +1,140 @@
+"""What is shown of an error in a call is the suite's own line, never a frame of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sift.conftest import BANK, Stand, bank
+from tests.support import assert_no_frame_of_ours
+
+pytestmark = pytest.mark.usefixtures("account")
+
+TIMES = {
+    "not connected": (f'callees: {{"{BANK}": {{answer: busy}}}}', "call.expect_connected()"),
+    "too late": (f'callees: {{"{BANK}": {{rings: 30}}}}', "call.expect_connected(within=0.1)"),
+    "hung up": (bank("hangs_up: 0.05"), "call.listen(timeout=30)"),
+    "over": (bank("hangs_up: 0"), "call.wait_finished(); call.say('hi')"),
+    "goes on": (bank(), "call.expect_connected(); call.wait_finished(within=0.1)"),
+    "no event": (bank(), "call.join_conference('x').expect_event('scan', within=0.1)"),
+    "routine refused": (bank(faults="[{on: routine, status: 400, error: no, times: 1}]"), "call.say('hi')"),
+    "routine failed": (bank(faults="[{on: routine, status: 500, error: no, times: 1}]"), "call.say('hi')"),
+    "routine unanswered": (bank(faults="[{on: routine, drop: after, times: 1}]"), "call.say('hi')"),
+    "callback owed": (bank(callbacks="[{on: done, lost: true}]"), "call.say('hi')"),
+    "wrong type": (bank("says: x", callbacks="[{on: done, add: {value: [1]}}]"), "call.listen()"),
+    "mistake": (bank(), "call.choose([])"),
+    "wrong option": (bank(), "call.bridge('+15550100300', nothing=1)"),
+    "wrong timeout": (bank(), "call.listen(timeout=-1)"),
+    "dialled twice": (bank(), "call.dial()"),
+}
+CREATES = {
+    "create refused": "faults: [{on: create, status: 402, error: Out of credit}]",
+    "create failed": "faults: [{on: create, status: 500}]",
+    "create unanswered": "faults: [{on: create, drop: before}]",
+    "create unreadable": "faults: [{on: create, html: true, effect: false}]",
+    "create moved": "faults: [{on: create, status: 302, headers: {Location: 'https://x.example/'}}]",
+    "credentials refused": "faults: [{on: create, status: 401}]",
+}
+WAYS = {
+    "body": "def test_it(sift_call):\n    with sift_call('{number}') as call:\n        {verb}\n",
+    "mark": "@pytest.mark.sift(phone_number='{number}', connect_within=0.3)\ndef test_it(sift_connection):\n"
+    "    call = sift_connection\n    {verb}\n",
+    "fixture": "@pytest.fixture\ndef said(sift_call):\n    call = sift_call('{number}')\n    {verb}\n"
+    "def test_it(said): pass\n",
+}
+ASKED = {
+    "list": "list(sift.connections())",
+    "one": "sift.connection('nobody')",
+    "conversation": "sift.conversation('nobody')",
+    "upload": "sift.upload_media(b'')",
+    "anything": "sift.request('GET', '/nothing')",
+    "applications": "list(sift.applications())",
+}
+
+
+def port_of(stand: Stand) -> str:
+    return stand.url.rpartition(":")[2].partition("/")[0]
+
+
+def shows_none_of_our_frames(pytester: pytest.Pytester, text: str, *options: str, bad: int = 1) -> None:
+    pytester.makepyfile(test_it="import pytest\n" + text)
+    quick = ("--sipfront-retry-for=0", "--sift-callback-timeout=0.3", "--tb=long")
+    result = pytester.runpytest_inprocess(*quick, *options)
+    outcomes = result.parseoutcomes()
+    assert sum(outcomes.get(name, 0) for name in ("failed", "errors")) == bad
+    assert_no_frame_of_ours(result.stdout.str())
+    assert "Traceback" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(("section", "verb"), TIMES.values(), ids=TIMES)
+def test_an_error_in_a_call_shows_none_of_our_frames(
+    stand: Stand, pytester: pytest.Pytester, section: str, verb: str, way: str
+) -> None:
+    """Whichever verb it ends, and wherever that stands."""
+    stand.configure(section)
+    shows_none_of_our_frames(pytester, way.format(number=BANK, verb=verb))
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("section", CREATES.values(), ids=CREATES)
+def test_a_call_that_cannot_be_placed_shows_none_of_our_frames(
+    stand: Stand, pytester: pytest.Pytester, section: str, way: str
+) -> None:
+    """Whatever Sift answers."""
+    stand.configure(section)
+    shows_none_of_our_frames(pytester, way.format(number=BANK, verb="pass"))
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SIFT_AUTH_TOKEN", ""),
+        ("SIFT_CALLBACK_TOKEN", "short"),
+        ("SIFT_CALLBACK_URL", "http://127.0.0.1:9/"),
+        ("SIFT_BASE_URL", "https://api.gridspace.invalid/v0"),
+        ("SIFT_LISTEN", "127.0.0.1:{taken}"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+    ],
+)
+def test_a_wrong_environment_shows_none_of_our_frames(
+    stand: Stand, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str, value: str, way: str
+) -> None:
+    """What is missing or wrong is said in words, before anything is dialled."""
+    monkeypatch.setenv(name, value.format(taken=port_of(stand)))
+    shows_none_of_our_frames(pytester, way.format(number=BANK, verb="pass"))
+
+
+@pytest.mark.parametrize("question", ASKED.values(), ids=ASKED)
+def test_an_account_that_cannot_be_asked_shows_none_of_our_frames(
+    stand: Stand, pytester: pytest.Pytester, question: str
+) -> None:
+    """Wherever the question is asked, body and fixture."""
+    stand.configure("faults: [{on: any, status: 500}]")
+    shows_none_of_our_frames(
+        pytester,
+        f"def test_body(sift):\n    {question}\n"
+        f"@pytest.fixture\ndef asked(sift):\n    {question}\ndef test_fixture(asked): pass\n",
+        bad=2,
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("SIFT_AUTH_TOKEN", ""), ("SIFT_LISTEN", "127.0.0.1:{taken}")])
+def test_fixtures_that_need_the_line_show_none_of_our_frames(
+    stand: Stand, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """sift_incoming opens it in its setup, `sift.received` at a glance."""
+    monkeypatch.setenv(name, value.format(taken=port_of(stand)))
+    text = "def test_incoming(sift_incoming): pass\ndef test_received(sift):\n    sift.received\n"
+    shows_none_of_our_frames(pytester, text, bad=2)
+
+
+def test_a_call_that_cannot_be_hung_up_shows_none_of_our_frames(stand: Stand, pytester: pytest.Pytester) -> None:
+    """The teardown's error is in words too."""
+    stand.configure(bank(faults="[{on: routine, status: 500, error: oops}]"))
+    shows_none_of_our_frames(pytester, f"def test_it(sift_call):\n    sift_call('{BANK}').expect_connected()\n")
+
+
+def test_nobody_calling_shows_none_of_our_frames(pytester: pytest.Pytester) -> None:
+    """In a test's body and in its own fixture."""
+    shows_none_of_our_frames(pytester, "def test_it(sift_incoming):\n    sift_incoming(within=0.1)\n")
