@@ -17,6 +17,7 @@ from pytest_sipfront.errors import (
     PlatformBusy,
     PlatformUnavailable,
     RequestRefused,
+    RunTimeout,
     SipfrontError,
 )
 from pytest_sipfront.runs import ledger as events
@@ -156,6 +157,20 @@ def test_a_platform_without_a_free_place_is_waited_for_and_never_an_error() -> N
     refusals = yard.book.kinds.count(events.REFUSED)
     assert 7 <= refusals <= 60  # the first seven, then at most one in five seconds of five minutes
     assert yard.book.kinds.count(events.LAUNCHED) == 12
+
+
+def test_a_run_that_was_refused_is_the_next_to_be_tried() -> None:
+    """It was its turn."""
+    yard = Yard(limit=1)
+    yard.platform.says = {"a": [full()]}
+
+    async def in_queue(dispatcher: Dispatcher) -> None:
+        for run in runs_of("abc"):
+            await dispatcher.submit(run)
+        await anyio.sleep(1000)
+
+    yard.drive(in_queue)
+    assert yard.launched == ["a", "a", "b", "c"]
 
 
 def test_the_platform_s_own_wait_is_kept() -> None:
@@ -439,8 +454,14 @@ def test_a_run_that_is_taken_up_has_had_its_time() -> None:
     entry.launched, entry.state = first.launched, first.state
     yard = Yard(recovery=Recovery([entry]))
     yard.platform.stays = {"a": (0, 1000)}
-    (found,) = yard.finish(run_of("a", timeout=100))
-    assert str(found).startswith("not finished after 100.0 s")
+
+    async def given_up_at(dispatcher: Dispatcher) -> float:
+        await dispatcher.submit(run := run_of("a", timeout=100))
+        with pytest.raises(RunTimeout, match=r"^not finished after 100\.0 s"):
+            await dispatcher.finished(run)
+        return virtual.now()
+
+    assert yard.drive(given_up_at) == pytest.approx(10)
 
 
 def test_a_run_that_is_taken_up_holds_its_names_in_all_processes(tmp_path: Path) -> None:
@@ -512,10 +533,11 @@ def test_a_place_that_another_process_frees_is_found(tmp_path: Path) -> None:
 
     async def waiting(dispatcher: Dispatcher) -> None:
         await dispatcher.submit(run := run_of("a"))
-        await anyio.sleep(10)
-        assert yard.launched == []
-        other.release()
-        await dispatcher.finished(run)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dispatcher.finished, run)
+            await anyio.sleep(10)
+            assert yard.launched == []
+            other.release()
 
     yard.drive(waiting)
     assert yard.platform.stays["a"][0] == pytest.approx(10, abs=0.2)
