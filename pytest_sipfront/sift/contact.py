@@ -27,7 +27,7 @@ from pytest_sipfront.sift.watch import Next, Patience, Watch
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Explained)
-ASK_TIMEOUT = 5.0
+ASK_TIMEOUT, NAMED_WITHIN = 5.0, 5.0
 STRAYS_SHOWN = 5
 
 
@@ -212,10 +212,11 @@ class Contact:
         return "the call failed" if self.connection.status == FAILED else f"the call was {self.connection.status}"
 
     def _is_known(self) -> bool:
-        """Whether the connection's id is known, or becomes known within a moment."""
+        """Whether the connection's id is known, or becomes known within a few seconds."""
+        patience = min(self.patience.callback, NAMED_WITHIN)
         with self.inbox.changed:
             progress = self.inbox.progress
-            return self.inbox.changed.wait_for(lambda: bool(progress.connection.connection_id), self.patience.settle)
+            return self.inbox.changed.wait_for(lambda: bool(progress.connection.connection_id), patience)
 
     def _connection_id(self) -> str:
         __tracebackhide__ = True

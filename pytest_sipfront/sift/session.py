@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.interrupts import Interrupts
 from pytest_sipfront.options import Settings
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.settings import Access, SiftSettings
@@ -34,6 +35,7 @@ class SiftSession:
         self.settings = settings
         self._manners = manners
         self._access, self._dialling = access, dialling
+        self._interrupts = Interrupts()
         self._line: Line | None = None
         self._base_url = ""
 
@@ -50,6 +52,7 @@ class SiftSession:
             access = self._access()
             self._base_url = access.base_url
             self._line = _open(self.settings, self._manners, access)
+        self._interrupts.follow(live=True)  # a build that is aborted hangs up
         return self._line
 
     def ready(self) -> Line:
@@ -70,6 +73,7 @@ class SiftSession:
 
     def close(self) -> None:
         """Close the line."""
+        self._interrupts.follow(live=False)
         if self._line is not None:
             line, self._line = self._line, None
             line.close()

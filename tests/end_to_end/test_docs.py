@@ -73,6 +73,14 @@ def test_a_jenkins_example_publishes_what_it_writes(text: str) -> None:
     assert f"junit testResults: '{written[1]}', keepProperties: true" in text
 
 
+def test_every_link_within_the_project_leads_somewhere() -> None:
+    """A page that was moved or renamed takes its links along."""
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example_suite/*.md")):
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+        missing = [link for link in links if not (page.parent / link).exists()]
+        assert not missing, page
+
+
 def test_the_readme_shows_every_option_and_no_other() -> None:
     """Flag, variable and ini key of each, in one row."""
     rows = {row.split("`")[1]: row for row in README.read_text().splitlines() if row.startswith("| `--sipfront-")}

@@ -66,7 +66,7 @@ def test_the_body_may_assert_more(three: Suite) -> None:
     three.write("@marked(test='Good')\ndef test_call(sipfront_run): assert sipfront_run.status.agentpool_name == 'x'\n")
     result = three.run()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *AssertionError: assert 'lab' == 'x'"])
+    result.stdout.fnmatch_lines(["E *AssertionError: assert 'lab (scripted verdict)' == 'x'"])
 
 
 def test_xfail_without_raises_warns_when_it_hides_that_there_was_no_verdict(three: Suite) -> None:

@@ -184,7 +184,7 @@ def test_a_lost_create_answer_without_a_callback_says_that_a_call_may_be_placed(
     """It is never placed again."""
     stand.configure(bank(faults="[{on: create, drop: before}]"))
     with pytest.raises(PlatformUnavailable) as raised:
-        Call(Contact(line, BANK), {"phone_number": BANK}).dial()
+        Call(Contact(line, BANK, HASTY), {"phone_number": BANK}).dial()
     assert "not placed again" in raised.value.hint
     assert stand.now.recorder.by_kind["sift-create"] == 1
 

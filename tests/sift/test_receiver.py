@@ -40,6 +40,12 @@ def receiver(background: Background) -> Iterator[Receiver]:
 _CLIENT = httpx.Client(trust_env=False)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _end() -> Iterator[None]:
+    yield
+    _CLIENT.close()
+
+
 def post(url: str, body: object, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return _CLIENT.post(url, content=content, headers=headers)

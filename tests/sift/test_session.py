@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import socket
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,6 +131,24 @@ def test_an_interrupt_hangs_up(stand: Stand, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(text)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert [leg.status for leg in stand.now.exchange.connections] == ["finished"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
+def test_a_session_that_is_terminated_hangs_up(stand: Stand, pytester: pytest.Pytester) -> None:
+    """As CI ends an aborted build."""
+    stand.configure(bank())
+    pytester.makepyfile(f"def test_it(sift_call):\n    sift_call('{BANK}').wait_finished(within=60)\n")
+    with (pytester.path / "output.txt").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"], cwd=pytester.path, stdout=output, stderr=output
+        )
+    deadline = time.monotonic() + 30
+    while [leg.status for leg in stand.now.exchange.connections] != ["connected"]:
+        assert time.monotonic() < deadline, "nobody was called"
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait(30) == pytest.ExitCode.INTERRUPTED
     assert [leg.status for leg in stand.now.exchange.connections] == ["finished"]
 
 
