@@ -129,6 +129,16 @@ def test_where_there_is_no_terminal_of_ours_there_is_no_line(
     assert seen.written == ""
 
 
+def test_a_log_is_recognised_once(live: Callable[..., Live], time: FakeTime) -> None:
+    """pytest's capture is put aside to see it; a test's own output must not be disturbed twice a second."""
+    capture = _Capture()
+    seen = live(io.StringIO(), _config(capture))
+    for _ in range(10):
+        seen.line.show(NOW)
+        time.seconds += 1
+    assert capture.put_aside == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
