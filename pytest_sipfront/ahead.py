@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
 from pytest_sipfront.closure import Definition, before_run
 
 _OWN = ("_pytest.", "pytest_sipfront.")
+_NO_PARAMETER = object()
 _SETUP_METHODS = ("_xunit_", "_unittest_", "xunit_", "unittest_")
 
 
@@ -58,7 +60,10 @@ class LookAhead:
         """Return the items behind `current`, which is being set up, whose runs may start now; each is returned once."""
         here = self._places[current]
         up = {definition for definition in self._waiting if _is_up(definition)}
-        fresh, self._seen_up = up - self._seen_up, up
+        fresh = up - self._seen_up
+        for definition in fresh:
+            self._seen_up.add(definition)
+            definition.addfinalizer(partial(self._seen_up.discard, definition))  # the next time it is up, it is fresh
         candidates, self._free = self._free, []
         candidates += [candidate for definition in fresh for candidate in self._waiting[definition]]
         found = {c.place: c.item for c in candidates if c.place > here and self._stays(c, here, up)}
@@ -80,8 +85,10 @@ class LookAhead:
         if name not in self._parametrized:
             return True
         wanted = _parameter(name, item)
+        if _parameter_of_now(definition) is not wanted:
+            return False
         between = (_parameter(name, other) for other in self._items[here + 1 : place])
-        return _parameter_of_now(definition) is wanted and all(other in (None, wanted) for other in between)
+        return all(other is wanted or other is _NO_PARAMETER for other in between)
 
 
 def _stretches(items: Sequence[pytest.Item]) -> dict[object, list[tuple[int, int]]]:
@@ -131,8 +138,8 @@ def _parameters(item: pytest.Item) -> Mapping[str, object]:
 
 
 def _parameter(name: str, item: pytest.Item) -> object:
-    return _parameters(item).get(name)
+    return _parameters(item).get(name, _NO_PARAMETER)
 
 
 def _parameter_of_now(definition: Definition) -> object:
-    return definition.cached_result[1] if definition.cached_result is not None else None
+    return definition.cached_result[1] if definition.cached_result is not None else _NO_PARAMETER

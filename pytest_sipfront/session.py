@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pytest_sipfront.background import Background
     from pytest_sipfront.keeping import Keeping
     from pytest_sipfront.runs.dispatch import Dispatcher
-    from pytest_sipfront.runs.roster import Snapshot
     from pytest_sipfront.sipfront.client import SipfrontClient
 
 T = TypeVar("T")
@@ -166,14 +165,10 @@ class Session:
             return [f"  {error}"]
         return found
 
-    def snapshot(self) -> Snapshot | None:
-        """Return where the runs stand; None before the first."""
-        return None if self._line is None else self._line.dispatcher.snapshot()
-
     def settle(self, *, elsewhere: bool = False) -> None:
         """Keep SIGTERM mapped as long as a run is live, here or `elsewhere`."""
-        now = self.snapshot()
-        self._interrupts.follow(live=elsewhere or (now is not None and now.running + now.waiting > 0))
+        here = self._line is not None and self._line.dispatcher.is_live
+        self._interrupts.follow(live=elsewhere or here)
 
     def close(self) -> None:
         """Launch nothing more, and close the line to the platform."""

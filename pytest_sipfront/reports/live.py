@@ -28,6 +28,7 @@ class LiveLine:
         self._clock = clock
         self._shown_at = float("-inf")
         self._shown = ""
+        self._is_terminal: bool | None = None
 
     def show(self, now: Snapshot) -> None:
         """Bring the line up to date, now and then."""
@@ -43,10 +44,11 @@ class LiveLine:
 
     def _write(self, text: str) -> None:
         capture = self._config.pluginmanager.getplugin("capturemanager")
-        if capture is None or hasattr(self._config, "workerinput"):
+        if capture is None or hasattr(self._config, "workerinput") or self._is_terminal is False:
             return
         with capture.global_and_fixture_disabled():
-            if sys.stdout.isatty():
+            self._is_terminal = sys.stdout.isatty()  # which only shows while capture is put aside
+            if self._is_terminal:
                 width = shutil.get_terminal_size().columns - 1
                 sys.stdout.write(f"{_BELOW}{text[:width]}{_BACK}")
                 sys.stdout.flush()

@@ -119,12 +119,12 @@ def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
 
 
 def _runs(report: pytest.TestReport) -> list[dict[str, object]]:
-    """The properties of each run of a test, without their prefix."""
+    """The properties of each run of a test, without their prefix; a property of the user's own makes no run."""
     runs: dict[str, dict[str, object]] = {}
     for full, value in report.user_properties:
         if match := _PROPERTY.fullmatch(str(full)):
             runs.setdefault(match[1], {})[match[2]] = value
-    return list(runs.values())
+    return [run for run in runs.values() if VERDICT in run]
 
 
 def _row(word: str, report: pytest.TestReport) -> str:

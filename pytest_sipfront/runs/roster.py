@@ -46,6 +46,7 @@ class Entry:
         launched, done: Set once that is known, for good or ill.
         result, error: How it ended; one of them, once it is done.
         digest: Its request's, worked out once: admission asks for all of them again and again.
+        told: What admission was told of it last.
     """
 
     run: Run
@@ -59,6 +60,7 @@ class Entry:
     result: RunResult | None = None
     error: SipfrontError | None = None
     digest: str = field(init=False)
+    told: Waiting[Entry] | None = None
 
     def __post_init__(self) -> None:
         self.digest = self.run.request.digest
@@ -163,13 +165,17 @@ class Roster:
         )
 
     def _as_waiting(self, entry: Entry, *, is_wide: bool) -> Waiting[Entry]:
-        return Waiting(
+        expected, needs_place, told = self.expected(entry), entry.counts or not is_wide, entry.told
+        if told is not None and (told.expected, told.urgent, told.needs_place) == (expected, entry.urgent, needs_place):
+            return told  # of thousands, hardly any has changed since the last time
+        entry.told = Waiting(
             run=entry,
-            expected=self.expected(entry),
+            expected=expected,
             exclusive=entry.run.exclusive,
             urgent=entry.urgent,
-            needs_place=entry.counts or not is_wide,
+            needs_place=needs_place,
         )
+        return entry.told
 
     def _place(self, entry: Entry) -> bool:
         entry.lease = self._places.take(entry.run.exclusive)

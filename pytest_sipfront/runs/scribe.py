@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,11 +21,13 @@ class Scribe:
     """Puts the events of runs into a ledger.
 
     An intent must be written, or nothing is launched. What comes after it has happened already: it is written whoever
-    cancels, and a run goes on though it cannot be.
+    cancels, and a run goes on though it cannot be. One event is written after another, so that runs are launched in the
+    order in which they were admitted, and no crowd of threads waits for the one file.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._turn = anyio.Lock()
 
     async def intent(self, launch: str, run: Run) -> None:
         """Write that `run` is about to be sent as `launch`.
@@ -34,7 +37,7 @@ class Scribe:
         """
         request = run.request
         told = {"launch": launch, "test": run.label, "target": request.target, "digest": request.digest}
-        await anyio.to_thread.run_sync(partial(self._ledger.append, events.INTENT, **told))
+        await self._write(events.INTENT, told)
 
     async def launched(self, launch: str, run: Run) -> None:
         """Write what the platform answered."""
@@ -59,6 +62,10 @@ class Scribe:
     async def _tell(self, run: Run, event: str, /, **fields: Any) -> None:
         with anyio.CancelScope(shield=True):
             try:
-                await anyio.to_thread.run_sync(partial(self._ledger.append, event, **fields))
+                await self._write(event, fields)
             except ConfigurationError as error:
                 run.notes.append(str(error))
+
+    async def _write(self, event: str, fields: Mapping[str, Any]) -> None:
+        async with self._turn:
+            await anyio.to_thread.run_sync(partial(self._ledger.append, event, **fields))

@@ -52,6 +52,14 @@ def test_as_many_runs_are_in_flight_as_the_limit_says() -> None:
     assert _peak(yard) == 3
 
 
+def test_runs_are_launched_in_the_order_in_which_they_were_admitted() -> None:
+    """Each is written down first, in a thread; none overtakes another there."""
+    names = [str(n) for n in range(40)]
+    yard = Yard(limit=40)
+    yard.finish(*runs_of(names))
+    assert yard.launched == names
+
+
 def test_runs_take_as_long_as_the_longest_and_not_as_their_sum() -> None:
     """Ten of a minute, all at once; the last question comes within an interval."""
     yard = Yard(limit=10)

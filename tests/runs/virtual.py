@@ -70,7 +70,6 @@ def run(function: Callable[[], Awaitable[T]]) -> T:
 
     async def main() -> T:
         loop.selector.threads = anyio.to_thread.current_default_thread_limiter()
-        loop.selector.threads.total_tokens = 1  # one after another, in the order in which they were asked for
         return await function()
 
     return anyio.run(main, backend_options={"loop_factory": lambda: loop})
