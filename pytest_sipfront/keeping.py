@@ -83,17 +83,15 @@ class Keeping:
         interrupted = recorded(known, chain(known, unfinished(known)))
         return [one for one in interrupted if one.is_in_flight or one.is_uncertain]
 
-    def end(self, *, interrupted: bool) -> None:
-        """Close the books. A session that ended by itself has nothing that could be taken up."""
-        wrote = self.ledger.is_open or self._workers.have_marked
-        if wrote and not self._workers.is_worker:
-            if not interrupted:
-                with contextlib.suppress(ConfigurationError):  # each launch has told of it already
-                    self.ledger.append(events.END)
-            self._learn()
+    def end(self, *, finished: bool) -> None:
+        """Close the books; a session that has `finished` by itself has nothing that could be taken up."""
+        if finished and not self._workers.is_worker:
+            with contextlib.suppress(ConfigurationError):  # each launch has told of it already
+                self.ledger.append(events.END)
         self.ledger.close()
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
+        """Take this session's durations into the history; for one process of the session."""
         if self._cache is None:
             return
         history = self.history()

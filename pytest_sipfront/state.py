@@ -45,6 +45,8 @@ class State:
         self._config = config
         self._pytest: pytest.Session | None = None
         self._kept: Keeping | None = None
+        self._has_launched = False
+        config.add_cleanup(self._close_books)  # before any other, so that it comes last
         self._session: Session | None = None
 
     @cached_property
@@ -121,11 +123,17 @@ class State:
         return self._kept
 
     def finish(self) -> None:
-        """Launch nothing more, and close the books if this session launched something."""
+        """Launch nothing more, and learn from what was launched."""
         if self._session is not None:
             self._session.close()
-        if self._kept is not None or self.workers.have_marked:
-            self.keeping().end(interrupted=self.interrupted)
+        self._has_launched = self.workers.have_marked or (self._kept is not None and self._kept.ledger.is_open)
+        if self._has_launched and not self.workers.is_worker:
+            self.keeping().learn()
+
+    def _close_books(self) -> None:
+        """At the very end, when all reports are written: what is killed before that can be taken up."""
+        if self._kept is not None:
+            self._kept.end(finished=self._has_launched and not self.interrupted)
 
     def books(self) -> Books:
         """Return what the books say, for the closing section."""
