@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -10,6 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from pytest_sipfront.lab.sift.config import Callee, SiftSpec, Turn
+from pytest_sipfront.lab.sift.exchange import Exchange
+from pytest_sipfront.lab.sift.far import Scripted
+from pytest_sipfront.lab.sift.legs import Leg
 from tests.sift.conftest import BANK, Stand, bank
 from tests.support import Reply, Server
 
@@ -177,3 +182,22 @@ def test_a_cursor_that_is_none_of_ours_is_refused(stand: Stand) -> None:
     """With an error."""
     answer = httpx.get(f"{stand.url}/connections?cursor=xyz", auth=AUTH, trust_env=False)
     assert (answer.status_code, answer.json()) == (400, {"error": "Invalid cursor"})
+
+
+def test_a_hang_up_between_setting_a_routine_and_its_first_command_ends_the_call() -> None:
+    """Nothing is cut short then, and nothing is done any more."""
+
+    async def main() -> tuple[str, list[dict[str, Any]]]:
+        exchange = Exchange(SiftSpec(done_on_hangup=True), "lab-public")
+        far = Scripted(Callee(script=(Turn(hangs_up=0),)))
+        leg = Leg("+1", "+2", "incoming", far)
+        leg.enter("connected")
+        exchange.connections.add(leg)
+        far._gone.set()  # noqa: SLF001 - at the very moment at which the routine comes
+        exchange.set_routine(leg, [{**SAY, "on_done": "http://127.0.0.1:9/done"}])
+        await exchange._leave(leg)  # noqa: SLF001
+        await exchange.close()
+        return leg.status, leg.commands
+
+    status, commands = asyncio.run(main())
+    assert (status, commands) == ("finished", [])

@@ -107,6 +107,7 @@ class Exchange:
     def set_routine(self, leg: Leg, routine: list[dict[str, Any]]) -> None:
         """Stop what a connection does and let it do `routine`; before it is connected, once it is."""
         leg.routine += 1
+        leg.doing = {}
         self._stop(leg)
         if leg.status == CONNECTING:
             leg.pending = routine
@@ -118,7 +119,9 @@ class Exchange:
     async def _perform(self, leg: Leg, routine: list[dict[str, Any]], number: int) -> None:
         for command in routine:
             leg.commands.append(command)
+            leg.doing = command
             answer = await self._carry_out(leg, command)
+            leg.doing = {}
             if leg.is_over or answer is None:
                 return
             if url := command.get("on_done"):
@@ -172,7 +175,7 @@ class Exchange:
         await leg.far.gone()
         if leg.is_over:
             return
-        cut_short = leg.commands[-1] if leg.work and not leg.work.done() else {}
+        cut_short = leg.doing
         await self._end(leg, FINISHED)
         if self.spec.done_on_hangup and (url := cut_short.get("on_done")):
             body = {"account_id": self.account_id, "connection_id": leg.id}

@@ -21,7 +21,7 @@ class Leg:
 
     `routine` numbers the routine that is in force, so that a reply to an older one's callback can be told from the
     present. `pending` is a routine given before anybody answered: it starts once connected. `order` lets callbacks
-    out one after the other.
+    out one after the other. `doing` is the command under way, empty between two.
     """
 
     to: str
@@ -40,6 +40,7 @@ class Leg:
     leaving: asyncio.Task[None] | None = None
     order: asyncio.Lock = field(default_factory=asyncio.Lock)
     commands: list[dict[str, Any]] = field(default_factory=list)
+    doing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:
