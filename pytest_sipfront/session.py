@@ -172,7 +172,6 @@ class Session:
 
     def close(self) -> None:
         """Launch nothing more, and close the line to the platform."""
-        self._interrupts.follow(live=False)
         if self._line is None:
             return
         line, self._line = self._line, None
@@ -182,6 +181,7 @@ class Session:
             line.background.wait(line.client.close)
         finally:
             line.background.close()
+            self._interrupts.follow(live=False)
 
     def _ask_of(self, run: Run, question: Callable[[Dispatcher], Callable[[Run], Awaitable[T]]]) -> T:
         """Ask the dispatcher for `run`; an error leads with the run's own evidence, its report first."""
@@ -250,7 +250,11 @@ class Session:
             max_failures=self._max_failures,
         )
         background = Background()
-        return _Line(background, client, dispatcher, background.start(dispatcher.serve))
+        try:
+            return _Line(background, client, dispatcher, background.start(dispatcher.serve))
+        except BaseException:  # an interrupt, just now: nobody else knows of the loop's thread yet
+            background.close()
+            raise
 
 
 def objection(result: RunResult, expectation: Expectation) -> RunFailed | None:

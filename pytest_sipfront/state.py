@@ -151,7 +151,8 @@ class State:
         return self.settings.concurrency > 1 and self.session.launching and not self.workers.is_worker
 
     def _is_stopping(self) -> bool:
-        return self._pytest is not None and bool(self._pytest.shouldstop or self._pytest.shouldfail)
+        session = self._pytest
+        return self.interrupted or (session is not None and bool(session.shouldstop or session.shouldfail))
 
     def recorder(self) -> Record:
         """Return what records a run's properties in the test at work."""

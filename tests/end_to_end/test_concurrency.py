@@ -7,6 +7,9 @@ import pytest
 from tests.end_to_end.suite import Suite
 
 QUICK = "tests:\n  Basic call: {takes: 0.3}\n"
+LONG = (
+    "tests:\n  Basic call: {takes: 1.2}\n"  # so that all are launched before the first is over, on a busy machine, too
+)
 MANY = """
 @pytest.mark.parametrize("n", range(8))
 @marked(test="Basic call", step_1_0_dial_destination="{n}")
@@ -29,7 +32,7 @@ def overlaps(suite: Suite) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("concurrency", "peak"), [(1, 1), (3, 3), (20, 8)])
 def test_as_many_runs_are_in_flight_as_the_setting_says(suite: Suite, concurrency: int, peak: int) -> None:
     """From the first marked test's setup on, and each is launched once."""
-    suite.platform(QUICK)
+    suite.platform(LONG)
     suite.write(MANY)
     suite.run(f"--sipfront-concurrency={concurrency}").assert_outcomes(passed=8)
     assert (suite.lab.peak_in_flight, suite.lab.launches) == (peak, 8)
@@ -54,7 +57,7 @@ def test_results_come_in_the_order_of_the_tests(suite: Suite) -> None:
 
 def test_runs_that_share_a_name_never_overlap(suite: Suite) -> None:
     """`exclusive` takes a name, several, and names filled from the parametrization; others go on side by side."""
-    suite.platform(QUICK)
+    suite.platform(LONG)
     suite.write(
         """
 @marked(test="Basic call")
@@ -73,7 +76,7 @@ class TestTrunks:
 @pytest.mark.parametrize("key", ["step.1.0.dial_destination", "step_1_0_dial_destination"])
 def test_equal_values_of_an_override_can_be_made_exclusive(suite: Suite, key: str) -> None:
     """Two calls to one extension at once are busy: a failure that is none of the product's."""
-    suite.platform(QUICK)
+    suite.platform(LONG)
     suite.write(
         """
 @pytest.mark.parametrize("n", ["100", "100", "200"], ids=["a", "b", "c"])
@@ -97,7 +100,7 @@ def test_a_test_that_a_mark_keeps_from_running_launches_nothing(suite: Suite, ma
 
 def test_a_skipif_that_does_not_apply_launches_in_its_own_setup(suite: Suite) -> None:
     """Late, but once."""
-    suite.platform(QUICK)
+    suite.platform(LONG)
     suite.write(f"{MANY}\n@pytest.mark.skipif(False, reason='')\n@marked(test='Basic call')\ndef test_last(): pass\n")
     suite.run("--sipfront-concurrency=20").assert_outcomes(passed=9)
     assert (suite.lab.launches, suite.lab.peak_in_flight) == (9, 8)
@@ -172,7 +175,7 @@ def test_a_skip_at_run_time_leaves_a_run_that_is_named(suite: Suite) -> None:
 
 def test_a_marked_method_of_a_unittest_class_waits_for_its_setup_method(suite: Suite) -> None:
     """`setUp` may prepare what the run depends on, and unittest calls it late."""
-    suite.platform(QUICK)
+    suite.platform(LONG)
     suite.write(
         MANY + "import unittest\nclass TestOld(unittest.TestCase):\n    def setUp(self): pass\n"
         "    @marked(test='Basic call')\n    def test_call(self): pass\n"
@@ -194,7 +197,7 @@ def test_the_same_test_twice_has_two_runs(suite: Suite) -> None:
 
 def test_workers_do_not_look_ahead(suite: Suite) -> None:
     """Each holds all items: looking ahead would launch everything once per worker."""
-    suite.platform(QUICK)
+    suite.platform(LONG)
     suite.write(MANY)
     suite.run_in_subprocess("-n2", "--sipfront-concurrency=20").assert_outcomes(passed=8)
     assert (suite.lab.launches, suite.lab.peak_in_flight) == (8, 2)
@@ -202,7 +205,7 @@ def test_workers_do_not_look_ahead(suite: Suite) -> None:
 
 def test_the_limit_holds_over_all_workers(suite: Suite) -> None:
     """It is the account's."""
-    suite.platform(QUICK)
+    suite.platform(LONG)
     suite.write(MANY)
     suite.run_in_subprocess("-n4", "--sipfront-concurrency=2").assert_outcomes(passed=8)
     assert (suite.lab.launches, suite.lab.peak_in_flight) == (8, 2)

@@ -24,6 +24,7 @@ def test_call(n): pass
 """
 MODES = {"alone": ("--sipfront-concurrency=4",), "workers": ("-n2",)}
 CASES, KILLS = 13, 2
+LEDGER = "ledger.jsonl"
 REQUESTS = 45
 """About as many as a session of its own sends: the moments spread over all of it."""
 
@@ -32,7 +33,7 @@ def start(suite: Suite, *options: str) -> subprocess.Popen[bytes]:
     """Begin a session in a group of its own."""
     command = [
         *(sys.executable, "-m", "pytest", "-pno:randomly", f"--sipfront-base-url={suite.lab.url}"),
-        *("--sipfront-poll-interval=0.05", f"--junitxml={suite.junit}", *options),
+        *("--sipfront-poll-interval=0.05", f"--junitxml={suite.junit}", f"--sipfront-ledger={LEDGER}", *options),
     ]
     return subprocess.Popen(command, cwd=suite.pytester.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -47,13 +48,15 @@ def reported(junit: Path) -> dict[str, str]:
 
 
 def kill_after(session: subprocess.Popen[bytes], suite: Suite, requests: int, seconds: float) -> bool:
-    """Kill a session once the platform has had so many more requests, or let it end; return whether it was killed."""
+    """Kill a session once the platform has had so many more requests; return whether that was before its own end."""
     wanted = suite.lab.counts["requests"] + requests
     while session.poll() is None and suite.lab.counts["requests"] < wanted:
         time.sleep(0.003)  # between looks; what is tested is the moment of the kill
     time.sleep(seconds)
     session.send_signal(signal.SIGKILL)
-    return session.wait(10) == -signal.SIGKILL
+    session.wait(10)
+    lines = (suite.pytester.path / LEDGER).read_text().splitlines() if (suite.pytester.path / LEDGER).exists() else []
+    return not any('"event": "end"' in line for line in lines)
 
 
 @pytest.mark.slow
