@@ -53,7 +53,8 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
     own = sum(1 for item in session.items if "sipfront" in getattr(item, "fixturenames", ()))
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
-        for line in lines(planned, own, state.settings.concurrency, state.settings.max_runs):
+        given = state.settings
+        for line in lines(planned, own, given.concurrency, given.max_runs, given.max_minutes):
             reporter.write_line(line)
     return True
 
@@ -63,8 +64,18 @@ def _planned(nodeid: str, order: Order, history: History) -> Planned:
     return Planned(nodeid, order, expected.typical if expected else None)
 
 
-def lines(planned: list[Planned], own: int, concurrency: int, max_runs: int | None) -> Iterator[str]:
-    """Yield the plan for people: what would be launched, how long each takes, and how long all of them."""
+def lines(
+    planned: list[Planned], own: int, concurrency: int, max_runs: int | None = None, max_minutes: float | None = None
+) -> Iterator[str]:
+    """Yield the plan for people: what would be launched, how long each takes, and how long all of them.
+
+    Args:
+        planned: The runs of marked tests.
+        own: How many tests launch runs of their own.
+        concurrency: How many runs may be in flight.
+        max_runs: The budget of runs; None for no limit.
+        max_minutes: The budget of minutes; None for no limit.
+    """
     known = [one.seconds for one in planned if one.seconds is not None]
     unknown = len(planned) - len(known)
     total = [f"{len(planned)} {'run' if len(planned) == 1 else 'runs'} would be launched"]
@@ -76,6 +87,8 @@ def lines(planned: list[Planned], own: int, concurrency: int, max_runs: int | No
     yield f"sipfront plan: {', '.join(total)}"
     if max_runs is not None and len(planned) > max_runs:
         yield f"  {len(planned) - max_runs} of them do not fit into the budget of {max_runs} runs"
+    if max_minutes is not None and sum(known) / 60 > max_minutes:
+        yield f"  they do not fit into the budget of {max_minutes:g} min"
     if own:
         yield f"  {own} {'test launches' if own == 1 else 'tests launch'} runs of their own, which are not in the plan"
     for one in planned:

@@ -10,9 +10,15 @@ def _order(**words: object) -> Order:
     return order(normalise({"test": "Basic call", **words}), report_mode=None)
 
 
-def _plan(*seconds: float | None, own: int = 0, concurrency: int = 1, max_runs: int | None = None) -> list[str]:
+def _plan(
+    *seconds: float | None,
+    own: int = 0,
+    concurrency: int = 1,
+    max_runs: int | None = None,
+    max_minutes: float | None = None,
+) -> list[str]:
     planned = [Planned(f"test_{n}", _order(), known) for n, known in enumerate(seconds)]
-    return list(lines(planned, own, concurrency, max_runs))
+    return list(lines(planned, own, concurrency, max_runs, max_minutes))
 
 
 def test_the_plan_names_each_run_with_its_overrides_and_its_length() -> None:
@@ -52,6 +58,8 @@ def test_what_the_budget_does_not_cover_is_said() -> None:
     """Before anybody has paid for the first part of it."""
     assert _plan(1, 1, 1, max_runs=2)[1] == "  1 of them do not fit into the budget of 2 runs"
     assert "budget" not in "".join(_plan(1, 1, max_runs=2))
+    assert _plan(90, 90, max_minutes=2)[1] == "  they do not fit into the budget of 2 min"
+    assert "budget" not in "".join(_plan(60, 60, max_minutes=2))
 
 
 @pytest.mark.parametrize(

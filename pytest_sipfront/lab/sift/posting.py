@@ -91,7 +91,10 @@ class Postman:
         if hit.swap:
             overtaken = self._overtaken.setdefault(leg, asyncio.Event())
             with suppress(TimeoutError):
-                await asyncio.wait_for(overtaken.wait(), LONGEST_SWAP)
+                async with asyncio.timeout(
+                    LONGEST_SWAP
+                ):  # wait_for() may lose a cancellation that comes with the event
+                    await overtaken.wait()
         await self._send(hit, kind, leg, url, body)
 
     async def _in_order(
