@@ -58,6 +58,7 @@ def counts_of(lab: Lab) -> dict[str, Any]:
         "in_flight": account.in_flight,
         "peak_in_flight": account.peak_in_flight,
         "requests": recorder.requests,
+        "started": lab.started,
         "now": monotonic() - lab.started,
         "by_path": dict(recorder.by_path),
         **(lab.sift.counts if lab.file.sift else {}),

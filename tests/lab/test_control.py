@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pytest_sipfront.lab.process import LabError, LabHandle
@@ -17,6 +19,7 @@ def test_counts_tell_launches_polls_and_flights(lab: Platform) -> None:
     lab.get("/api/v2/nothing")
     counts = lab.handle.counts
     assert counts.pop("now") > 0
+    assert 0 < counts.pop("started") < time.monotonic()
     assert counts == {
         "launches": 2,
         "launch_requests": 3,
