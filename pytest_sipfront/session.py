@@ -133,7 +133,7 @@ class Session:
         __tracebackhide__ = True
         record(properties.of_request(run.request))
         try:
-            result = self._ask_of(run, lambda dispatcher: dispatcher.finished)
+            result = self._result_of(run)
         finally:
             if run.launched is not None:
                 record(properties.of_launch(run))
@@ -182,6 +182,18 @@ class Session:
         finally:
             line.background.close()
             self._interrupts.follow(live=False)
+
+    def _result_of(self, run: Run) -> RunResult:
+        """A run that was launched ahead may be over: then there is nothing to wait for."""
+        __tracebackhide__ = True
+        line = self._open()
+        if not line.dispatcher.is_over(run):
+            return self._ask_of(run, lambda dispatcher: dispatcher.finished)
+        try:
+            return line.dispatcher.outcome(run)
+        except SipfrontError as error:
+            error.explain({**properties.evidence(run), **error.evidence}, error.hint)
+            raise error.with_traceback(None) from None
 
     def _ask_of(self, run: Run, question: Callable[[Dispatcher], Callable[[Run], Awaitable[T]]]) -> T:
         """Ask the dispatcher for `run`; an error leads with the run's own evidence, its report first."""

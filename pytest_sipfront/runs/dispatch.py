@@ -104,8 +104,20 @@ class Dispatcher:
         Raises:
             SipfrontError: There is none.
         """
-        entry = self._demand(run)
-        await entry.done.wait()
+        await self._demand(run).done.wait()
+        return self.outcome(run)
+
+    def is_over(self, run: Run) -> bool:
+        """Return whether `outcome` has an answer; may be asked from any thread."""
+        return self._entries[run].done.is_set()
+
+    def outcome(self, run: Run) -> RunResult:
+        """Return the result of a `run` that is over; may be asked from any thread.
+
+        Raises:
+            SipfrontError: There is none.
+        """
+        entry = self._entries[run]
         if entry.error is not None:
             raise entry.error
         if entry.result is None:
