@@ -118,7 +118,7 @@ def test_the_outcomes_page_names_every_property() -> None:
 def test_the_readme_has_the_two_commands_that_set_everything_up() -> None:
     """Each is one line between its mark and the end of its block."""
     text = README.read_text(encoding="utf-8")
-    for mark, ending in (("example suite", "pytest example_suite"), ("tests", "pytest -n 3")):
+    for mark, ending in (("example suite", "pytest example_suite"), ("tests", "pytest -n 2")):
         found = re.search(rf"^<!-- {mark} -->\n```bash\n(.*)\n```$", text, re.MULTILINE)
         assert found is not None
         assert found[1].startswith("python3 -m venv .venv && ")
