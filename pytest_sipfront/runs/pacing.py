@@ -81,7 +81,7 @@ def _wait(at: Moment, interval: float, expected: Expected | None, crowd: float, 
     shortened = 1 - _JITTER * random
     if expected is None:
         return max(interval - age, 0.0) if at.polls == 0 else interval * shortened
-    step = max(_step(expected, interval), crowd * _CLOSEST)
+    step = max(_step(expected, interval), crowd * _CLOSE)
     if at.polls == 0:
         return max(max(interval, expected.least + step) - age, 0.0)
     if age < expected.least:
