@@ -68,7 +68,8 @@ def next_poll(
         at: The run and the moment.
         interval: Seconds between two questions where nothing better is known.
         expected: When the run will be over; None if that is not known.
-        crowd: Seconds that it takes to ask for all runs once; however short the interval, none is asked more often.
+        crowd: Seconds that it takes to ask for all runs once. However short the interval, none is asked more often, or
+            twice as often around its expected end.
         random: From 0 to 1; takes that share of a tenth off the wait, so that runs spread.
     """
     hint = None if at.hint is None else max(at.hint, min(interval, _SOONEST))
