@@ -10,7 +10,7 @@ import glob
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,24 @@ class Ledger:
         Raises:
             ConfigurationError: It cannot be written.
         """
+        self.write([self.line(event, **fields)])
+
+    def line(self, event: str, /, **fields: Any) -> str:
+        """Return the line of an event that happens now, for `write`."""
+        told = {"at": self._now().isoformat(timespec="milliseconds"), "event": event, "session": self.session}
+        return json.dumps({**told, "worker": self._worker, **fields}, default=str) + "\n"
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Write the lines of several events and return once they are on disk, together: one sync takes long enough.
+
+        Raises:
+            ConfigurationError: They cannot be written.
+        """
         with self._turn:
             try:
                 if not self._opened:
                     self._open()
-                self._write(event, fields)
+                self._put("".join(lines))
             except OSError as error:
                 raise ConfigurationError(
                     f"the ledger {self.path} cannot be written: {error.strerror or error}", hint=_HINT
@@ -92,7 +105,7 @@ class Ledger:
         with self._file_lock, contextlib.suppress(FileNotFoundError):
             if self._is_outgrown():
                 self.path.replace(_beside(self.path, ".old"))
-        self._write(SESSION, {"resumes": self.resumes, "pid": os.getpid()})
+        self._put(self.line(SESSION, resumes=self.resumes, pid=os.getpid()))
         self._opened = True
 
     def _is_outgrown(self) -> bool:
@@ -102,13 +115,11 @@ class Ledger:
         own = Path(self._presence.lock_file)
         return all(mark == own for mark in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.alive"))
 
-    def _write(self, event: str, fields: Mapping[str, Any]) -> None:
-        told = {"at": self._now().isoformat(timespec="milliseconds"), "event": event, "session": self.session}
-        line = json.dumps({**told, "worker": self._worker, **fields}, default=str) + "\n"
+    def _put(self, text: str) -> None:
         with self._file_lock, self.path.open("a+b") as file:
             if _is_torn(file):
-                line = "\n" + line  # a killed process left half a line: it must not spoil this one
-            file.write(line.encode())
+                text = "\n" + text  # a killed process left half a line: it must not spoil the next
+            file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
 

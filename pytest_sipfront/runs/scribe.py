@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import anyio
@@ -21,13 +21,14 @@ class Scribe:
     """Puts the events of runs into a ledger.
 
     An intent must be written, or nothing is launched. What comes after it has happened already: it is written whoever
-    cancels, and a run goes on though it cannot be. One event is written after another, so that runs are launched in the
-    order in which they were admitted, and no crowd of threads waits for the one file.
+    cancels, and a run goes on though it cannot be. Events are written in the order in which they happened, so that runs
+    are launched in the order in which they were admitted; what happens while the disk is busy is then written at once.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._turn = anyio.Lock()
+        self._page = _Page()
 
     async def intent(self, launch: str, run: Run) -> None:
         """Write that `run` is about to be sent as `launch`.
@@ -67,5 +68,28 @@ class Scribe:
                 run.notes.append(str(error))
 
     async def _write(self, event: str, fields: Mapping[str, Any]) -> None:
-        async with self._turn:
-            await anyio.to_thread.run_sync(partial(self._ledger.append, event, **fields))
+        page = self._page
+        page.lines.append(self._ledger.line(event, **fields))
+        async with self._turn:  # the first of a page writes it for all
+            if not page.is_done:
+                self._page = _Page()
+                await page.write(self._ledger)
+        if page.error is not None:
+            raise copy.copy(page.error)  # each run adds evidence of its own
+
+
+class _Page:
+    """Events that reach the disk together."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.is_done = False
+        self.error: ConfigurationError | None = None
+
+    async def write(self, ledger: Ledger) -> None:
+        """Write them, or note why that cannot be."""
+        try:
+            await anyio.to_thread.run_sync(ledger.write, self.lines)
+        except ConfigurationError as error:
+            self.error = error
+        self.is_done = True

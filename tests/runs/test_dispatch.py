@@ -359,7 +359,7 @@ def test_each_step_is_written_before_the_next() -> None:
     assert intent["launch"] == launched["launch"] == verdict["launch"]
     assert (intent["test"], intent["target"], intent["digest"]) == ("a", "a", run_of("a").request.digest)
     assert (launched["status_url"], launched["report_url"], launched["session_id"]) == ("a", "https://x/a", "a")
-    assert (verdict["verdict"], verdict["bracket"]) == ("passed", (59.0, 60.0))
+    assert (verdict["verdict"], verdict["bracket"]) == ("passed", [59.0, 60.0])
 
 
 def test_each_attempt_has_an_id_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -81,16 +82,18 @@ class Book(Ledger):
     """A ledger in memory; `broken` says from which kind of event on it cannot be written."""
 
     def __init__(self, log: list[tuple[str, str]]) -> None:
-        super().__init__(Path("in-memory"), "s")
+        super().__init__(Path("in-memory"), "s", now=lambda: NOON)
         self.events: list[dict[str, Any]] = []
         self.broken: dict[str, SipfrontError] = {}
         self._log = log
 
-    def append(self, event: str, /, **fields: Any) -> None:
-        if event in self.broken:
-            raise self.broken[event]
-        self._log.append((event, str(fields.get("launch", ""))))
-        self.events.append({"at": NOON.isoformat(), "event": event, "session": self.session, **fields})
+    def write(self, lines: Iterable[str]) -> None:
+        events = [json.loads(line) for line in lines]
+        for event in events:
+            if event["event"] in self.broken:
+                raise self.broken[event["event"]]
+        self._log += [(event["event"], event.get("launch", "")) for event in events]
+        self.events += events
 
     @property
     def kinds(self) -> list[str]:
