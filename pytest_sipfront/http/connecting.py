@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import ssl
 import urllib.request
+from typing import Any
 
+import anyio
 import httpx
 
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.http.origins import origin, without_userinfo
 
 USER_AGENT = "pytest-sipfront"
+_CONNECTIONS = 10
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CA_HINT = (
@@ -52,17 +55,32 @@ def open_client(
     """
     __tracebackhide__ = True
     try:
-        return httpx.AsyncClient(
+        return _Queue(
             verify=authorities,
             trust_env=trust_env,
             timeout=timeout,
-            limits=httpx.Limits(max_connections=10, max_keepalive_connections=keepalive),
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=keepalive),
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
         )
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise ConfigurationError(
             f"the environment's proxy cannot be used: {without_userinfo(str(error))}", evidence=_environment(_PROXIES)
         ) from None
+
+
+class _Queue(httpx.AsyncClient):
+    """A client whose requests wait for a connection outside its pool.
+
+    With every request that comes or goes, httpcore looks at each one that waits inside.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._turns = anyio.Semaphore(_CONNECTIONS)
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        async with self._turns:
+            return await super().send(request, **options)
 
 
 def proxy_for(url: str) -> str:

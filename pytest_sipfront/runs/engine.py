@@ -14,7 +14,7 @@ import anyio
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
 from pytest_sipfront.runs.breaker import Breaker
 from pytest_sipfront.runs.history import Bracket, History
-from pytest_sipfront.runs.pacing import Expected, Moment, crowd_of, is_overdue, next_poll
+from pytest_sipfront.runs.pacing import Expected, Moment, crowd_of, is_overdue, next_poll, watch_from
 from pytest_sipfront.runs.run import Run, RunResult
 from pytest_sipfront.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
@@ -74,7 +74,7 @@ class Engine:
         self._history = history or History()
         self._clock = clock or Clock()
         self._breaker = Breaker()
-        self._followed = 0
+        self._watched = 0
 
     def check(self) -> None:
         """Return if a launch makes sense.
@@ -106,14 +106,11 @@ class Engine:
             NoVerdict: It ended without a verdict.
             SipfrontError: Its status could not be learned.
         """
-        self._followed += 1
         try:
             result = await self._follow(run)
         except SipfrontError as error:
             self._breaker.failed(error)
             raise
-        finally:
-            self._followed -= 1
         self._breaker.answered()
         return result
 
@@ -138,8 +135,21 @@ class Engine:
 
     async def _final(self, run: Run, launched: Launched, deadline: float | None) -> tuple[RunStatus, Judgement]:
         expected = self._history.expected(run.request.digest)
+        moment = self._moment(run, deadline)
+        await self._clock.sleep(max(watch_from(moment, expected) - moment.now, 0.0))
+        self._watched += 1
+        try:
+            return await self._watch(run, launched, deadline, expected)
+        finally:
+            self._watched -= 1
+
+    async def _watch(
+        self, run: Run, launched: Launched, deadline: float | None, expected: Expected | None
+    ) -> tuple[RunStatus, Judgement]:
         while True:
-            await self._clock.sleep(self._pause(run, deadline, expected))
+            moment, crowd = self._moment(run, deadline), crowd_of(self._watched)
+            due = next_poll(moment, self._interval, expected, crowd=crowd, random=self._clock.random())
+            await self._clock.sleep(due - moment.now)
             asked_at = self._clock.now()
             status = await self._ask(run, launched, deadline)
             judgement = judge(status, is_project=run.request.is_project)
@@ -151,17 +161,15 @@ class Engine:
             if is_overdue(self._clock.now(), deadline):
                 raise self._timeout(run)
 
-    def _pause(self, run: Run, deadline: float | None, expected: Expected | None) -> float:
+    def _moment(self, run: Run, deadline: float | None) -> Moment:
         now = self._clock.now()
-        moment = Moment(
+        return Moment(
             now=now,
             launched_at=now - run.age(now),
             deadline=deadline,
             polls=run.polls,
             hint=run.status.retry_after if run.status else None,
         )
-        crowd = crowd_of(self._followed)
-        return next_poll(moment, self._interval, expected, crowd=crowd, random=self._clock.random()) - now
 
     async def _ask(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
         run.polls += 1

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 POLLS_PER_SECOND = 350.0
 """The most that one session asks, whatever the number of its runs: a poll costs about 1.8 ms of a core."""
 _JITTER = 0.1
-_CLOSE, _QUARTER = 0.5, 0.25
+_QUARTER = 0.25
 _CLOSEST, _FARTHEST = 0.125, 0.75
-_OVERDUE_SHARE = 0.25
+_LATE, _OVERDUE_SHARE = 0.5, 0.25
 _LONGEST = 4.0
+_INSTANT = 0.001
+"""What history is rounded to."""
 _SOONEST = 0.1
 """A hint of no time at all is no invitation to hammer."""
 
@@ -51,15 +53,21 @@ class Moment:
     hint: float | None = None
 
 
-def crowd_of(in_flight: int) -> float:
-    """Return how many seconds it takes to ask for each of `in_flight` runs once, without asking too often."""
-    return in_flight / POLLS_PER_SECOND
+def crowd_of(runs: int) -> float:
+    """Return how many seconds it takes to ask for each of so many runs once, without asking too often."""
+    return runs / POLLS_PER_SECOND
+
+
+def watch_from(at: Moment, expected: Expected | None) -> float:
+    """Return when the run may be over, on the clock of `at`: before, there is nothing to ask."""
+    begin = at.launched_at + (expected.least if expected else 0.0)
+    return begin if at.deadline is None else min(begin, at.deadline)
 
 
 def next_poll(
     at: Moment, interval: float, expected: Expected | None = None, *, crowd: float = 0.0, random: float = 0.0
 ) -> float:
-    """Return when to ask next, on the clock of `at`.
+    """Return when to ask next, on the clock of `at`, from the moment on that `watch_from` says.
 
     First one interval after the launch, or within the expected end if that is known and later; closely around it;
     ever more rarely when the run is overdue; and once more right at the deadline.
@@ -68,8 +76,8 @@ def next_poll(
         at: The run and the moment.
         interval: Seconds between two questions where nothing better is known.
         expected: When the run will be over; None if that is not known.
-        crowd: Seconds that it takes to ask for all runs once. However short the interval, none is asked more often, or
-            twice as often around its expected end.
+        crowd: Seconds that it takes to ask for all runs once that may be over. However short the interval, none is
+            asked more often, save once when it is expected to be over.
         random: From 0 to 1; takes that share of a tenth off the wait, so that runs spread.
     """
     hint = None if at.hint is None else max(at.hint, min(interval, _SOONEST))
@@ -82,20 +90,25 @@ def _wait(at: Moment, interval: float, expected: Expected | None, crowd: float, 
     shortened = 1 - _JITTER * random
     if expected is None:
         return max(interval - age, 0.0) if at.polls == 0 else interval * shortened
-    step = max(_step(expected, interval), crowd * _CLOSE)
     if at.polls == 0:
-        return max(max(interval, expected.least + step) - age, 0.0)
-    if age < expected.least:
-        return max(expected.least + step - age, step)
-    overdue = max(age - expected.most, 0.0)
+        first = max(interval, expected.least + _step(expected, expected.least, interval, crowd))
+        return max(first - age, 0.0)
+    overdue = age - expected.most
     if overdue < interval * _LONGEST:
-        return max(min(overdue * _CLOSE, interval), step) * shortened
+        step = _step(expected, age, interval, crowd)
+        return max(min(overdue * _LATE, interval), step) * shortened
     return min(overdue * _OVERDUE_SHARE, interval * _LONGEST) * shortened
 
 
-def _step(expected: Expected, interval: float) -> float:
-    """A quarter of the time in which the end lies: four questions find it at the most, and are at most so late."""
-    return min(max((expected.most - expected.least) * _QUARTER, interval * _CLOSEST), interval * _FARTHEST)
+def _step(expected: Expected, age: float, interval: float, crowd: float) -> float:
+    """A quarter of the time in which the end lies: four questions find it at the most, and are at most so late.
+
+    In a crowd they are fewer, but one comes when all of that time has passed.
+    """
+    closest = interval * _CLOSEST
+    step = min(max((expected.most - expected.least) * _QUARTER, closest), interval * _FARTHEST)
+    left = expected.most - age
+    return min(max(step, crowd), max(left, closest)) if left > _INSTANT else max(step, crowd)
 
 
 def is_overdue(now: float, deadline: float | None) -> bool:

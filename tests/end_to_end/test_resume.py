@@ -31,15 +31,17 @@ def kinds(suite: Suite) -> list[str]:
 def killed(suite: Suite, after: str, *options: str) -> None:
     """Run the suite in a process that kills itself once an event of the slow test is written."""
     code = (
-        "import os, signal, sys, pytest\n"
+        "import json, os, signal, sys, pytest\n"
         "from pytest_sipfront.runs.ledger import Ledger\n"
-        "append = Ledger.append\n"
-        "def deadly(self, event, **fields):\n"
-        "    append(self, event, **fields)\n"
-        f"    if event == {after!r} and (fields.get('target') == 'Slow' or event == 'launched' and seen.pop()):\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write = Ledger.write\n"
+        "def deadly(self, lines):\n"
+        "    write(self, lines)\n"
+        "    for event in map(json.loads, lines):\n"
+        "        slow = event.get('target') == 'Slow' or event['event'] == 'launched' and seen.pop()\n"
+        f"        if event['event'] == {after!r} and slow:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
         "seen = [True, False]\n"
-        "Ledger.append = deadly\n"
+        "Ledger.write = deadly\n"
         "sys.exit(pytest.main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, f"--sipfront-base-url={suite.lab.url}", "--sipfront-poll-interval=0.02"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,15 +57,15 @@ def test_as_many_runs_are_in_flight_as_the_limit_says() -> None:
 def test_runs_are_launched_in_the_order_in_which_they_were_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is written down first, in a thread; none overtakes another there, however slow the disk is at the first."""
     yard = Yard(limit=3)
-    append, first, overtaken = yard.book.append, iter([True]), threading.Event()
+    write, first, overtaken = yard.book.write, iter([True]), threading.Event()
 
-    def slow_at_first(event: str, /, **fields: object) -> None:
+    def slow_at_first(lines: Iterable[str]) -> None:
         if next(first, False):
             overtaken.wait(0.2)  # for as long as others would need
-        append(event, **fields)
+        write(lines)
         overtaken.set()
 
-    monkeypatch.setattr(yard.book, "append", slow_at_first)
+    monkeypatch.setattr(yard.book, "write", slow_at_first)
     yard.finish(*runs_of("abc"))
     assert yard.launched == ["a", "b", "c"]
 
@@ -81,6 +82,23 @@ def test_runs_take_as_long_as_the_longest_and_not_as_their_sum() -> None:
         return virtual.now()
 
     assert 60 <= yard.drive(ended_at) <= 61
+
+
+def test_runs_whose_end_is_far_leave_the_questions_to_those_whose_end_is_near() -> None:
+    """A thousand that go on for an hour cost none of what one session asks, so the short one is found at once."""
+    short, many = run_of("short"), [run_of(f"long {n}") for n in range(1000)]
+    history = History({short.request.digest: [(10.0, 14.0)]} | {run.request.digest: [(3600.0, 3601.0)] for run in many})
+    yard = Yard(limit=2000, history=history)
+    yard.platform.takes = {"short": 10.9} | {run.label: 3600.5 for run in many}
+
+    async def late(dispatcher: Dispatcher) -> float:
+        for run in (*many, short):
+            await dispatcher.submit(run)
+        await dispatcher.finished(short)
+        return virtual.now() - yard.platform.stays["short"][1]
+
+    assert yard.drive(late) <= 0.75
+    assert yard.platform.asked <= 2
 
 
 def test_results_are_given_to_who_asks_for_them_whenever_they_came() -> None:

@@ -14,6 +14,7 @@ from pytest_sipfront.runs.pacing import (
     crowd_of,
     is_overdue,
     next_poll,
+    watch_from,
 )
 
 INTERVAL = 3.0
@@ -24,16 +25,26 @@ INTERVALS = st.floats(min_value=0.05, max_value=60)
 EXPECTED = st.none() | st.tuples(SECONDS, SECONDS).map(lambda ends: Expected(min(ends), max(ends)))
 
 
-def _polls(expected: Expected | None, *, timeout: float | None = None, until: float = 300) -> list[float]:
+def _polls(
+    expected: Expected | None,
+    *,
+    timeout: float | None = None,
+    until: float = 300,
+    interval: float = INTERVAL,
+    crowd: float = 0.0,
+) -> list[float]:
     """When a run that never ends is asked for, in seconds from its launch."""
-    return list(_asked(expected, LAUNCHED + timeout if timeout is not None else None, until))
+    return list(_asked(expected, LAUNCHED + timeout if timeout is not None else None, until, interval, crowd))
 
 
-def _asked(expected: Expected | None, deadline: float | None, until: float) -> Iterator[float]:
-    now, polls = LAUNCHED, 0
+def _asked(
+    expected: Expected | None, deadline: float | None, until: float, interval: float, crowd: float
+) -> Iterator[float]:
+    polls = 0
+    now = watch_from(Moment(now=LAUNCHED, launched_at=LAUNCHED, deadline=deadline), expected)
     while not is_overdue(now, deadline):
         moment = Moment(now=now, launched_at=LAUNCHED, deadline=deadline, polls=polls)
-        now = next_poll(moment, INTERVAL, expected)
+        now = next_poll(moment, interval, expected, crowd=crowd)
         if now > LAUNCHED + until:
             return
         polls += 1
@@ -54,6 +65,19 @@ def test_the_last_question_comes_right_at_the_deadline() -> None:
 
 
 # ---- with history -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expected", "timeout", "begin"),
+    [(None, None, 0), (Expected(100, 103), None, 100), (Expected(100, 103), 60, 60), (Expected(100, 103), 600, 100)],
+)
+def test_a_run_is_left_alone_until_it_may_be_over(
+    expected: Expected | None, timeout: float | None, begin: float
+) -> None:
+    """Or until its time is up: a run that then is not over has none left."""
+    deadline = None if timeout is None else LAUNCHED + timeout
+    moment = Moment(now=LAUNCHED + 7, launched_at=LAUNCHED, deadline=deadline)
+    assert watch_from(moment, expected) == LAUNCHED + begin
 
 
 def test_the_first_question_comes_within_the_expected_end() -> None:
@@ -96,12 +120,6 @@ def test_a_run_that_was_taken_up_late_is_asked_for_at_once() -> None:
     assert next_poll(moment, INTERVAL, Expected(100, 110)) == LAUNCHED + 500
 
 
-def test_a_run_asked_for_too_early_waits_until_it_could_be_over() -> None:
-    """By a hint, say: then history speaks again."""
-    moment = Moment(now=LAUNCHED + 10, launched_at=LAUNCHED, polls=1)
-    assert next_poll(moment, INTERVAL, Expected(100, 103)) == pytest.approx(LAUNCHED + 100.75)
-
-
 # ---- the platform's hints ---------------------------------------------------------------------------------------
 
 
@@ -137,14 +155,23 @@ def test_many_runs_share_what_one_session_asks() -> None:
     assert next_poll(moment, INTERVAL, crowd=crowd_of(7000)) == pytest.approx(LAUNCHED + 7000 / POLLS_PER_SECOND)
 
 
-@given(INTERVALS, st.integers(min_value=0, max_value=100_000), EXPECTED, SECONDS)
-def test_no_number_of_runs_is_asked_for_too_often(
-    interval: float, in_flight: int, expected: Expected | None, age: float
-) -> None:
-    """However short the interval, and however close the end: those whose end is not near are not asked at all."""
-    moment = Moment(now=LAUNCHED + age, launched_at=LAUNCHED, polls=1)
-    wait = next_poll(moment, interval, expected, crowd=crowd_of(in_flight)) - moment.now
-    assert wait >= in_flight / POLLS_PER_SECOND / (8 if expected else 1) * (1 - 1e-9) - 1e-6
+@pytest.mark.parametrize(
+    ("runs", "asked"),
+    [(100, [100.75, 101.5, 102.25, 103, 103.75]), (700, [102, 103, 105, 107, 109]), (7000, [103, 123, 143, 163, 183])],
+)
+def test_a_crowd_that_may_be_over_is_asked_less_closely_but_once_when_it_must_be(runs: int, asked: list[float]) -> None:
+    """Early questions to all of them would only keep the answers waiting that matter."""
+    assert _polls(Expected(100, 103), crowd=crowd_of(runs))[:5] == pytest.approx(asked)
+
+
+@given(INTERVALS, st.integers(min_value=0, max_value=100_000), EXPECTED)
+def test_no_number_of_runs_is_asked_for_too_often(interval: float, runs: int, expected: Expected | None) -> None:
+    """However short the interval, and however close the end: one question more each, when its time has passed."""
+    crowd = crowd_of(runs)
+    until = (expected.most if expected else 0.0) + 10 * max(interval, crowd)
+    asked = _polls(expected, until=until, interval=interval, crowd=crowd)
+    closer = [1 for before, after in itertools.pairwise(asked) if after - before < crowd * (1 - 1e-9) - 1e-6]
+    assert len(closer) <= (1 if expected else 0)
 
 
 @given(INTERVALS, EXPECTED, SHARES)
