@@ -5,11 +5,13 @@ import datetime as dt
 import json
 import random
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from hypothesis import given
@@ -49,6 +51,7 @@ from tests.support import (
     RESET,
     SECRET_KEY,
     FakeTime,
+    Received,
     Reply,
     Server,
     TlsFiles,
@@ -428,6 +431,27 @@ def test_questions_share_a_connection_and_launches_never_do() -> None:
     numbers = [r.connection for r in server.requests]
     assert numbers[0] == numbers[1]
     assert len(set(numbers[1:])) == 3
+
+
+class _Slow(Server):
+    """Takes its time with every answer."""
+
+    def received(self, request: Received) -> Reply:
+        time.sleep(0.1)
+        return super().received(request)
+
+
+def test_waiting_for_a_free_connection_is_not_held_against_the_platform() -> None:
+    """Of fifty launches at once the last waits longer than the platform has for an answer."""
+
+    async def all_of_them(http: Http) -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(50):
+                tasks.start_soon(http.post, "/x", BODY)
+
+    with _Slow(FINE) as server:
+        talk(server.url, all_of_them, limits=Limits(read=0.35, retry=0))
+    assert len(server.requests) == 50
 
 
 # ---- POST -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -107,12 +108,7 @@ class Http:
             ForeignURL: It leads to another host, port or scheme.
         """
         absolute = self.base_url + url if url.startswith("/") else url
-        try:
-            # httpx sends it, so its reading of the URL counts too
-            same = origin(absolute) == origin(str(httpx.URL(absolute))) == self._origin
-        except (ValueError, httpx.InvalidURL):
-            same = False
-        if not same:
+        if _destination(absolute) != self._origin:
             raise ForeignURL(
                 f"{one_line(without_userinfo(absolute))} is outside {self.base_url}: "
                 "not requested, no credentials sent",
@@ -296,6 +292,16 @@ class Http:
                 f"{self._service} answered {response.status_code} with {kind} where JSON belongs: {said}",
                 evidence=told,
             ) from None
+
+
+@lru_cache(maxsize=4096)
+def _destination(url: str) -> tuple[str, str, int] | None:
+    """Return the origin that a URL leads to; None if that is nowhere, or another one to httpx, which sends it."""
+    try:
+        ours, theirs = origin(url), origin(str(httpx.URL(url)))
+    except (ValueError, httpx.InvalidURL):
+        return None
+    return ours if ours == theirs else None
 
 
 def _had_no_effect(error: BaseException) -> bool:
