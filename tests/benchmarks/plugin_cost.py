@@ -1,6 +1,6 @@
 """What the plugin costs a session that does not use it, and what marks cost at collection. Prints ratios of CPU time.
 
-    python tests/benchmarks/plugin_cost.py
+    python -m tests.benchmarks.plugin_cost
 
 Each pair of sessions is timed one right after the other, and the median of the pairs' ratios is printed:
 on a noisy machine only ratios taken in one run say anything.
@@ -8,7 +8,6 @@ on a noisy machine only ratios taken in one run say anything.
 
 from __future__ import annotations
 
-import os
 import resource
 import statistics
 import subprocess
@@ -16,13 +15,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.sessions import USERS_ENVIRONMENT
+
 PAIRS = 9
 TRIVIAL = "import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n): pass\n"
 MARKED = TRIVIAL.replace(
     "def test_it", "@pytest.mark.sipfront(test='Basic call', step_1_0_dial_destination='{{n}}')\ndef test_it"
 )
-# As on a user's machine, where pytest finds what it compiled the first time.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 HTTP_LIBRARIES = ("httpx", "httpcore", "h11")
 LISTED = "import sys\ndef pytest_unconfigure():\n    print('LOADED', *sorted(sys.modules))\n"
 
@@ -31,7 +30,7 @@ def cpu_seconds(directory: Path, *arguments: str) -> float:
     """Run pytest and return the CPU time of that process."""
     command = [sys.executable, "-m", "pytest", "-qq", "-p", "no:cacheprovider", *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=directory, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=directory, env=USERS_ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

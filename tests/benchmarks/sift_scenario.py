@@ -1,6 +1,6 @@
 """What Sift's scenarios cost: a step over the callee's own time, and many calls through one receiver.
 
-    python tests/benchmarks/sift_scenario.py
+    python -m tests.benchmarks.sift_scenario
 
 The lab is a process of its own, as in a session. Its callees answer at once, so that all that is measured is added.
 A step is held against a bare request to the same lab in the same run: on a noisy machine only ratios say anything.

@@ -1,6 +1,6 @@
 """How long after a run's end its test knows, in poll intervals. Prints the worst of some runs, one after another.
 
-python tests/benchmarks/verdict_latency.py
+python -m tests.benchmarks.verdict_latency
 """
 
 from __future__ import annotations
