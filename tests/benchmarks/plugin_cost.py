@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.sessions import USERS_ENVIRONMENT
+from tests.benchmarks.sessions import NOT_THE_USERS, USERS_ENVIRONMENT
 
 PAIRS = 9
 TRIVIAL = "import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n): pass\n"
@@ -28,7 +28,7 @@ LISTED = "import sys\ndef pytest_unconfigure():\n    print('LOADED', *sorted(sys
 
 def cpu_seconds(directory: Path, *arguments: str) -> float:
     """Run pytest and return the CPU time of that process."""
-    command = [sys.executable, "-m", "pytest", "-qq", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-qq", "-p", "no:cacheprovider", *NOT_THE_USERS, *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=directory, env=USERS_ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -16,6 +16,8 @@ from pytest_sipfront.lab.process import LabProcess
 
 USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """As on a user's machine, where Python finds what it compiled the first time."""
+NOT_THE_USERS = ("-p", "no:hypothesispytest")
+"""What only this project's own tests install takes no part: hypothesis imports all of itself when a session ends."""
 WARM_UP = "Warm up"
 """A test that the lab must know."""
 _WARM_UP = f"import pytest\n@pytest.mark.sipfront(test='{WARM_UP}')\ndef test_it():\n    pass\n"
@@ -49,7 +51,8 @@ def measure(directory: Path, lab: LabProcess, *options: str) -> Measured:
     """Run the suite in `directory`. Every run must be launched once, and pass."""
     ledger = directory / f"ledger-{time.monotonic_ns()}.jsonl"
     launches, polls, runs = lab.launches, lab.polls, len(lab.runs)
-    command = [sys.executable, "-m", "pytest", "-q", f"--sipfront-base-url={lab.url}", f"--sipfront-ledger={ledger}"]
+    command = [sys.executable, "-m", "pytest", "-q", *NOT_THE_USERS]
+    command += [f"--sipfront-base-url={lab.url}", f"--sipfront-ledger={ledger}"]
     keys = {"SIPFRONT_PUBLIC_KEY": lab.public_key, "SIPFRONT_SECRET_KEY": lab.secret_key}
     output = directory / "output.txt"
     began = time.monotonic()
