@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sipfront import marks
 from pytest_sipfront.reports import outcome
 from pytest_sipfront.reports.properties import forget
 from pytest_sipfront.state import STATE, State
@@ -38,6 +39,14 @@ class _Tests:
         """Begin each attempt at a test anew: a rerun has a run of its own."""
         self._state.marked.forget(item)
         forget(item.user_properties)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Take over the run's verdict before the test's own body."""
+        __tracebackhide__ = True
+        if marks.is_marked(item):
+            self._state.marked.judge(item)
+        return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

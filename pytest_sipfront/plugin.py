@@ -15,6 +15,7 @@ from pytest_sipfront.reports import terminal
 from pytest_sipfront.state import STATE, WORKER_LAB, State
 
 __all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
+CONTROLLER = "sipfront-controller"
 pytest_plugins = ["pytest_sipfront.sift.plugin"]  # without this plugin there is none of it either
 
 
@@ -38,8 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
         planning.keep_in_one_process(config)
     config.pluginmanager.register(_Interruption(state), "sipfront-interruption")
-    if config.pluginmanager.hasplugin("xdist"):
-        config.pluginmanager.register(_Xdist(config), "sipfront-xdist")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -98,15 +97,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.config.stash[STATE].current = item
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Take over the run's verdict before the test's own body."""
-    __tracebackhide__ = True
-    if marks.is_marked(item):
-        item.config.stash[STATE].marked.judge(item)
-    return (yield)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Launch nothing more, and close the books before the summary is made of them."""
@@ -121,6 +111,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("sipfront")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let each worker of xdist's belong to this session, and give it the one lab."""
+    config: pytest.Config = node.config
+    state = config.stash[STATE]
+    state.welcome(node.workerinput)
+    if state.lab is not None and not config.getoption("collectonly"):
+        node.workerinput[WORKER_LAB] = dict(state.lab())
+    if not config.pluginmanager.hasplugin(CONTROLLER):
+        config.pluginmanager.register(_Controller(state), CONTROLLER)
 
 
 class _Interruption:
@@ -139,20 +141,12 @@ class _Interruption:
         self._state.interrupt()
 
 
-class _Xdist:
-    """Hooks of a session with workers."""
+class _Controller:
+    """Hooks of a session that has workers."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Let each worker belong to this session, and give it the one lab."""
-        state = self._config.stash[STATE]
-        state.welcome(node.workerinput)
-        if state.lab is not None and not self._config.getoption("collectonly"):
-            node.workerinput[WORKER_LAB] = dict(state.lab())
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def pytest_runtest_logstart(self) -> None:
-        """Map SIGTERM in the controller as well, once a worker has runs."""
-        self._config.stash[STATE].settle()
+        """Map SIGTERM here as well, once a worker has runs."""
+        self._state.settle()

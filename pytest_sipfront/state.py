@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sipfront.access import Access, OwnLab, lab_access, platform_access
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.options import Settings, read_settings
 from pytest_sipfront.reports.properties import Record, recorder
@@ -16,6 +15,7 @@ from pytest_sipfront.reports.terminal import Books
 from pytest_sipfront.workers import Workers
 
 if TYPE_CHECKING:
+    from pytest_sipfront.access import Access
     from pytest_sipfront.keeping import Keeping
     from pytest_sipfront.marked import MarkedTests
     from pytest_sipfront.session import Origin, Session
@@ -171,6 +171,8 @@ class State:
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         if worker is not None:
             return lambda: worker[WORKER_LAB]
+        from pytest_sipfront.access import OwnLab  # noqa: PLC0415 - few sessions have a lab of their own
+
         own = OwnLab(self.settings)
         try:
             self.lab_in_words = own.check()
@@ -181,6 +183,8 @@ class State:
 
     def _access(self) -> Access:
         __tracebackhide__ = True
+        from pytest_sipfront.access import lab_access, platform_access  # noqa: PLC0415 - only for a run
+
         return platform_access(self.settings) if self.lab is None else lab_access(self.lab)
 
 

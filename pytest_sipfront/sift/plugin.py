@@ -13,6 +13,7 @@ from pytest_sipfront.sift.fixtures import FIXTURE, sift, sift_call, sift_connect
 
 __all__ = ["sift", "sift_call", "sift_connection", "sift_incoming"]
 STRAYS_SHOWN = 10
+WORKERS = "sipfront-sift-workers"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,11 +25,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one ends the session before anything else happens."""
     config.addinivalue_line("markers", marks.SIGNATURE)
-    started = state.start(config)
-    if config.pluginmanager.hasplugin("xdist"):
-        from pytest_sipfront.sift import late  # noqa: PLC0415 - only who needs it pays for it
+    state.start(config)
+    if hasattr(config, "workerinput"):
+        _join(config)
 
-        config.pluginmanager.register(late.Workers(started), "sipfront-sift-workers")
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Listen to the workers of xdist's once there are some."""
+    _join(node.config)
+
+
+def _join(config: pytest.Config) -> None:
+    from pytest_sipfront.sift import late  # noqa: PLC0415 - only sessions with workers pay for it
+
+    if not config.pluginmanager.hasplugin(WORKERS):
+        config.pluginmanager.register(late.Workers(config.stash[state.SIFT]), WORKERS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -49,6 +49,8 @@ class Progress:
             self.reached.append(connection.status)
         if _ORDER.get(connection.status, 0) >= _ORDER.get(self.status, 0):
             known = {key: value for key, value in connection.raw.items() if value is not None}
+            if self.connection.connection_id:
+                known.pop("connection_id", None)  # it never changes, though a report may spell it beyond reading
             self.connection = Connection.read({**self.connection.raw, **known})
         elif not self.connection.connection_id and connection.connection_id:
             raw = {**connection.raw, **self.connection.raw, "connection_id": connection.connection_id}

@@ -56,7 +56,7 @@ class SiftState:
 SIFT = pytest.StashKey[SiftState]()
 
 
-def start(config: pytest.Config) -> SiftState:
+def start(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one ends the session before anything else happens."""
     settings = read_settings(config)
 
@@ -72,4 +72,3 @@ def start(config: pytest.Config) -> SiftState:
     )
     config.stash[SIFT] = SiftState(session)
     config.add_cleanup(session.close)
-    return config.stash[SIFT]

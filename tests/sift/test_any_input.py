@@ -176,6 +176,7 @@ def test_a_record_takes_everything(callbacks: list[tuple[str, int, Any]]) -> Non
 
 @quick
 @given(st.lists(OBJECTS, max_size=8))
+@example([{"connection_id": [], "status": "failed"}])
 def test_a_call_that_is_over_stays_over(reports: list[dict[str, Any]]) -> None:
     """Nothing that is reported later brings it back, and its id never changes."""
     progress = Progress()
