@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.marks import has_mark
 
 MARK = "sift"
 SIGNATURE = (
@@ -31,7 +32,7 @@ class Order:
 
 def is_marked(item: pytest.Item) -> bool:
     """Return whether a sift mark applies to `item`."""
-    return item.get_closest_marker(MARK) is not None
+    return has_mark(item, MARK)
 
 
 def read_order(item: pytest.Item) -> Order:
