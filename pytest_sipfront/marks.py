@@ -26,7 +26,7 @@ def is_marked(item: pytest.Item) -> bool:
 def has_mark(item: pytest.Item, name: str) -> bool:
     """Return whether a mark of that name applies to `item`.
 
-    Each item of each session is asked several times, and pytest's own `get_closest_marker` takes more than twice as long.
+    Each item of each session is asked several times, and `get_closest_marker` takes more than twice as long.
     """
     node: pytest.Item | pytest.Collector | None = item
     while node is not None:

@@ -6,6 +6,7 @@ A GET has none. A launch has one unless it never arrived or was plainly refused.
 
 from __future__ import annotations
 
+from pytest_sipfront.http.closing import Closing
 from pytest_sipfront.http.credentials import Basic, Bearer, Credentials
 from pytest_sipfront.http.limits import Limits, Timing, retry_after
 from pytest_sipfront.http.origins import origin, without_userinfo
@@ -17,6 +18,7 @@ __all__ = [
     "Answer",
     "Basic",
     "Bearer",
+    "Closing",
     "Credentials",
     "Http",
     "Limits",

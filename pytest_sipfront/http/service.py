@@ -6,8 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import httpx
@@ -23,6 +22,7 @@ from pytest_sipfront.errors import (
     SipfrontError,
     UnreadableAnswer,
 )
+from pytest_sipfront.http.closing import Closing
 from pytest_sipfront.http.connecting import cause_of, open_client, proxy_for, trusted, unavailable_hint
 from pytest_sipfront.http.credentials import Credentials, scrubbed
 from pytest_sipfront.http.limits import Limits, Timing, retry_after
@@ -45,7 +45,7 @@ class Answer:
     """Seconds until it makes sense to ask again; None if the service does not say."""
 
 
-class Http:
+class Http(Closing):
     """One service at one origin, with its credentials."""
 
     def __init__(
@@ -87,14 +87,6 @@ class Http:
         # A kept connection may be closed by the server just as a launch goes out, and then nobody knows whether
         # the launch arrived. A fresh connection per launch leaves no such doubt.
         self._fresh = open_client(authorities, timeout, trust_env=trust_env, keepalive=0)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close all connections."""

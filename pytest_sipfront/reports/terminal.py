@@ -56,7 +56,8 @@ def summary(stats: dict[str, list[object]], settings: Settings, books: Books) ->
     if not (runs or books.launches):
         return
     every_run = [run for of_test in runs.values() for run in of_test]
-    yield _totals(every_run)
+    passing = {report.nodeid for report in _reports([stats.get("passed", [])])}
+    yield _totals(every_run, sum(run[VERDICT] == "failed" for nodeid in passing for run in runs[nodeid]))
     if settings.lab:
         yield "on the lab, which is modelled on the platform's documentation and is not the platform"
     yield from _scripted(every_run)
@@ -67,13 +68,17 @@ def summary(stats: dict[str, list[object]], settings: Settings, books: Books) ->
     yield from _loose_ends(books)
 
 
-def _totals(runs: list[dict[str, object]]) -> str:
+def _totals(runs: list[dict[str, object]], expected: int) -> str:
+    """`expected` runs failed in tests that passed."""
     verdicts = Counter(run[VERDICT] for run in runs)
     passed, failed, none = (verdicts[name] for name in ("passed", "failed", NO_VERDICT))
     runs_of = "run" if verdicts.total() == 1 else "runs"
     resumed = sorted(str(run[RESUMED]) for run in runs if RESUMED in run)
     taken_up = f"; {len(resumed)} taken up from a session of {resumed[0]}" if resumed else ""
-    return f"{verdicts.total()} {runs_of}: {passed} passed, {failed} failed, {none} without verdict{taken_up}"
+    as_expected = f" ({expected} as expected)" if expected else ""
+    return (
+        f"{verdicts.total()} {runs_of}: {passed} passed, {failed} failed{as_expected}, {none} without verdict{taken_up}"
+    )
 
 
 def _spent(launches: Sequence[Recorded], settings: Settings) -> Iterator[str]:

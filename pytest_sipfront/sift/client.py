@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
 
 from pytest_sipfront.errors import RequestRefused, UnreadableAnswer
-from pytest_sipfront.http import Answer, Http, complaint, one_line
+from pytest_sipfront.http import Answer, Closing, Http, complaint, one_line
 from pytest_sipfront.sift.models import (
     Application,
     Connection,
@@ -37,20 +36,12 @@ class SiftHttp(Http):
         return super()._json(response, told) if response.content.strip() else None
 
 
-class SiftClient:
+class SiftClient(Closing):
     """Speaks to one Sift account. Every method raises `SipfrontError` subclasses and nothing else."""
 
     def __init__(self, http: SiftHttp) -> None:
         """Speak through `http`, whose base URL ends in `/v0`."""
         self._http = http
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close all connections."""

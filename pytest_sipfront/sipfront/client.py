@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pytest_sipfront.errors import (
     LaunchUncertain,
@@ -13,26 +12,18 @@ from pytest_sipfront.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from pytest_sipfront.http import Answer, Http, complaint, one_line
+from pytest_sipfront.http import Answer, Closing, Http, complaint, one_line
 from pytest_sipfront.sipfront.models import Document, Endpoint, LastStatus, Launched, RunRequest, RunStatus
 
 API = "/api/v2"
 
 
-class SipfrontClient:
+class SipfrontClient(Closing):
     """Speaks to one Sipfront account. Every method raises `SipfrontError` subclasses and nothing else."""
 
     def __init__(self, http: Http) -> None:
         """Speak through `http`, whose base URL is the account's, without `/api/v2`."""
         self._http = http
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close all connections."""

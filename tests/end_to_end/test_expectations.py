@@ -31,6 +31,19 @@ def test_a_run_that_fails_as_expected_lets_the_test_pass(three: Suite) -> None:
     assert three.properties("test_call")["sipfront.verdict"] == "failed"
 
 
+def test_the_closing_section_tells_the_failures_that_were_expected(three: Suite) -> None:
+    """A green suite must not look as if it hid some; those of failed tests count as ever."""
+    three.write(
+        "@marked(test='Busy', expect='failed')\ndef test_call(): pass\n"
+        "def test_body(sipfront): sipfront.run(test='Busy', expect='failed')\n"
+        "@marked(test='Busy')\ndef test_other(): pass\n"
+        "@marked(test='Good')\ndef test_good(): pass\n"
+    )
+    result = three.run()
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["4 runs: 1 passed, 3 failed (2 as expected), 0 without verdict"])
+
+
 def test_a_run_that_passes_unexpectedly_fails_the_test(three: Suite) -> None:
     """The busy line was free."""
     three.write("@marked(test='Good', expect='failed')\ndef test_call(): pass\n")
