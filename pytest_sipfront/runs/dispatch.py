@@ -18,6 +18,8 @@ from pytest_sipfront.runs.roster import Entry, Roster, Snapshot
 from pytest_sipfront.runs.run import Run, RunResult
 from pytest_sipfront.runs.scribe import Scribe
 
+_SENT_AT_ONCE = 20
+"""Launches under way: of the others it is certain that no call is placed, whenever the session ends or is killed."""
 _LAST_WORDS = 3.0
 """Seconds that an interrupted launch has to learn its answer: without it, nobody knows whether a call is placed."""
 
@@ -64,6 +66,7 @@ class Dispatcher:
         self._entries: dict[Run, Entry] = {}
         self._taken_up: list[Entry] = []
         self._sending = 0
+        self._turns = anyio.Semaphore(_SENT_AT_ONCE)
         self._closing = False
         self._changed = anyio.Event()
 
@@ -181,7 +184,8 @@ class Dispatcher:
         try:
             self._engine.check()
             self._budget.reserve(entry.launch, self._roster.expected(entry))
-            await self._send(entry)
+            async with self._turns:
+                await self._send(entry)
         except SipfrontError as error:
             if not isinstance(error, LaunchUncertain):  # which may have cost what was set aside
                 self._budget.cancel(entry.launch)
@@ -199,15 +203,19 @@ class Dispatcher:
 
     async def _send(self, entry: Entry) -> None:
         launch, run = entry.launch, entry.run
+        self._check_open()
         await self._scribe.intent(launch, run)
         try:
-            if self._closing:
-                raise NotTried("not launched: the session ended before")
+            self._check_open()
             await self._engine.launch(run)
         except SipfrontError as error:
             await self._scribe.not_launched(launch, run, error)
             raise
         await self._scribe.launched(launch, run)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise NotTried("not launched: the session ended before")
 
     def _is_patient(self, entry: Entry, error: PlatformBusy) -> bool:
         """A full platform is waited for as long as the run itself would be; one that is out of order, not so long."""

@@ -318,6 +318,25 @@ def test_a_session_that_closes_waits_for_the_answers_of_its_launches() -> None:
     assert yard.book.kinds == [events.INTENT, events.LAUNCHED, events.VERDICT]
 
 
+def test_of_a_crowd_that_is_launched_only_a_few_are_under_way_when_the_session_ends() -> None:
+    """After Ctrl-C no call is placed but those being placed; and a killed session leaves no others in doubt."""
+    yard = Yard(limit=100)
+    yard.platform.answers_after = 2
+
+    async def closing(dispatcher: Dispatcher) -> tuple[list[str], list[RunResult | SipfrontError]]:
+        for run in (runs := [run_of(f"{n}") for n in range(100)]):
+            await dispatcher.submit(run)
+        await anyio.sleep(1)
+        written = yard.book.kinds
+        await dispatcher.close()
+        return written, [await outcome(dispatcher, run) for run in runs]
+
+    written, found = yard.drive(closing)
+    assert written == [events.INTENT] * 20
+    assert len(yard.launched) == 20
+    assert verdicts(found) == ["passed"] * 20 + ["NotTried"] * 80
+
+
 def test_a_session_that_closes_does_not_wait_for_ever() -> None:
     """CI kills what does not end; the intent stands."""
     yard = Yard(limit=1)
@@ -333,15 +352,26 @@ def test_a_session_that_closes_does_not_wait_for_ever() -> None:
     assert yard.book.kinds == [events.INTENT]
 
 
-def test_a_launch_that_the_end_overtakes_is_not_sent() -> None:
-    """It was written down already, and so is that nothing came of it."""
+def test_a_launch_that_the_end_overtakes_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was being written down already, and so is that nothing came of it."""
     yard = Yard()
+    write, begun, go_on = yard.book.write, threading.Event(), threading.Event()
+
+    def late(lines: Iterable[str]) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        write(lines)
+
+    monkeypatch.setattr(yard.book, "write", late)
 
     async def closing(dispatcher: Dispatcher) -> RunResult | SipfrontError:
         await dispatcher.submit(run := run_of("a"))
-        while not dispatcher.snapshot().running:
+        while not begun.is_set():
             await anyio.lowlevel.checkpoint()
-        await dispatcher.close()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dispatcher.close)
+            await anyio.lowlevel.checkpoint()
+            go_on.set()
         return await outcome(dispatcher, run)
 
     assert str(yard.drive(closing)) == "not launched: the session ended before"
