@@ -159,8 +159,12 @@ class Dispatcher:
     def _admit(self) -> list[Entry]:
         if self._closing:
             return []
-        only_urgent = self._stopped() or 0 < self._max_failures <= self._roster.unexpected
-        return self._roster.admit(self._clock.now(), only_urgent=only_urgent)
+        return self._roster.admit(self._clock.now(), only_urgent=self._only_urgent)
+
+    @property
+    def _only_urgent(self) -> bool:
+        """Whether nothing is to be launched ahead any more."""
+        return self._stopped() or 0 < self._max_failures <= self._roster.unexpected
 
     def _patience(self) -> float | None:
         """How long nothing can change by itself; None for ever."""
@@ -185,6 +189,10 @@ class Dispatcher:
             self._engine.check()
             self._budget.reserve(entry.launch, self._roster.expected(entry))
             async with self._turns:
+                if self._only_urgent and not entry.urgent:  # since it was admitted
+                    self._budget.cancel(entry.launch)
+                    self._roster.put_back(entry)
+                    return False
                 await self._send(entry)
         except SipfrontError as error:
             if not isinstance(error, LaunchUncertain):  # which may have cost what was set aside

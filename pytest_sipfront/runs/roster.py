@@ -123,8 +123,12 @@ class Roster:
 
     def wait_again(self, entry: Entry, now: float, hint: float | None) -> None:
         """Take back a run that the platform has no place for at `now`: it is next, after `hint` seconds if it said."""
-        self.land(entry)
+        self.put_back(entry)
         self._window.refused(len(self._in_flight), now, hint)
+
+    def put_back(self, entry: Entry) -> None:
+        """Let a run that was given a place wait again, before all others."""
+        self.land(entry)
         self._waiting.insert(0, entry)
 
     def land(self, entry: Entry) -> None:

@@ -285,6 +285,26 @@ def test_nothing_is_launched_ahead_once_pytest_is_stopping() -> None:
     assert yard.launched == ["b"]
 
 
+def test_what_was_admitted_already_is_not_launched_ahead_either_once_pytest_is_stopping() -> None:
+    """It waits again, unwritten and unpaid, until a test asks for it after all."""
+    stopping: list[bool] = []
+    yard = Yard(limit=100, stopped=lambda: bool(stopping), budget=Budget(21, None, OwnPurse()))
+    yard.platform.answers_after = 2
+
+    async def stopped(dispatcher: Dispatcher) -> RunResult | SipfrontError:
+        for run in (runs := [run_of(f"{n}") for n in range(21)]):
+            await dispatcher.submit(run)
+        await anyio.sleep(1)
+        stopping.append(True)
+        await anyio.sleep(500)
+        assert (len(yard.launched), dispatcher.snapshot().waiting) == (20, 1)
+        assert yard.book.kinds.count(events.INTENT) == 20
+        return await outcome(dispatcher, runs[-1])
+
+    assert verdicts([yard.drive(stopped)]) == ["passed"]
+    assert yard.launched[-1] == "20"
+
+
 def test_nothing_is_launched_ahead_after_as_many_failures_as_pytest_bears() -> None:
     """pytest comes to them later; by then, more would have been paid for."""
     yard = Yard(limit=2, max_failures=1)
