@@ -113,7 +113,8 @@ def _place(one: Recorded) -> str:
 def _scripted(runs: Sequence[dict[str, object]]) -> Iterator[str]:
     scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in runs)
     if scripted:
-        yield f"{scripted} of {len(runs)} verdicts are scripted by the lab file: no call was placed for them"
+        are, them = ("is", "it") if scripted == 1 else ("are", "them")
+        yield f"{scripted} of {len(runs)} verdicts {are} scripted by the lab file: no call was placed for {them}"
 
 
 def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
