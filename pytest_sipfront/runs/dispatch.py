@@ -186,13 +186,12 @@ class Dispatcher:
         entry.launch = uuid.uuid4().hex[:12]
         self._sending += 1
         try:
-            self._engine.check()
-            self._budget.reserve(entry.launch, self._roster.expected(entry))
             async with self._turns:
                 if self._only_urgent and not entry.urgent:  # since it was admitted
-                    self._budget.cancel(entry.launch)
                     self._roster.put_back(entry)
                     return False
+                self._engine.check()
+                self._budget.reserve(entry.launch, self._roster.expected(entry))
                 await self._send(entry)
         except SipfrontError as error:
             if not isinstance(error, LaunchUncertain):  # which may have cost what was set aside

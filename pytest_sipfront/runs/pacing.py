@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 POLLS_PER_SECOND = 450.0
-"""The most that one session asks, whatever the number of its runs: a poll costs about 1.3 ms of a core."""
+"""The most that one process asks, whatever the number of its runs: a poll costs about 1.3 ms of a core."""
 _JITTER = 0.1
 _QUARTER = 0.25
 _CLOSEST, _FARTHEST = 0.125, 0.75

@@ -91,9 +91,8 @@ class Postman:
         if hit.swap:
             overtaken = self._overtaken.setdefault(leg, asyncio.Event())
             with suppress(TimeoutError):
-                async with asyncio.timeout(
-                    LONGEST_SWAP
-                ):  # wait_for() may lose a cancellation that comes with the event
+                # wait_for() may lose a cancellation that comes with the event
+                async with asyncio.timeout(LONGEST_SWAP):
                     await overtaken.wait()
         await self._send(hit, kind, leg, url, body)
 
