@@ -192,11 +192,11 @@ class Session:
         try:
             return line.dispatcher.outcome(run)
         except SipfrontError as error:
-            error.explain({**properties.evidence(run), **error.evidence}, error.hint)
+            _lead(error, run)
             raise error.with_traceback(None) from None
 
     def _ask_of(self, run: Run, question: Callable[[Dispatcher], Callable[[Run], Awaitable[T]]]) -> T:
-        """Ask the dispatcher for `run`; an error leads with the run's own evidence, its report first."""
+        """Ask the dispatcher for `run`."""
         __tracebackhide__ = True
         line = self._open()
         beat = self._heartbeat.of(run, line.dispatcher.snapshot)
@@ -211,7 +211,7 @@ class Session:
         try:
             return line.background.wait(question(line.dispatcher), run, tick=tick)
         except SipfrontError as error:
-            error.explain({**properties.evidence(run), **error.evidence}, error.hint)
+            _lead(error, run)
             raise
         finally:
             self._heartbeat.rest()
@@ -267,6 +267,11 @@ class Session:
         except BaseException:  # an interrupt, just now: nobody else knows of the loop's thread yet
             background.close()
             raise
+
+
+def _lead(error: SipfrontError, run: Run) -> None:
+    """Let an error's evidence begin with the run's own, its report first."""
+    error.explain({**properties.evidence(run), **error.evidence}, error.hint)
 
 
 def objection(result: RunResult, expectation: Expectation) -> RunFailed | None:

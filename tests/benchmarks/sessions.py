@@ -20,7 +20,7 @@ NOT_THE_USERS = ("-p", "no:hypothesispytest")
 """What only this project's own tests install takes no part: hypothesis imports all of itself when a session ends."""
 WARM_UP = "Warm up"
 """A test that the lab must know."""
-_WARM_UP = f"import pytest\n@pytest.mark.sipfront(test='{WARM_UP}')\ndef test_it():\n    pass\n"
+_ONE_RUN = f"import pytest\n@pytest.mark.sipfront(test='{WARM_UP}')\ndef test_it():\n    pass\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def measure(directory: Path, lab: LabProcess, *options: str) -> Measured:
 def warm_up(directory: Path, lab: LabProcess) -> None:
     """Let Python compile what a session of one run needs."""
     directory.mkdir()
-    (directory / "test_it.py").write_text(_WARM_UP)
+    (directory / "test_it.py").write_text(_ONE_RUN)
     measure(directory, lab)
 
 
