@@ -28,15 +28,15 @@ from pytest_sipfront.errors import (
 )
 
 if TYPE_CHECKING:
-    from pytest_sipfront.imperative import PendingRun, Sipfront
-    from pytest_sipfront.runs.run import RunResult
-    from pytest_sipfront.sipfront.models import RunRequest
+    from pytest_sipfront.clients.sipfront.models import RunRequest
+    from pytest_sipfront.engine.run import RunResult
+    from pytest_sipfront.plugin.sipfront_fixture import PendingRun, Sipfront
 
 _LATE = {
-    "PendingRun": "pytest_sipfront.imperative",
-    "RunRequest": "pytest_sipfront.sipfront.models",
-    "RunResult": "pytest_sipfront.runs.run",
-    "Sipfront": "pytest_sipfront.imperative",
+    "PendingRun": "pytest_sipfront.plugin.sipfront_fixture",
+    "RunRequest": "pytest_sipfront.clients.sipfront.models",
+    "RunResult": "pytest_sipfront.engine.run",
+    "Sipfront": "pytest_sipfront.plugin.sipfront_fixture",
 }
 
 __all__ = [

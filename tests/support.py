@@ -23,7 +23,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from pytest_sipfront.http import Basic, Http, Limits, Timing
+from pytest_sipfront.clients.http import Basic, Http, Limits, Timing
 from pytest_sipfront.secret import Secret
 
 T = TypeVar("T")

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_sipfront.access import Access
-from pytest_sipfront.http import Basic, Bearer
-from pytest_sipfront.keys import KeyPair
+from pytest_sipfront.clients.http import Basic, Bearer
+from pytest_sipfront.plugin.credentials import KeyPair
+from pytest_sipfront.plugin.targets import Access
 from pytest_sipfront.secret import Secret
 
 VALUE = "sentinel-51c0ffee"

@@ -10,15 +10,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pytest_sipfront.lab.account import Account, ProjectRun, Run
-from pytest_sipfront.lab.config import LabFile
-from pytest_sipfront.lab.engine import Engine
-from pytest_sipfront.lab.executor import Executor, Finding
-from pytest_sipfront.lab.faults import FaultBook
-from pytest_sipfront.lab.loading import load
-from pytest_sipfront.lab.recorder import Recorder
-from pytest_sipfront.lab.sift.config import SiftSpec
-from pytest_sipfront.lab.sift.stand import SiftStand
+from pytest_sipfront.lab.backend import Engine
+from pytest_sipfront.lab.file.lab_file import LabFile
+from pytest_sipfront.lab.file.loading import load
+from pytest_sipfront.lab.file.sift_section import SiftSpec
+from pytest_sipfront.lab.platform.account import Account, ProjectRun, Run
+from pytest_sipfront.lab.platform.executor import Executor, Finding
+from pytest_sipfront.lab.platform.faults import FaultBook
+from pytest_sipfront.lab.platform.request_log import Recorder
+from pytest_sipfront.lab.sift.service import SiftStand
 
 APP_IMAGES_KEPT = 100
 

@@ -6,13 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_sipfront.sift.bridge import Bridge
-    from pytest_sipfront.sift.call import Call
-    from pytest_sipfront.sift.calls import Calls, Incoming, Sift
-    from pytest_sipfront.sift.client import SiftClient, SiftHttp
-    from pytest_sipfront.sift.heard import NO_ANSWER, Heard, NoAnswer
-    from pytest_sipfront.sift.models import Application, Connection, Conversation, Event
-    from pytest_sipfront.sift.routine import (
+    from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+    from pytest_sipfront.clients.sift.models import Application, Connection, Conversation, Event
+    from pytest_sipfront.clients.sift.routine import (
         CallClient,
         CallPhone,
         GetDate,
@@ -27,15 +23,19 @@ if TYPE_CHECKING:
         Play,
         Say,
     )
+    from pytest_sipfront.sift.call import Call
+    from pytest_sipfront.sift.calls import Calls, Incoming, Sift
+    from pytest_sipfront.sift.live_conversation import Bridge
+    from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, NoAnswer
 
 _HOMES = {
-    "bridge": ("Bridge",),
-    "call": ("Call",),
-    "calls": ("Calls", "Incoming", "Sift"),
-    "client": ("SiftClient", "SiftHttp"),
-    "heard": ("NO_ANSWER", "Heard", "NoAnswer"),
-    "models": ("Application", "Connection", "Conversation", "Event"),
-    "routine": (
+    "sift.live_conversation": ("Bridge",),
+    "sift.call": ("Call",),
+    "sift.calls": ("Calls", "Incoming", "Sift"),
+    "clients.sift.client": ("SiftClient", "SiftHttp"),
+    "sift.transcript": ("NO_ANSWER", "Heard", "NoAnswer"),
+    "clients.sift.models": ("Application", "Connection", "Conversation", "Event"),
+    "clients.sift.routine": (
         "CallClient",
         "CallPhone",
         "GetDate",
@@ -87,5 +87,5 @@ def __getattr__(name: str) -> Any:
     """Import at first use: a session without a call pays for none of it."""
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+            return getattr(importlib.import_module(f"pytest_sipfront.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_sipfront.errors import UnreadableAnswer
-from pytest_sipfront.sift.heard import NO_ANSWER, Heard, NoAnswer, normalised
+from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, NoAnswer, normalised
 
 _KEYS = ("value", "choice", "digits")
 

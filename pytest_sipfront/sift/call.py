@@ -7,13 +7,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from pytest_sipfront.clients.sift.models import CONNECTED, FAILED, Connection
+from pytest_sipfront.clients.sift.routine import HangUp
+from pytest_sipfront.clients.sift.timeline import NOTED, Timeline
+from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.errors import CallFailed, ConfigurationError, Explained
-from pytest_sipfront.runs.run import RunResult
-from pytest_sipfront.sift.contact import Contact
+from pytest_sipfront.sift.call_control import Contact
 from pytest_sipfront.sift.matching import Pairing, pair
-from pytest_sipfront.sift.models import CONNECTED, FAILED, Connection
-from pytest_sipfront.sift.routine import HangUp
-from pytest_sipfront.sift.timeline import NOTED, Timeline
 from pytest_sipfront.sift.verbs import Verbs
 
 HANG_UP_WITHIN, FINISH_WITHIN = 10.0, 60.0

@@ -8,16 +8,16 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
+from pytest_sipfront.clients.sift.callback_log import Received
+from pytest_sipfront.clients.sift.client import SiftClient
+from pytest_sipfront.clients.sift.models import Application, Connection, Conversation
+from pytest_sipfront.clients.sift.routine import check_endpoint, check_phone_number
+from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.errors import CallFailed, Explained
-from pytest_sipfront.runs.run import RunResult
+from pytest_sipfront.plugin.sift_session import SiftSession
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.client import SiftClient
-from pytest_sipfront.sift.contact import STRAYS_SHOWN, Contact
+from pytest_sipfront.sift.call_control import STRAYS_SHOWN, Contact
 from pytest_sipfront.sift.matching import pair
-from pytest_sipfront.sift.models import Application, Connection, Conversation
-from pytest_sipfront.sift.record import Received
-from pytest_sipfront.sift.routine import check_endpoint, check_phone_number
-from pytest_sipfront.sift.session import SiftSession
 
 T = TypeVar("T")
 INCOMING_WITHIN = 30.0

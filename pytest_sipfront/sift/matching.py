@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pytest_sipfront.runs.run import RunResult
-from pytest_sipfront.sift.models import Connection
+from pytest_sipfront.clients.sift.models import Connection
+from pytest_sipfront.engine.run import RunResult
 
 SLACK = timedelta(seconds=2)
 _LEAST_DIGITS = 7

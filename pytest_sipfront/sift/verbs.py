@@ -8,14 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from pytest_sipfront.errors import ConfigurationError, UnreadableAnswer
-from pytest_sipfront.sift.answers import choice_in, heard_in, text_in, truth_in
-from pytest_sipfront.sift.bridge import Bridge
-from pytest_sipfront.sift.contact import Contact, Sent
-from pytest_sipfront.sift.heard import Heard, NoAnswer
-from pytest_sipfront.sift.models import CONNECTED
-from pytest_sipfront.sift.reading import text
-from pytest_sipfront.sift.routine import (
+from pytest_sipfront.clients.sift.json_fields import text
+from pytest_sipfront.clients.sift.models import CONNECTED
+from pytest_sipfront.clients.sift.routine import (
     Asking,
     CallClient,
     CallPhone,
@@ -35,6 +30,11 @@ from pytest_sipfront.sift.routine import (
     check_endpoint,
     check_routine,
 )
+from pytest_sipfront.errors import ConfigurationError, UnreadableAnswer
+from pytest_sipfront.sift.answers import choice_in, heard_in, text_in, truth_in
+from pytest_sipfront.sift.call_control import Contact, Sent
+from pytest_sipfront.sift.live_conversation import Bridge
+from pytest_sipfront.sift.transcript import Heard, NoAnswer
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Conversing)

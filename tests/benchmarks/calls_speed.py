@@ -15,15 +15,15 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from pytest_sipfront.lab.calls.catalogue import render
-from pytest_sipfront.lab.calls.executor import CallsExecutor
-from pytest_sipfront.lab.calls.imports import import_all
-from pytest_sipfront.lab.calls.plan import CallPlan, Phone, PromptSpec
-from pytest_sipfront.lab.calls.spectrum import rank
-from pytest_sipfront.lab.calls.steps import Call, Hold, Wait
-from pytest_sipfront.lab.calls.voice import say
-from pytest_sipfront.lab.config import TestSpec
-from pytest_sipfront.lab.scripted import ScriptedExecutor
+from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
+from pytest_sipfront.lab.calls.optional_imports import import_all
+from pytest_sipfront.lab.calls.prompt_catalogue import render
+from pytest_sipfront.lab.calls.prompt_recognition import rank
+from pytest_sipfront.lab.calls.speech_synthesis import say
+from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
+from pytest_sipfront.lab.file.lab_file import TestSpec
+from pytest_sipfront.lab.file.steps import Call, Hold, Wait
+from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
 
 SENTENCES = {
     "menu": "welcome to the main menu press one for sales",

@@ -15,16 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from pytest_sipfront.http import Basic
+from pytest_sipfront.clients.http import Basic
+from pytest_sipfront.clients.sift.callback_log import Record
+from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+from pytest_sipfront.clients.sift.receiver import Receiver, bind
 from pytest_sipfront.lab.process import LabProcess, start_lab
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.client import SiftClient, SiftHttp
-from pytest_sipfront.sift.contact import Contact
-from pytest_sipfront.sift.line import Line
-from pytest_sipfront.sift.receiver import Receiver, bind
-from pytest_sipfront.sift.record import Record
-from pytest_sipfront.sift.watch import Patience
+from pytest_sipfront.sift.call_control import Contact
+from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.wait_policy import Patience
 
 NUMBER, STEPS, ROUNDS, CALLS, LIMIT_MS = "+15550100200", 20, 15, 200, 15.0
 SCRIPT = ", ".join(["{says: hello}"] * STEPS)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import anyio
 
-from pytest_sipfront.http import Basic, Http
+from pytest_sipfront.clients.http import Basic, Http
+from pytest_sipfront.clients.sipfront.client import SipfrontClient
+from pytest_sipfront.clients.sipfront.models import RunRequest
+from pytest_sipfront.engine.run import Run
+from pytest_sipfront.engine.runner import Engine
 from pytest_sipfront.lab.process import LabProcess, start_lab
-from pytest_sipfront.runs.engine import Engine
-from pytest_sipfront.runs.run import Run
 from pytest_sipfront.secret import Secret
-from pytest_sipfront.sipfront.client import SipfrontClient
-from pytest_sipfront.sipfront.models import RunRequest
 
 INTERVAL = 0.2
 LAB = "tests: {Basic call: {takes: [0.3, 1.0]}}\n"

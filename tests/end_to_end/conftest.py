@@ -12,7 +12,13 @@ from pytest_sipfront.lab.process import LabProcess, start_lab
 from tests.end_to_end.suite import Suite
 
 # A session inside a session forgets what it imported; what is here already, it need not import again.
-for module in ("background", "http", "keeping", "lab.process", "runs.dispatch", "sipfront.client"):
+for module in (
+    "clients.sipfront.client",
+    "engine.loop_thread",
+    "engine.scheduler",
+    "lab.process",
+    "plugin.run_storage",
+):
     importlib.import_module(f"pytest_sipfront.{module}")
 for module in ("anyio._backends._asyncio", "httpcore", "hypothesis"):
     importlib.import_module(module)

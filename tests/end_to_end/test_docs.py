@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_sipfront.keys import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES
-from pytest_sipfront.marker import WORDS
-from pytest_sipfront.options import OPTIONS
-from pytest_sipfront.reports import properties
-from pytest_sipfront.sipfront.models import RunStatus
+from pytest_sipfront.clients.sipfront.models import RunStatus
+from pytest_sipfront.plugin.credentials import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES
+from pytest_sipfront.plugin.options import OPTIONS
+from pytest_sipfront.plugin.reports import properties
+from pytest_sipfront.plugin.run_spec import WORDS
 from tests.end_to_end.suite import Suite
 
 ROOT = Path(__file__).parents[2]

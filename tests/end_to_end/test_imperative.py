@@ -108,7 +108,7 @@ def test_an_interrupted_wait_ends_at_once_with_the_report_written(three: Suite) 
     """Ctrl-C while a run goes on: teardown, JUnit, exit code 2; the run is not waited for."""
     three.platform("tests: {Slow: {takes: 60}}\n")
     three.pytester.makeconftest(
-        "import _thread, pytest_sipfront.reports.heartbeat as heartbeat\n"
+        "import _thread, pytest_sipfront.plugin.reports.heartbeat as heartbeat\n"
         "def pytest_configure(config):\n"
         "    heartbeat.speaker(config)\n"
         "    heartbeat._log.addFilter(lambda record: _thread.interrupt_main() or True)\n"

@@ -32,7 +32,7 @@ def killed(suite: Suite, after: str, *options: str) -> None:
     """Run the suite in a process that kills itself once an event of the slow test is written."""
     code = (
         "import json, os, signal, sys, pytest\n"
-        "from pytest_sipfront.runs.ledger import Ledger\n"
+        "from pytest_sipfront.engine.journal import Ledger\n"
         "write = Ledger.write\n"
         "def deadly(self, lines):\n"
         "    write(self, lines)\n"
@@ -161,7 +161,7 @@ def test_another_request_of_the_same_test_is_launched(suite: Suite) -> None:
 
 def test_a_session_that_is_still_running_cannot_be_taken_up(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two sessions that follow the same runs would launch the rest twice."""
-    monkeypatch.setattr("pytest_sipfront.keeping._ENDING_SECONDS", 0.2)
+    monkeypatch.setattr("pytest_sipfront.plugin.run_storage._ENDING_SECONDS", 0.2)
     suite.platform("tests:\n  Slow: {takes: 20}\n")
     suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
     options = [f"--sipfront-base-url={suite.lab.url}", LEDGER]

@@ -51,7 +51,7 @@ def test_own_assertion(sipfront, pytestconfig, request):
     assert sipfront == request == pytestconfig == sipfront._session == vars(sipfront._session)
 def test_own_error(sipfront): raise RuntimeError(vars(sipfront._session), sipfront._session._line)
 def test_secret_itself():
-    from pytest_sipfront.keys import find_keys
+    from pytest_sipfront.plugin.credentials import find_keys
     keys = find_keys()
     assert keys.secret_key == 'other', keys
 """

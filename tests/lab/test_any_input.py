@@ -10,10 +10,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_sipfront.lab.config import LabFile
-from pytest_sipfront.lab.engine import ScriptedEngine
-from pytest_sipfront.lab.loading import FAULT_FIELDS, TEST_FIELDS, load
-from pytest_sipfront.lab.schema import LabFileError
+from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.file.lab_file import LabFile
+from pytest_sipfront.lab.file.loading import FAULT_FIELDS, TEST_FIELDS, load
+from pytest_sipfront.lab.file.schema import LabFileError
 from tests.lab.talking import Platform
 
 WORDS = st.sampled_from(["tests", "projects", "account", "faults", "on", "A", *TEST_FIELDS, *FAULT_FIELDS]) | st.text()

@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
+from pytest_sipfront.lab.backend import ScriptedEngine
 from pytest_sipfront.lab.calls import engine
 from pytest_sipfront.lab.calls.conditions import Conditions
-from pytest_sipfront.lab.calls.plan import PASSWORD_VARIABLE, USER_VARIABLE, Limits, MenuState, Phone, PromptSpec
-from pytest_sipfront.lab.calls.steps import (
+from pytest_sipfront.lab.file.calls_section import (
+    PASSWORD_VARIABLE,
+    USER_VARIABLE,
+    Limits,
+    MenuState,
+    Phone,
+    PromptSpec,
+)
+from pytest_sipfront.lab.file.loading import ACCOUNT_FAULTS, FAULT_FIELDS, TEST_FIELDS, load
+from pytest_sipfront.lab.file.steps import (
     Call,
     ExpectDtmf,
     HangUp,
@@ -21,10 +30,8 @@ from pytest_sipfront.lab.calls.steps import (
     SendDtmf,
     Wait,
 )
-from pytest_sipfront.lab.endpoints import ENDPOINTS
-from pytest_sipfront.lab.engine import ScriptedEngine
-from pytest_sipfront.lab.executor import Finding
-from pytest_sipfront.lab.loading import ACCOUNT_FAULTS, FAULT_FIELDS, TEST_FIELDS, load
+from pytest_sipfront.lab.platform.endpoints import ENDPOINTS
+from pytest_sipfront.lab.platform.executor import Finding
 from tests.lab.calls.placing import find_all, needs_stack
 
 DOCS = Path(__file__).parents[2] / "docs"

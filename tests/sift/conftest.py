@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.background import Background
-from pytest_sipfront.http import Basic
-from pytest_sipfront.lab.engine import ScriptedEngine
+from pytest_sipfront.clients.http import Basic
+from pytest_sipfront.clients.sift.callback_log import Record
+from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+from pytest_sipfront.clients.sift.receiver import Receiver
+from pytest_sipfront.clients.sift.receiver import bind as bind_receiver
+from pytest_sipfront.engine.loop_thread import Background
+from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.loading import load
-from pytest_sipfront.lab.server import LabServer, bind, url_of
-from pytest_sipfront.lab.sift.stand import SiftStand
+from pytest_sipfront.lab.sift.service import SiftStand
+from pytest_sipfront.lab.web.server import LabServer, bind, url_of
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.client import SiftClient, SiftHttp
-from pytest_sipfront.sift.contact import Contact
-from pytest_sipfront.sift.line import Line
-from pytest_sipfront.sift.receiver import Receiver
-from pytest_sipfront.sift.receiver import bind as bind_receiver
-from pytest_sipfront.sift.record import Record
-from pytest_sipfront.sift.watch import Patience
+from pytest_sipfront.sift.call_control import Contact
+from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.wait_policy import Patience
 
 # A session inside a session forgets what it imported; what is here already, it need not import again.
 for module in ("anyio._backends._asyncio", "httpcore", "hypothesis", "jiwer", "pytest_sipfront.sift.calls"):

@@ -12,14 +12,21 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_sipfront.background import Background
+from pytest_sipfront.clients.sift.call_progress import Progress
+from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, INCOMING, STATUS, Record
+from pytest_sipfront.clients.sift.models import (
+    Application,
+    Connection,
+    Conversation,
+    Event,
+    PhoneNumber,
+    find_connection,
+)
+from pytest_sipfront.clients.sift.receiver import Receiver, bind, read_body
+from pytest_sipfront.engine.loop_thread import Background
 from pytest_sipfront.errors import UnreadableAnswer
 from pytest_sipfront.sift import answers
-from pytest_sipfront.sift.heard import NO_ANSWER, Heard, word_error_rate
-from pytest_sipfront.sift.models import Application, Connection, Conversation, Event, PhoneNumber, find_connection
-from pytest_sipfront.sift.progress import Progress
-from pytest_sipfront.sift.receiver import Receiver, bind, read_body
-from pytest_sipfront.sift.record import DONE, EVENT, INCOMING, STATUS, Record
+from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, word_error_rate
 
 WORDS = re.findall(
     r"\w+",

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from pytest_sipfront.clients.sift.routine import Say
 from pytest_sipfront.errors import CallbackMissing, CallFailed, ConfigurationError, PlatformUnavailable, RequestRefused
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.contact import Contact
-from pytest_sipfront.sift.heard import NO_ANSWER
-from pytest_sipfront.sift.line import Line
-from pytest_sipfront.sift.routine import Say
+from pytest_sipfront.sift.call_control import Contact
+from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.transcript import NO_ANSWER
 from tests.sift.conftest import BANK, HASTY, Stand, bank
 
 Dial = Callable[..., Call]

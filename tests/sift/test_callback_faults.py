@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sipfront.errors import CallbackMissing, CallFailed, UnreadableAnswer
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.line import Line
+from pytest_sipfront.sift.runtime import Line
 from tests.sift.conftest import HASTY, Stand, bank
 
 Dial = Callable[..., Call]

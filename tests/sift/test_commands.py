@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.heard import NO_ANSWER
-from pytest_sipfront.sift.routine import (
+from pytest_sipfront.clients.sift.routine import (
     CallClient,
     CallPhone,
     GetDate,
@@ -26,6 +23,9 @@ from pytest_sipfront.sift.routine import (
     Say,
     as_json,
 )
+from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.sift.call import Call
+from pytest_sipfront.sift.transcript import NO_ANSWER
 from tests.sift.conftest import Stand, bank
 
 Dial = Callable[..., Call]
@@ -266,7 +266,7 @@ def test_a_conference_ends_when_its_last_member_leaves(stand: Stand, dial: Dial)
 )
 def test_an_event_is_read_flat_and_nested_under_both_names(body: dict[str, Any]) -> None:
     """The pages disagree on event_type and type, and on the event field."""
-    from pytest_sipfront.sift.models import Event
+    from pytest_sipfront.clients.sift.models import Event
 
     event = Event.read(body)
     assert (event.type, event.transcript, event.conversation_id) == ("transcript", "hi", "c")

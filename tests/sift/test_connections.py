@@ -8,6 +8,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from pytest_sipfront.clients.http import Basic, Bearer, Limits
+from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+from pytest_sipfront.clients.sift.models import Connection
+from pytest_sipfront.clients.sift.routine import HangUp, Say
 from pytest_sipfront.errors import (
     AuthenticationRefused,
     ConfigurationError,
@@ -17,12 +21,8 @@ from pytest_sipfront.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from pytest_sipfront.http import Basic, Bearer, Limits
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.client import SiftClient, SiftHttp
-from pytest_sipfront.sift.models import Connection
-from pytest_sipfront.sift.routine import HangUp, Say
 from tests.sift.conftest import BANK, Stand, bank
 
 T = TypeVar("T")

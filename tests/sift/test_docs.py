@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sipfront.lab.calls.callengine import CallsEngine
-from pytest_sipfront.lab.engine import ScriptedEngine
-from pytest_sipfront.lab.loading import load
-from pytest_sipfront.lab.sift import loading
-from pytest_sipfront.sift import settings
+from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.calls.calls_backend import CallsEngine
+from pytest_sipfront.lab.file import sift_loading
+from pytest_sipfront.lab.file.loading import load
+from pytest_sipfront.plugin import sift_options
+from pytest_sipfront.plugin.sift_options import ENVIRONMENT
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.calls import Incoming, Sift
-from pytest_sipfront.sift.settings import ENVIRONMENT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sift.md").read_text(encoding="utf-8")
 LAB_FILES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -56,7 +56,7 @@ def test_every_public_name_is_on_the_page(kind: type) -> None:
 
 def test_every_setting_is_on_the_page() -> None:
     """In its three spellings."""
-    for option in settings.OPTIONS:
+    for option in sift_options.OPTIONS:
         for spelling in (option.flag, option.environment, option.ini):
             assert f"`{spelling}`" in PAGE
     for name in ENVIRONMENT:
@@ -65,7 +65,17 @@ def test_every_setting_is_on_the_page() -> None:
 
 def test_every_key_of_the_lab_files_section_is_on_the_page() -> None:
     """It is the section's reference."""
-    sections = (loading.TURN_FIELDS, loading.CALLEE_FIELDS, loading.CALLER_FIELDS, loading.CALLBACK_FIELDS)
-    keys = {*loading.SIFT_FIELDS, "faults", *loading.FAULTS_ON, *(key for section in sections for key in section)}
+    sections = (
+        sift_loading.TURN_FIELDS,
+        sift_loading.CALLEE_FIELDS,
+        sift_loading.CALLER_FIELDS,
+        sift_loading.CALLBACK_FIELDS,
+    )
+    keys = {
+        *sift_loading.SIFT_FIELDS,
+        "faults",
+        *sift_loading.FAULTS_ON,
+        *(key for section in sections for key in section),
+    }
     for key in keys:
         assert re.search(rf"\b{key}\b", PAGE), key

@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.contact import Contact
-from pytest_sipfront.sift.watch import Patience
+from pytest_sipfront.sift.call_control import Contact
+from pytest_sipfront.sift.wait_policy import Patience
 from tests.sift.conftest import Stand, open_line
 
 CALLS = 200

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_sipfront.runs.run import RunResult
+from pytest_sipfront.clients.sift.models import Connection
+from pytest_sipfront.clients.sipfront.models import RunRequest, RunStatus
+from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.sift.matching import pair, same_number
-from pytest_sipfront.sift.models import Connection
-from pytest_sipfront.sipfront.models import RunRequest, RunStatus
 
 BEGAN = datetime(2026, 1, 15, 12, 0, 0, tzinfo=UTC)
 NUMBER = "+15550100300"

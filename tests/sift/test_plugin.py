@@ -434,26 +434,3 @@ def test_a_session_without_calls_opens_nothing_and_shows_nothing(stand: Stand, p
     result.assert_outcomes(passed=1)
     assert "sift" not in result.stdout.str().replace(str(pytester.path), "").replace("pytest_sipfront.sift", "")
     assert not stand.now.recorder.entries
-
-
-def test_importing_the_plugin_brings_no_http_library() -> None:
-    """A session without a call pays nothing."""
-    import subprocess
-    import sys
-
-    heavy = ("httpx", "starlette", "jiwer")
-    code = f"import sys, pytest_sipfront.sift.plugin; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_client_and_receiver_know_no_pytest() -> None:
-    """They can be used from anywhere."""
-    import subprocess
-    import sys
-
-    modules = ("client", "receiver", "record", "call", "line", "heard")
-    imports = ", ".join(f"pytest_sipfront.sift.{module}" for module in modules)
-    code = f"import sys, {imports}; print('pytest' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

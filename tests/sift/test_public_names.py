@@ -19,7 +19,7 @@ def test_every_public_name_can_be_imported_and_is_documented(name: str) -> None:
 
 def test_the_public_names_are_complete() -> None:
     """Every command of a routine is among them, and nothing is listed twice."""
-    routine = importlib.import_module("pytest_sipfront.sift.routine")
+    routine = importlib.import_module("pytest_sipfront.clients.sift.routine")
     commands = {name for name in vars(routine) if name.startswith(("Get", "Call")) or name in ("Say", "Play", "HangUp")}
     assert commands | {"JoinConference"} <= set(sift.__all__)
     assert len(set(sift.__all__)) == len(sift.__all__)

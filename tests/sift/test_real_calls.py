@@ -14,14 +14,14 @@ import pytest
 
 from pytest_sipfront.errors import CallFailed
 from pytest_sipfront.lab.calls import available
-from pytest_sipfront.lab.calls.spectrum import SCORE_NEEDED, rank
+from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, rank
 from pytest_sipfront.lab.process import LabError, LabProcess, start_lab
 from pytest_sipfront.lab.sift import speech
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.contact import Contact
-from pytest_sipfront.sift.heard import NO_ANSWER
-from pytest_sipfront.sift.line import Line
-from pytest_sipfront.sift.watch import Patience
+from pytest_sipfront.sift.call_control import Contact
+from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.transcript import NO_ANSWER
+from pytest_sipfront.sift.wait_policy import Patience
 from tests.sift.conftest import open_line
 from tests.support import Reply, Server
 

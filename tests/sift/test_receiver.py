@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pytest_sipfront.background import Background
+from pytest_sipfront.clients.sift.callback_log import Record
+from pytest_sipfront.clients.sift.receiver import LARGEST_BODY, Receiver, bind
+from pytest_sipfront.engine.loop_thread import Background
 from pytest_sipfront.secret import Secret
-from pytest_sipfront.sift.receiver import LARGEST_BODY, Receiver, bind
-from pytest_sipfront.sift.record import Record
 
 ACCOUNT, ID = "a0a0a0a0a0a0a0a0", "c1c1c1c1c1c1c1c1"
 

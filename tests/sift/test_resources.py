@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from pytest_sipfront.clients.sift.routine import Say
 from pytest_sipfront.errors import NotFound, RequestRefused, UnreadableAnswer
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.routine import Say
 from tests.sift.conftest import BANK, Stand, bank
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from pytest_sipfront.lab.calls.callengine import CallsEngine
+from pytest_sipfront.lab.calls.calls_backend import CallsEngine
 
 __all__ = ["available", "engine"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_sipfront.lab.calls.measured import CALLEE, CALLER, LAB, SILENCE_DBFS, CallRecord, Reception
-from pytest_sipfront.lab.calls.spectrum import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, Match, rivals
+from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, SILENCE_DBFS, CallRecord, Reception
+from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, Match, rivals
 
 BOTH, FROM_CALLEE, FROM_CALLER = "both", "from_callee", "from_caller"
 NO_MEDIA = "none"

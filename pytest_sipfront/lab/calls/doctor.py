@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.calls.conditions import BOTH, Conditions
-from pytest_sipfront.lab.calls.imports import unavailable
-from pytest_sipfront.lab.calls.plan import CallPlan, Phone, PromptSpec
-from pytest_sipfront.lab.calls.steps import Call, ExpectDtmf, Play, SendDtmf, Steps, Wait
-from pytest_sipfront.lab.config import TestSpec
+from pytest_sipfront.lab.calls.optional_imports import unavailable
 from pytest_sipfront.lab.diagnosis import Check, Diagnosis
-from pytest_sipfront.lab.scripted import ScriptedExecutor
+from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
+from pytest_sipfront.lab.file.lab_file import TestSpec
+from pytest_sipfront.lab.file.steps import Call, ExpectDtmf, Play, SendDtmf, Steps, Wait
+from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
 
 if TYPE_CHECKING:
-    from pytest_sipfront.lab.executor import Finding
+    from pytest_sipfront.lab.platform.executor import Finding
 
 _BOUND_SECONDS = 20.0
 _PORTS_NEEDED = 4
@@ -87,7 +87,7 @@ def _call() -> list[Check]:
 
 
 async def _placed(steps: Steps) -> Finding:
-    from pytest_sipfront.lab.calls.executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
+    from pytest_sipfront.lab.calls.calls_executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
 
     plan = CallPlan(
         directory=Path(),

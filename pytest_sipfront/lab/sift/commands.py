@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_sipfront.lab.sift.callee import LISTENING
 from pytest_sipfront.lab.sift.conversations import CONVERSING
+from pytest_sipfront.lab.sift.scripted_callee import LISTENING
 
 COMMANDS = ("Say", "Play", *LISTENING, *CONVERSING, "HangUp")
 REQUIRED = {

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_sipfront.lab.sift.far import Scripted
-from pytest_sipfront.lab.sift.legs import CONNECTED, FAILED, FINISHED, Leg
+from pytest_sipfront.lab.sift.connections import CONNECTED, FAILED, FINISHED, Leg
+from pytest_sipfront.lab.sift.remote_party import Scripted
 
 if TYPE_CHECKING:
-    from pytest_sipfront.lab.sift.exchange import Exchange
+    from pytest_sipfront.lab.sift.call_server import Exchange
 
 CONVERSING = ("CallPhone", "CallClient", "JoinConference")
 PROCESSING, PROCESSED = "processing", "processed"

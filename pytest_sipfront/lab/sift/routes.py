@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pytest_sipfront.lab.account import Refusal
-from pytest_sipfront.lab.faults import Answer, Subject, error_answer, spoil
-from pytest_sipfront.lab.gateway import DROPPED, Dropped
-from pytest_sipfront.lab.reading import authorization_kind, authorized, read_fields
+from pytest_sipfront.lab.platform.account import Refusal
+from pytest_sipfront.lab.platform.faults import Answer, Subject, error_answer, spoil
+from pytest_sipfront.lab.platform.request_parsing import authorization_kind, authorized, read_fields
+from pytest_sipfront.lab.platform.routes import DROPPED, Dropped
 from pytest_sipfront.lab.sift.commands import objection
-from pytest_sipfront.lab.sift.legs import Leg
-from pytest_sipfront.lab.sift.stand import SiftStand
+from pytest_sipfront.lab.sift.connections import Leg
+from pytest_sipfront.lab.sift.service import SiftStand
 
 PREFIX = "/v0"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

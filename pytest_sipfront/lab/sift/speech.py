@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, RATE
-from pytest_sipfront.lab.calls.spectrum import SCORE_NEEDED, Match, rank
-from pytest_sipfront.lab.calls.voice import say
+from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, Match, rank
+from pytest_sipfront.lab.calls.speech_synthesis import say
 
 if TYPE_CHECKING:
     import numpy as np

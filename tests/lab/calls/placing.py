@@ -10,10 +10,10 @@ from typing import TypeVar
 import pytest
 
 from pytest_sipfront.lab.calls import available, engine
-from pytest_sipfront.lab.calls.executor import CallsExecutor
-from pytest_sipfront.lab.config import LabFile
-from pytest_sipfront.lab.executor import Finding
-from pytest_sipfront.lab.loading import load
+from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
+from pytest_sipfront.lab.file.lab_file import LabFile
+from pytest_sipfront.lab.file.loading import load
+from pytest_sipfront.lab.platform.executor import Finding
 
 T = TypeVar("T")
 BOUND_SECONDS = 50.0

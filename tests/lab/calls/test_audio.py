@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
 
 from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, Ear, Mouth, level_dbfs, wav
-from pytest_sipfront.lab.calls.voice import tone
+from pytest_sipfront.lab.calls.speech_synthesis import tone
 
 TENTH = b"\1\0" * 800
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
 from pytest_sipfront.lab.calls.conditions import Conditions, violations
-from pytest_sipfront.lab.calls.measured import CallRecord, Reception
-from pytest_sipfront.lab.calls.spectrum import Match
+from pytest_sipfront.lab.calls.prompt_recognition import Match
 
 WELL = Reception(packets=100, jitter_ms=1.0, rtt_ms=5.0, level_dbfs=-20.0)
 ANSWERED = CallRecord(

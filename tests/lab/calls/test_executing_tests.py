@@ -15,9 +15,9 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_sipfront.lab.calls import doctor
-from pytest_sipfront.lab.calls.executor import CallsExecutor
-from pytest_sipfront.lab.config import LabFile
-from pytest_sipfront.lab.executor import Finding
+from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
+from pytest_sipfront.lab.file.lab_file import LabFile
+from pytest_sipfront.lab.platform.executor import Finding
 from tests.lab.calls.placing import find, find_all, needs_stack, until_traced, with_lab
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
 

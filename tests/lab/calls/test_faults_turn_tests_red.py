@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from pytest_sipfront.lab.calls.plan import Phone
-from pytest_sipfront.lab.executor import Finding
+from pytest_sipfront.lab.file.calls_section import Phone
+from pytest_sipfront.lab.platform.executor import Finding
 from tests.lab.calls.placing import find_all, needs_stack
 
 pytestmark = needs_stack

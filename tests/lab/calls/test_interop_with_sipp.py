@@ -6,11 +6,11 @@ import asyncio
 import re
 
 from pytest_sipfront.lab.calls.audio import level_dbfs
-from pytest_sipfront.lab.calls.executor import CallsExecutor
-from pytest_sipfront.lab.calls.leg import Leg
-from pytest_sipfront.lab.calls.measured import SILENCE_DBFS
-from pytest_sipfront.lab.calls.phones import Line
-from pytest_sipfront.lab.config import LabFile
+from pytest_sipfront.lab.calls.call_leg import Leg
+from pytest_sipfront.lab.calls.call_record import SILENCE_DBFS
+from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
+from pytest_sipfront.lab.calls.phone_behaviour import Line
+from pytest_sipfront.lab.file.lab_file import LabFile
 from tests.lab.calls.placing import find, needs_stack, with_lab
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
 

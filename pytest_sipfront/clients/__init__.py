@@ -1,0 +1,1 @@
+"""Asynchronous clients of the services. They do not import pytest."""

@@ -1,0 +1,193 @@
+"""Where the runs of one process stand - waiting, in flight, over - and which of them may start next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from pytest_sipfront.engine.admission import Waiting, Window, admissible
+from pytest_sipfront.engine.durations import History
+from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine.slots import Lease, Places
+from pytest_sipfront.engine.verdict import Verdict
+from pytest_sipfront.errors import SipfrontError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Where a session's runs stand.
+
+    Attributes:
+        running, waiting: How many are in flight, and how many wait for a place.
+        passed, failed, none: How many are over, by verdict.
+        remaining: Seconds until those known are over, as far as history tells; None if it tells nothing.
+    """
+
+    running: int
+    waiting: int
+    passed: int
+    failed: int
+    none: int
+    remaining: float | None
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A run from its submission to its end.
+
+    Attributes:
+        run: The run.
+        counts: Whether it waits for a place.
+        urgent: A test waits for it at this moment.
+        refused_at: When the platform first had no place for it; None if it never said so.
+        launch: The id of the attempt to launch it that is under way, or that went through; "" before the first.
+        lease: Its place, while it has one.
+        launched, done: Set once that is known, for good or ill.
+        result, error: How it ended; one of them, once it is done.
+        digest: Its request's, worked out once: admission asks for all of them again and again.
+        told: What admission was told of it last.
+    """
+
+    run: Run
+    counts: bool = True
+    urgent: bool = False
+    refused_at: float | None = None
+    launch: str = ""
+    lease: Lease | None = None
+    launched: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event = field(default_factory=anyio.Event)
+    result: RunResult | None = None
+    error: SipfrontError | None = None
+    digest: str = field(init=False)
+    told: Waiting[Entry] | None = None
+
+    def __post_init__(self) -> None:
+        self.digest = self.run.request.digest
+
+
+class Roster:
+    """The entries of one process. It starts nothing itself and belongs to the event loop's thread."""
+
+    def __init__(self, limit: int, places: Places, history: History) -> None:
+        """Keep at most `limit` in flight, each with a place of `places`."""
+        self._limit, self._places, self._history = limit, places, history
+        self._window = Window(limit)
+        self._waiting: list[Entry] = []
+        self._in_flight: list[Entry] = []
+        self._over = {Verdict.PASSED.value: 0, Verdict.FAILED.value: 0, "": 0}
+        self.unexpected = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether any run is not over; may be asked from any thread."""
+        return bool(self._in_flight or self._waiting)
+
+    def queue(self, entry: Entry) -> None:
+        """Let a run wait for its start, behind the others."""
+        self._waiting.append(entry)
+
+    def admit(self, now: float, *, only_urgent: bool) -> list[Entry]:
+        """Give places to those that may start at `now`, and return them; with `only_urgent`, none ahead."""
+        if not self._waiting:
+            return []
+        places = self._window.places(len(self._in_flight), now)
+        is_wide = self._window.is_wide(now)
+        if not (places or is_wide):
+            return []
+        chosen = admissible(
+            [self._as_waiting(entry, is_wide=is_wide) for entry in self._waiting if places or not entry.counts],
+            places=places,
+            taken={name for entry in self._in_flight for name in entry.run.exclusive},
+            only_urgent=only_urgent,
+        )
+        return [entry for entry in (candidate.run for candidate in chosen) if self._place(entry)]
+
+    def patience(self, now: float) -> float | None:
+        """Return after how many seconds a waiting run may have to be looked at again, though nothing happened here."""
+        if not self._waiting:
+            return None
+        if self._window.places(len(self._in_flight), now):
+            return self._places.patience
+        opens = self._window.opens_at(now)
+        return None if opens is None else max(opens - now, 0.01)
+
+    def take_up(self, entry: Entry) -> None:
+        """Count a run that an earlier session launched as in flight, with a place of its own if one is free."""
+        entry.lease = self._places.take(entry.run.exclusive)
+        self._in_flight.append(entry)
+
+    def accepted(self) -> None:
+        """Note that the platform took a run."""
+        self._window.accepted()
+
+    def wait_again(self, entry: Entry, now: float, hint: float | None) -> None:
+        """Take back a run that the platform has no place for at `now`: it is next, after `hint` seconds if it said."""
+        self.put_back(entry)
+        self._window.refused(len(self._in_flight), now, hint)
+
+    def put_back(self, entry: Entry) -> None:
+        """Let a run that was given a place wait again, before all others."""
+        self.land(entry)
+        self._waiting.insert(0, entry)
+
+    def land(self, entry: Entry) -> None:
+        """Free the place of a run that is in flight no more."""
+        if entry.lease is not None:
+            entry.lease.release()
+            entry.lease = None
+        if entry in self._in_flight:
+            self._in_flight.remove(entry)
+
+    def finish(self, entry: Entry, *, result: RunResult | None = None, error: SipfrontError | None = None) -> None:
+        """Note how a run ended, and tell who waits for it."""
+        entry.result, entry.error = result, error
+        self._over["" if result is None else result.verdict] += 1
+        if result is None or entry.run.expectation.objection(Verdict(result.verdict), result.result_description):
+            self.unexpected += 1
+        entry.launched.set()
+        entry.done.set()
+
+    def expected(self, entry: Entry) -> float | None:
+        """Return the seconds that a run will take; None if that is not known."""
+        expected = self._history.expected(entry.digest)
+        return expected.typical if expected else None
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return where the runs stand at `now`; may be asked from any thread."""
+        flying, waiting = list(self._in_flight), list(self._waiting)
+        lasts = [seconds for entry in flying if (seconds := self._left(entry, now)) is not None]
+        waits = [seconds for entry in waiting if (seconds := self.expected(entry)) is not None]
+        evenly = (sum(lasts) + sum(waits)) / self._limit
+        return Snapshot(
+            running=len(flying),
+            waiting=len(waiting),
+            passed=self._over[Verdict.PASSED.value],
+            failed=self._over[Verdict.FAILED.value],
+            none=self._over[""],
+            remaining=max(evenly, *lasts, *waits) if lasts or waits else None,
+        )
+
+    def _as_waiting(self, entry: Entry, *, is_wide: bool) -> Waiting[Entry]:
+        expected, needs_place, told = self.expected(entry), entry.counts or not is_wide, entry.told
+        if told is not None and (told.expected, told.urgent, told.needs_place) == (expected, entry.urgent, needs_place):
+            return told  # of thousands, hardly any has changed since the last time
+        entry.told = Waiting(
+            run=entry,
+            expected=expected,
+            exclusive=entry.run.exclusive,
+            urgent=entry.urgent,
+            needs_place=needs_place,
+        )
+        return entry.told
+
+    def _place(self, entry: Entry) -> bool:
+        entry.lease = self._places.take(entry.run.exclusive)
+        if entry.lease is not None:
+            self._waiting.remove(entry)
+            self._in_flight.append(entry)
+        return entry.lease is not None
+
+    def _left(self, entry: Entry, now: float) -> float | None:
+        expected = self.expected(entry)
+        return None if expected is None else max(expected - entry.run.age(now), 0.0)

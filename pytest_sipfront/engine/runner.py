@@ -1,0 +1,207 @@
+"""Launches a run and follows it to its verdict."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import anyio
+
+from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
+from pytest_sipfront.engine.circuit_breaker import Breaker
+from pytest_sipfront.engine.durations import Bracket, History
+from pytest_sipfront.engine.poll_schedule import Expected, Moment, crowd_of, is_overdue, next_poll, watch_from
+from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
+from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
+
+
+class Platform(Protocol):
+    """What the engine needs of a client."""
+
+    async def launch(self, request: RunRequest) -> Launched:
+        """Start a run."""
+        ...
+
+    async def status(self, status_url: str, *, deadline: float | None = None) -> RunStatus:
+        """Ask for a run's status, not longer than until `deadline` on the engine's clock."""
+        ...
+
+    async def last_status_of_project(self, project_id: int) -> tuple[LastStatus, ...]:
+        """Return the last run of each test of a project."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time and chance, injected so that tests need not wait."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    random: Callable[[], float] = random.random
+    utc: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def age(self, at: datetime) -> float:
+        """Return how many seconds ago `at` was, whatever process saw it."""
+        return max((self.utc() - at).total_seconds(), 0.0)
+
+
+class Engine:
+    """Drives runs on one platform. Its methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        poll_interval: float,
+        history: History | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Drive runs.
+
+        Args:
+            platform: Starts them and tells their status.
+            poll_interval: Seconds between two questions for a run's status where `history` tells nothing.
+            history: How long runs take.
+            clock: Time and chance.
+        """
+        self._platform = platform
+        self._interval = poll_interval
+        self._history = history or History()
+        self._clock = clock or Clock()
+        self._breaker = Breaker()
+        self._watched = 0
+
+    def check(self) -> None:
+        """Return if a launch makes sense.
+
+        Raises:
+            NotTried: An earlier error says that it does not.
+        """
+        self._breaker.check()
+
+    async def launch(self, run: Run) -> None:
+        """Launch `run`.
+
+        Raises:
+            SipfrontError: It was not launched, or nobody knows whether it was (`LaunchUncertain`).
+        """
+        self.check()
+        try:
+            run.launched = await self._platform.launch(run.request)
+        except SipfrontError as error:
+            self._breaker.failed(error)
+            raise
+        run.launched_at = self._clock.now()
+
+    async def wait(self, run: Run) -> RunResult:
+        """Follow a launched `run` to its end.
+
+        Raises:
+            RunTimeout: It was not finished by its deadline.
+            NoVerdict: It ended without a verdict.
+            SipfrontError: Its status could not be learned.
+        """
+        try:
+            result = await self._follow(run)
+        except SipfrontError as error:
+            self._breaker.failed(error)
+            raise
+        self._breaker.answered()
+        return result
+
+    def bracket(self, run: Run) -> Bracket:
+        """Return the seconds from launch between which a run that was just seen to be over did end."""
+        now = self._clock.now()
+        seen = run.running_at if run.running_at is not None else now - self._interval
+        return max(run.age(seen), 0.0), run.age(now)
+
+    async def _follow(self, run: Run) -> RunResult:
+        if run.launched is None or run.launched_at is None:
+            raise RuntimeError("wait() follows launch()")
+        deadline = run.launched_at + run.timeout if run.timeout else None
+        status, judgement = await self._final(run, run.launched, deadline)
+        tests = await self._project_tests(run, status)
+        if judgement.verdict is Verdict.PASSED and (objection := against_project(tests, status)):
+            judgement = Judgement(Phase.FINAL, reason=objection)
+        if judgement.verdict is None:
+            raise NoVerdict(f"no verdict: {judgement.reason}", evidence={"run": dict(status.raw)})
+        elapsed = run.age(self._clock.now())
+        return RunResult.of(run, run.launched, judgement.verdict, elapsed=elapsed, tests=tests)
+
+    async def _final(self, run: Run, launched: Launched, deadline: float | None) -> tuple[RunStatus, Judgement]:
+        expected = self._history.expected(run.request.digest)
+        moment = self._moment(run, deadline)
+        await self._clock.sleep(max(watch_from(moment, expected) - moment.now, 0.0))
+        self._watched += 1
+        try:
+            return await self._watch(run, launched, deadline, expected)
+        finally:
+            self._watched -= 1
+
+    async def _watch(
+        self, run: Run, launched: Launched, deadline: float | None, expected: Expected | None
+    ) -> tuple[RunStatus, Judgement]:
+        while True:
+            moment, crowd = self._moment(run, deadline), crowd_of(self._watched)
+            due = next_poll(moment, self._interval, expected, crowd=crowd, random=self._clock.random())
+            await self._clock.sleep(due - moment.now)
+            asked_at = self._clock.now()
+            status = await self._ask(run, launched, deadline)
+            judgement = judge(status, is_project=run.request.is_project)
+            if judgement.phase is Phase.FINAL:
+                return status, judgement
+            run.running_at = asked_at
+            if judgement.phase is Phase.UNKNOWN and judgement.reason not in run.notes:
+                run.notes.append(judgement.reason)
+            if is_overdue(self._clock.now(), deadline):
+                raise self._timeout(run)
+
+    def _moment(self, run: Run, deadline: float | None) -> Moment:
+        now = self._clock.now()
+        return Moment(
+            now=now,
+            launched_at=now - run.age(now),
+            deadline=deadline,
+            polls=run.polls,
+            hint=run.status.retry_after if run.status else None,
+        )
+
+    async def _ask(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
+        run.polls += 1
+        try:
+            run.status = await self._platform.status(launched.status_url, deadline=deadline)
+        except SipfrontError as error:
+            if is_overdue(self._clock.now(), deadline):
+                raise self._timeout(run, error) from None
+            raise
+        return run.status
+
+    def _timeout(self, run: Run, error: SipfrontError | None = None) -> RunTimeout:
+        elapsed = run.age(self._clock.now())
+        last = run.status.state or "none" if run.status else "none"
+        seen = {"last state": last, "elapsed": f"{elapsed:.1f} s", "polls": run.polls}
+        return RunTimeout(
+            f"not finished after {elapsed:.1f} s (timeout {run.timeout:g} s), last state: {last}",
+            evidence=seen | ({"last answer": str(error)} if error else {}),
+            hint="The run may still be going on. Its limit is timeout= of the marker, --sipfront-timeout, "
+            "SIPFRONT_TIMEOUT or sipfront_timeout.",
+        )
+
+    async def _project_tests(self, run: Run, status: RunStatus) -> tuple[LastStatus, ...]:
+        """The project's own status names no test, so ask for each test's last run; a report can do without."""
+        if not run.request.is_project or status.project_id is None:
+            return ()
+        try:
+            tests = await self._platform.last_status_of_project(status.project_id)
+        except SipfrontError as error:
+            run.notes.append(f"the results of the project's tests could not be read: {error}")
+            return ()
+        stale = [t.test_name for t in tests if not is_current(t, status)]
+        if stale:
+            run.notes.append(f"not of this project run, by their times: {', '.join(stale)}")
+        return tests

@@ -1,0 +1,1 @@
+"""What a lab file may contain, and its loader."""

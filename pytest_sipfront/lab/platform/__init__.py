@@ -1,0 +1,1 @@
+"""The lab's side of the Sipfront API."""

@@ -1,0 +1,84 @@
+"""`@pytest.mark.sift(...)`: whom to call before the test."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.plugin.item_markers import has_mark
+
+MARK = "sift"
+SIGNATURE = (
+    "sift(phone_number=None, client_name=None, connect_within=20): dial with Sift before the test and hand the "
+    "connected call to it as sift_connection"
+)
+WORDS = ("phone_number", "client_name", "connect_within")
+CONNECT_WITHIN = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a mark asks for: one of `phone_number` and `client_name`, connected within so many seconds."""
+
+    phone_number: str | None = None
+    client_name: str | None = None
+    connect_within: float = CONNECT_WITHIN
+
+
+def is_marked(item: pytest.Item) -> bool:
+    """Return whether a sift mark applies to `item`."""
+    return has_mark(item, MARK)
+
+
+def read_order(item: pytest.Item) -> Order:
+    """Return what the marks of `item` ask for together, the nearest winning word by word.
+
+    Raises:
+        ConfigurationError: They make no sense.
+    """
+    from pytest_sipfront.plugin.run_spec import MarkerError, fill  # noqa: PLC0415 - sessions without a mark never pay for it
+
+    words: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers(MARK))):
+        given = _checked(mark)
+        if given.keys() & {"phone_number", "client_name"}:
+            words = {word: value for word, value in words.items() if word == "connect_within"}
+        words |= given
+    callspec = getattr(item, "callspec", None)
+    try:
+        return order(fill(words, callspec.params if callspec else {}))
+    except (MarkerError, ConfigurationError) as error:
+        raise ConfigurationError(f"sift mark: {error}") from None
+
+
+def order(words: Mapping[str, Any]) -> Order:
+    """Make the order from merged, filled words.
+
+    Raises:
+        ConfigurationError: A value is missing, of a wrong type or out of range.
+    """
+    from pytest_sipfront.clients.sift.routine import check_endpoint  # noqa: PLC0415
+
+    within = words.get("connect_within", CONNECT_WITHIN)
+    if isinstance(within, bool) or not isinstance(within, int | float) or not 0 < within < float("inf"):
+        raise ConfigurationError(f"connect_within={within!r} is not a number of seconds above 0")
+    endpoint = check_endpoint(words.get("phone_number"), words.get("client_name"))
+    return Order(**endpoint, connect_within=float(within))
+
+
+def _checked(mark: pytest.Mark) -> Mapping[str, Any]:
+    if mark.args:
+        raise ConfigurationError(
+            f"sift mark: {mark.args[0]!r} stands without a word: write phone_number={mark.args[0]!r}"
+        )
+    for word in mark.kwargs:
+        if word not in WORDS:
+            near = difflib.get_close_matches(word, WORDS, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigurationError(f"sift mark: unknown word {word!r}{hint} Known are {', '.join(WORDS)}.")
+    return mark.kwargs

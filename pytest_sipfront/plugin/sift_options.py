@@ -1,0 +1,187 @@
+"""Sift's options and credentials: command line > environment > ini > default."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.plugin.option_types import LOOPBACK, positive_seconds
+from pytest_sipfront.plugin.options import Option, effective
+from pytest_sipfront.secret import Secret
+
+if TYPE_CHECKING:
+    from pytest_sipfront.clients.http import Credentials
+
+PRODUCTION = "https://api.gridspace.com/v0"
+ACCOUNT_ID, AUTH_TOKEN, BEARER_TOKEN = "SIFT_ACCOUNT_ID", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN"
+CALLBACK_TOKEN = "SIFT_CALLBACK_TOKEN"  # noqa: S105 - a name
+ENVIRONMENT = (ACCOUNT_ID, AUTH_TOKEN, BEARER_TOKEN, CALLBACK_TOKEN)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
+
+
+class SiftOption(Option):
+    """One setting in its three spellings: `--sift-base-url`, `SIFT_BASE_URL`, `sift_base_url`."""
+
+    @property
+    def ini(self) -> str:
+        return f"sift_{self.name}"
+
+
+def _url(text: str, example: str) -> str:
+    try:
+        parts = urlsplit(text.strip())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"a URL such as {example}, without user, query and fragment")
+    return text.strip().rstrip("/")
+
+
+def _base_url(text: str) -> str:
+    """Credentials go there, so it is https, or http on this machine only."""
+    url = _url(text, PRODUCTION)
+    if url.startswith("http:") and (urlsplit(url).hostname or "") not in LOOPBACK:
+        raise ValueError("https: over http, credentials would be readable on the way (http is for this machine only)")
+    return url
+
+
+def _callback_url(text: str) -> str:
+    return _url(text, "https://qa.example.com/sift")
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, colon, port = text.strip().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):  # noqa: PLR2004 - of TCP
+        raise ValueError("an address and a port such as 127.0.0.1:8080 (port 0 takes a free one)")
+    return host, int(port)
+
+
+OPTIONS = (
+    SiftOption("base_url", _base_url, PRODUCTION, f"Sift's URL (default {PRODUCTION})", "URL"),
+    SiftOption(
+        "callback_url",
+        _callback_url,
+        "",
+        "public URL under which Sift reaches the receiver of callbacks, behind a tunnel or proxy (the receiver's own)",
+        "URL",
+    ),
+    SiftOption("listen", _listen, ("127.0.0.1", 0), "where the receiver listens (127.0.0.1:0, a free port)", "ADDR"),
+    SiftOption(
+        "callback_timeout",
+        positive_seconds,
+        30.0,
+        "seconds to wait for a callback beyond its command's own time (30)",
+        "S",
+        "float",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiftSettings:
+    """What is in force.
+
+    Attributes:
+        listen: Host and port of the receiver.
+        sources: Where each setting comes from, by name.
+    """
+
+    base_url: str
+    callback_url: str
+    listen: tuple[str, int]
+    callback_timeout: float
+    sources: Mapping[str, str]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and ini key."""
+    group = parser.getgroup("sift", "Sift calls")
+    for option in OPTIONS:
+        where = f" [{option.environment}, ini {option.ini}]"
+        group.addoption(option.flag, default=None, metavar=option.metavar, help=option.help + where)
+        parser.addini(option.ini, option.help, type=option.kind, default=None)
+
+
+def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> SiftSettings:
+    """Make the settings of this session.
+
+    Raises:
+        pytest.UsageError: A setting has no usable value; the text says which, from where, and what is allowed.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for option in OPTIONS:
+        values[option.name], sources[option.name] = effective(option, config, environment)
+    return SiftSettings(**values, sources=sources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where Sift is and who we are there.
+
+    Attributes:
+        account_id: What callbacks should name; "" if it is not known.
+        token: The secret segment of callback addresses; "" for one of this session.
+        on_lab: Sift is the lab on this machine.
+    """
+
+    base_url: str
+    credentials: Credentials
+    account_id: str = ""
+    token: Secret = field(default_factory=lambda: Secret(""))
+    on_lab: bool = False
+
+
+def account_access(base_url: str) -> Access:
+    """Return the access to an account at Sift.
+
+    Raises:
+        ConfigurationError: Credentials are missing: an error, never a skip, since a skipped suite looks green.
+    """
+    __tracebackhide__ = True
+    found = find_access(base_url, os.environ)  # which no frame of a traceback may hold: its values could be shown
+    if isinstance(found, ConfigurationError):
+        raise found
+    return found
+
+
+def find_access(base_url: str, environment: Mapping[str, str]) -> Access | ConfigurationError:
+    """Return the access that the environment's variables give, or what is wrong with them."""
+    from pytest_sipfront.clients.http import Basic, Bearer  # noqa: PLC0415 - only sessions with a call pay for httpx
+
+    account_id, auth_token, bearer, token = (environment.get(name, "").strip() for name in ENVIRONMENT)
+    if token and not _TOKEN.fullmatch(token):
+        return ConfigurationError(
+            f"{CALLBACK_TOKEN} must not be guessable: at least 16 letters, digits, '-' and '_' (its value is not shown)"
+        )
+    if bearer:
+        return Access(base_url=base_url, credentials=Bearer(Secret(bearer)), account_id=account_id, token=Secret(token))
+    if account_id and auth_token:
+        credentials = Basic(Secret(account_id), Secret(auth_token))
+        return Access(base_url=base_url, credentials=credentials, account_id=account_id, token=Secret(token))
+    missing = [name for name, given in ((ACCOUNT_ID, account_id), (AUTH_TOKEN, auth_token)) if not given]
+    return ConfigurationError(
+        f"no credentials for Sift: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+        evidence={
+            "account id and token": f"environment variables {ACCOUNT_ID} and {AUTH_TOKEN}",
+            "or a temporary key": f"environment variable {BEARER_TOKEN}",
+        },
+        hint="They are on the account's page at Gridspace. To run without an account: --sipfront-lab",
+    )
+
+
+def lab_access(lab: Mapping[str, Any]) -> Access:
+    """Return the access to the lab that is described so."""
+    from pytest_sipfront.clients.http import Basic  # noqa: PLC0415
+
+    credentials = Basic(Secret(lab["public_key"]), Secret(lab["secret_key"]))
+    return Access(base_url=f"{lab['url']}/v0", credentials=credentials, account_id=lab["public_key"], on_lab=True)

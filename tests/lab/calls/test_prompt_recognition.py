@@ -1,0 +1,90 @@
+"""Recognising prompts by their spectrum."""
+
+from __future__ import annotations
+
+import pytest
+
+np = pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
+
+from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, rank, rivals  # noqa: E402
+from pytest_sipfront.lab.calls.speech_synthesis import say, tone  # noqa: E402
+
+CATALOGUE = {
+    "menu": say("welcome to the main menu press one for sales"),
+    "changed": say("welcome to the main menu press two for sales"),
+    "closed": say("our office is closed now please call again"),
+    "thanks": say("thank you for calling good bye"),
+    "ring": tone(425, 1.0),
+}
+SECOND = b"\0\0" * 8000
+
+
+def through_g711(pcm: bytes) -> bytes:
+    """Companded to 8 bit and back, as a call does it."""
+    samples = np.frombuffer(pcm, "<i2") / 32768
+    companded = np.round(np.sign(samples) * np.log1p(255 * abs(samples)) / np.log(256) * 127) / 127
+    return bytes((np.sign(companded) * (256 ** abs(companded) - 1) / 255 * 32767).astype("<i2").tobytes())
+
+
+def with_loss(pcm: bytes, percent: float, seed: int) -> bytes:
+    """With packets of 20 ms missing."""
+    samples = np.frombuffer(pcm, "<i2").copy()
+    random = np.random.default_rng(seed)
+    for start in range(0, len(samples), 160):
+        if random.random() < percent / 100:
+            samples[start : start + 160] = 0
+    return bytes(samples.tobytes())
+
+
+def with_noise(pcm: bytes, snr_db: float, seed: int) -> bytes:
+    """With white noise so many decibels below the recording's mean power."""
+    samples = np.frombuffer(pcm, "<i2").astype(float)
+    noise = np.random.default_rng(seed).standard_normal(len(samples)) * samples.std() * 10 ** (-snr_db / 20)
+    return bytes((samples + noise).clip(-32768, 32767).astype("<i2").tobytes())
+
+
+@pytest.mark.parametrize("prompt", CATALOGUE)
+def test_each_prompt_is_recognised_on_a_clean_line(prompt: str) -> None:
+    """The prompt that was played ranks first, well above the score needed, and where it was played."""
+    best, second, *_ = rank(through_g711(SECOND + CATALOGUE[prompt] + SECOND), CATALOGUE)
+    assert best.prompt == prompt
+    assert best.score > 0.9
+    assert best.at == pytest.approx(1.0, abs=0.05)
+    assert best.score - second.score > 0.2
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("prompt", CATALOGUE)
+def test_the_ranking_holds_at_three_percent_loss_and_ten_decibels_of_noise(prompt: str, seed: int) -> None:
+    """A bad line lowers the score, but neither below what is needed nor into another prompt's reach."""
+    bad = with_loss(with_noise(through_g711(SECOND + CATALOGUE[prompt] + SECOND), 10, seed), 3, seed)
+    best, second, *_ = rank(bad, CATALOGUE)
+    assert best.prompt == prompt
+    assert best.score >= SCORE_NEEDED
+    assert best.score - second.score >= MARGIN_NEEDED
+
+
+def test_one_changed_word_is_no_match_even_if_the_catalogue_does_not_know_it() -> None:
+    """A prompt in which one word differs does not pass for the right one."""
+    (match,) = rank(through_g711(CATALOGUE["changed"] + SECOND), {"menu": CATALOGUE["menu"]})
+    assert match.score < SCORE_NEEDED
+
+
+def test_a_prompt_that_is_a_rival_claims_the_same_place() -> None:
+    """Rivals of a prompt are those matched at the same place, not those heard elsewhere."""
+    ranking = rank(CATALOGUE["menu"] + SECOND + CATALOGUE["thanks"], CATALOGUE)
+    assert [match.prompt for match in rivals(ranking, "menu", 0.4)][:1] == ["changed"]
+    assert "thanks" not in [match.prompt for match in rivals(ranking, "menu", 0.4)]
+
+
+@pytest.mark.parametrize("recording", [b"", b"\0\0" * 10, SECOND * 3, with_noise(tone(1000, 3), -10, 1)])
+def test_nothing_is_recognised_where_nothing_was_said(recording: bytes) -> None:
+    """Silence, noise and an empty recording match no prompt."""
+    assert all(match.score < SCORE_NEEDED for match in rank(recording, CATALOGUE))
+
+
+def test_the_talking_machine_says_the_same_each_time() -> None:
+    """A prompt made from text is the same bytes whenever it is made, and other text is another sound."""
+    assert say("press one") == say("press one")
+    assert say("press one") != say("press six")
+    assert say("") == b""

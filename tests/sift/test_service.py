@@ -1,0 +1,203 @@
+"""Sift's stand-in as any client sees it: what replies to callbacks do, which our own receiver never sends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from pytest_sipfront.lab.file.sift_section import Callee, SiftSpec, Turn
+from pytest_sipfront.lab.sift.call_server import Exchange
+from pytest_sipfront.lab.sift.connections import Leg
+from pytest_sipfront.lab.sift.remote_party import Scripted
+from tests.sift.conftest import BANK, Stand, bank
+from tests.support import Reply, Server
+
+AUTH = ("lab-public", "lab-secret")
+SAY = {"name": "Say", "text": "hello"}
+HANG_UP = {"name": "HangUp"}
+
+
+def reply(body: Any) -> Reply:
+    return Reply(body=body, headers={"Connection": "close"})  # the server ends with its last connection
+
+
+def until(ready: Callable[[], bool]) -> None:
+    """Wait until something has happened; that it never does is the failure."""
+    deadline = time.monotonic() + 10
+    while not ready():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.01)
+
+
+def place(stand: Stand, status_url: str, number: str = BANK) -> httpx.Response:
+    body = {"phone_number": number, "status_url": status_url}
+    return httpx.post(f"{stand.url}/connections", json=body, auth=AUTH, trust_env=False)
+
+
+def over(stand: Stand) -> bool:
+    legs = list(stand.now.exchange.connections)
+    return bool(legs) and all(leg.is_over for leg in legs)
+
+
+def bodies(server: Server) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in server.requests]
+
+
+def test_a_routine_in_the_reply_to_a_status_is_done(stand: Stand) -> None:
+    """Given while it rings, it starts once the call is picked up."""
+    stand.configure(bank())
+    with Server(reply({"routine": [SAY, HANG_UP]}), reply({})) as server:
+        place(stand, f"{server.url}/status")
+        until(lambda: over(stand))
+        until(lambda: len(server.requests) == 3)
+        statuses = [body["connection"]["status"] for body in bodies(server)]
+    assert statuses == ["connecting", "connected", "finished"]
+    assert [command["name"] for command in stand.commands] == ["Say", "HangUp"]
+    assert {body["account_id"] for body in bodies(server)} == {"lab-public"}
+
+
+def test_the_same_routine_in_every_reply_starts_anew_at_every_change(stand: Stand) -> None:
+    """What a naive server does: a routine that is set stops the one before."""
+    stand.configure(bank("says: hello", "says: again"))
+    routine = [{"name": "GetFreeResponse", "timeout_seconds": 5, "on_done": "{url}/done"}]
+    with Server() as server:
+        routine[0]["on_done"] = f"{server.url}/done"
+        server._script = (reply({"routine": routine}), reply({"routine": routine}), reply({}))  # noqa: SLF001
+        place(stand, f"{server.url}/status")
+        until(lambda: len([r for r in server.requests if r.target == "/done"]) >= 1)
+    names = [command["name"] for command in stand.commands]
+    assert names.count("GetFreeResponse") == 2
+
+
+def test_a_routine_in_the_reply_to_a_done_replaces_what_is_left(stand: Stand) -> None:
+    """The rest of the old one is never begun."""
+    stand.configure(bank())
+    with Server(reply({}), reply({}), reply({"routine": [HANG_UP]}), reply({})) as server:
+        answer = place(stand, f"{server.url}/status")
+        until(lambda: len(server.requests) == 2)
+        routine = [{**SAY, "on_done": f"{server.url}/done"}, {"name": "Say", "text": "never"}]
+        url = f"{stand.url}/connections/{answer.json()['connection_id']}"
+        set_ = httpx.post(url, json={"routine": routine}, auth=AUTH, trust_env=False)
+        until(lambda: over(stand))
+    assert (set_.status_code, set_.content) == (200, b"")
+    assert [command.get("text", command["name"]) for command in stand.commands] == ["hello", "HangUp"]
+
+
+@pytest.mark.parametrize("said", ["", "not json", "[]", '"text"', '{"routine": "Say"}', '{"routine": [7]}'])
+def test_a_reply_that_makes_no_sense_leaves_the_call_alone(stand: Stand, said: str) -> None:
+    """It goes on as it was."""
+    stand.configure(bank())
+    with Server(reply(said)) as server:
+        place(stand, f"{server.url}/status")
+        until(lambda: len(server.requests) == 2)
+        [leg] = stand.now.exchange.connections
+        until(lambda: leg.status == "connected")
+    assert stand.commands == []
+
+
+def application(stand: Stand, **fields: Any) -> None:
+    answer = httpx.post(f"{stand.url}/applications", json={"name": "ivr", **fields}, auth=AUTH, trust_env=False)
+    assert answer.status_code == 200
+
+
+CALLER = 'callers: [{from: "+15550100999", to: "+15550100300", client_data: {username: jimmy}}]'
+
+
+def test_an_incoming_call_does_what_the_reply_says(stand: Stand) -> None:
+    """The body has account and connection, connected already."""
+    stand.configure(CALLER)
+    with Server(reply({"routine": [SAY, HANG_UP]})) as server:
+        application(stand, on_incoming=f"{server.url}/incoming")
+        until(lambda: over(stand))
+        [body] = bodies(server)
+    assert body["connection"]["status"] == "connected"
+    assert (body["connection"]["from"], body["connection"]["to"]) == ("+15550100999", "+15550100300")
+    assert body["connection"]["client_data"] == {"username": "jimmy"}
+    assert [command["name"] for command in stand.commands] == ["Say", "HangUp"]
+
+
+def test_a_default_routine_is_used_where_there_is_no_url_for_incoming_calls(stand: Stand) -> None:
+    """And only there."""
+    stand.configure(CALLER)
+    application(stand, default_routine=[SAY, HANG_UP])
+    until(lambda: over(stand))
+    assert [command["name"] for command in stand.commands] == ["Say", "HangUp"]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"phone_number": BANK}, "status_url is required"),
+        ({"status_url": "http://x"}, "One of phone_number and client_name must be provided"),
+        ({"status_url": "http://x", "phone_number": BANK, "client_name": "a"}, "One of phone_number and client_name"),
+        ({"status_url": "http://x", "phone_number": "100"}, "100 is not a valid phone number"),
+        ([], "The request body must be an object"),
+    ],
+)
+def test_a_wrong_create_is_refused_with_an_error(stand: Stand, body: Any, error: str) -> None:
+    """In Sift's own form."""
+    answer = httpx.post(f"{stand.url}/connections", json=body, auth=AUTH, trust_env=False)
+    assert answer.status_code == 400
+    assert error in answer.json()["error"]
+    assert list(answer.json()) == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("routine", "error"),
+    [
+        ("Say", "routine must be a list of commands"),
+        ([7], "Unknown command 7"),
+        ([{"text": "hi"}], "Unknown command None"),
+        ([{"name": "Play"}], "Play needs sound_url"),
+        ([{"name": "GetMultipleChoice"}], "GetMultipleChoice needs choices"),
+        ([{"name": "GetName", "timeout_seconds": "5"}], "timeout_seconds must be a number of seconds"),
+    ],
+)
+def test_a_wrong_routine_is_refused_with_an_error(stand: Stand, routine: Any, error: str) -> None:
+    """And the connection goes on as it was."""
+    stand.configure(bank())
+    connection = place(stand, "http://127.0.0.1:9/status").json()["connection_id"]
+    url = f"{stand.url}/connections/{connection}"
+    answer = httpx.post(url, json={"routine": routine}, auth=AUTH, trust_env=False)
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+    assert stand.commands == []
+
+
+def test_a_callback_that_cannot_be_delivered_is_noted_and_not_tried_again(stand: Stand) -> None:
+    """The call goes on."""
+    stand.configure(bank())
+    place(stand, "http://127.0.0.1:9/status")
+    until(lambda: len(stand.posted("status")) == 2)
+    assert {posted.outcome for posted in stand.posted("status")} == {"ConnectError"}
+    assert [leg.status for leg in stand.now.exchange.connections] == ["connected"]
+
+
+def test_a_cursor_that_is_none_of_ours_is_refused(stand: Stand) -> None:
+    """With an error."""
+    answer = httpx.get(f"{stand.url}/connections?cursor=xyz", auth=AUTH, trust_env=False)
+    assert (answer.status_code, answer.json()) == (400, {"error": "Invalid cursor"})
+
+
+def test_a_hang_up_between_setting_a_routine_and_its_first_command_ends_the_call() -> None:
+    """Nothing is cut short then, and nothing is done any more."""
+
+    async def main() -> tuple[str, list[dict[str, Any]]]:
+        exchange = Exchange(SiftSpec(done_on_hangup=True), "lab-public")
+        far = Scripted(Callee(script=(Turn(hangs_up=0),)))
+        leg = Leg("+1", "+2", "incoming", far)
+        leg.enter("connected")
+        exchange.connections.add(leg)
+        far._gone.set()  # noqa: SLF001 - at the very moment at which the routine comes
+        exchange.set_routine(leg, [{**SAY, "on_done": "http://127.0.0.1:9/done"}])
+        await exchange._leave(leg)  # noqa: SLF001
+        await exchange.close()
+        return leg.status, leg.commands
+
+    status, commands = asyncio.run(main())
+    assert (status, commands) == ("finished", [])

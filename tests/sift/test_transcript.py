@@ -1,0 +1,77 @@
+"""What was heard, and whether it was what was expected."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import pytest
+
+from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, word_error_rate
+
+
+@pytest.mark.parametrize(
+    ("expected", "heard"),
+    [
+        ("Welcome to ACME Bank!", "welcome to acme bank"),
+        ("one,two - three", "one two three"),
+        ("  spaced   out ", "spaced out"),
+        ("don't", "dont"),
+        ("don\u2019t", "don't"),
+        ("Stra\u00dfe", "strasse"),
+        ("\uff11\uff12", "12"),
+    ],
+)
+def test_case_punctuation_and_spacing_do_not_count(expected: str, heard: str) -> None:
+    """Transcripts have neither capitals nor commas."""
+    assert word_error_rate(expected, heard) == 0
+    assert Heard(heard).says(expected, wer=0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "rate"),
+    [
+        ("welcome to acme bank", 0.0),
+        ("welcome to acne bank", 0.25),
+        ("welcome to bank", 0.25),
+        ("well welcome to acme bank", 0.25),
+        ("we are closed", 1.0),
+        ("", 1.0),
+    ],
+)
+def test_wrong_missing_and_added_words_count_once_each(heard: str, rate: float) -> None:
+    """Per expected word."""
+    assert word_error_rate("welcome to acme bank", heard) == rate
+
+
+def test_a_match_allows_as_many_errors_as_asked() -> None:
+    """The bound itself is allowed; by default a fifth of the words."""
+    said = Heard("welcome to acne bank")
+    assert said.says("welcome to acme bank", wer=0.25)
+    assert not said.says("welcome to acme bank")
+    assert repr(said.says("welcome to acme bank")) == (
+        "<heard 'welcome to acne bank', expected 'welcome to acme bank': word error rate 0.25, allowed 0.20>"
+    )
+
+
+def test_words_where_none_are_expected_are_wrong_altogether() -> None:
+    """And silence where none are expected is right."""
+    assert math.isinf(word_error_rate("", "hello"))
+    assert word_error_rate("?!", "") == 0
+
+
+def test_no_answer_is_false_and_equal_to_nothing_but_itself() -> None:
+    """Neither False nor empty text nor None, and the same after a copy and in another process."""
+    answer: object = NO_ANSWER
+    assert not answer
+    assert answer not in (False, "", None, 0, [])
+    assert repr(NO_ANSWER) == "NO_ANSWER"
+    assert copy.deepcopy(NO_ANSWER) is NO_ANSWER
+    assert pickle.loads(pickle.dumps(NO_ANSWER)) is NO_ANSWER
+
+
+def test_no_answer_reads_like_silence() -> None:
+    """So that `call.listen().says(...)` and `.text` need no case of their own."""
+    assert NO_ANSWER.text == ""
+    assert not NO_ANSWER.says("hello", wer=1)
