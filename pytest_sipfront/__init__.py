@@ -6,16 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
-    BudgetSpent,
+    AuthenticationFailed,
+    BudgetExceeded,
     CallbackMissing,
     CallFailed,
     ConfigurationError,
-    ForeignURL,
-    LaunchUncertain,
+    CrossOriginURL,
+    InvalidResponse,
+    LaunchOutcomeUnknown,
+    LaunchSkipped,
     LaunchVetoed,
     NotFound,
-    NotTried,
     NoVerdict,
     PlatformBusy,
     PlatformUnavailable,
@@ -24,7 +25,6 @@ from pytest_sipfront.errors import (
     RunTimeout,
     SipfrontError,
     SipfrontWarning,
-    UnreadableAnswer,
 )
 
 if TYPE_CHECKING:
@@ -40,17 +40,18 @@ _LATE = {
 }
 
 __all__ = [
-    "AuthenticationRefused",
-    "BudgetSpent",
+    "AuthenticationFailed",
+    "BudgetExceeded",
     "CallFailed",
     "CallbackMissing",
     "ConfigurationError",
-    "ForeignURL",
-    "LaunchUncertain",
+    "CrossOriginURL",
+    "InvalidResponse",
+    "LaunchOutcomeUnknown",
+    "LaunchSkipped",
     "LaunchVetoed",
     "NoVerdict",
     "NotFound",
-    "NotTried",
     "PendingRun",
     "PlatformBusy",
     "PlatformUnavailable",
@@ -62,7 +63,6 @@ __all__ = [
     "Sipfront",
     "SipfrontError",
     "SipfrontWarning",
-    "UnreadableAnswer",
 ]
 
 

@@ -4,20 +4,20 @@
 Exception
 └── SipfrontError              no verdict: pytest reports ERROR, JUnit <error>
     ├── ConfigurationError     settings or credentials are missing or wrong
-    ├── AuthenticationRefused  401, 403
+    ├── AuthenticationFailed  401, 403
     ├── RequestRefused         another 4xx, a redirect, or a refusal inside a 2xx
     │   └── NotFound           404
     ├── PlatformBusy           429, 503: not now
     ├── PlatformUnavailable    unreachable, TLS, 5xx
-    ├── UnreadableAnswer       not JSON, or JSON without what the API promises
-    ├── ForeignURL             a URL outside the configured origin: credentials stay here
-    ├── LaunchUncertain        the launch was sent and its answer lost: a run may have been started
+    ├── InvalidResponse       not JSON, or JSON without what the API promises
+    ├── CrossOriginURL             a URL outside the configured origin: credentials stay here
+    ├── LaunchOutcomeUnknown        the launch was sent and its answer lost: a run may have been started
     ├── RunTimeout             not finished by the deadline
     ├── NoVerdict              stopped, errored, an unknown final state, contradicting fields
     ├── CallbackMissing        Sift owes a callback and does not send it
-    ├── BudgetSpent            the session may not launch any more
+    ├── BudgetExceeded            the session may not launch any more
     ├── LaunchVetoed           a hook of the user's said no
-    └── NotTried               failed fast: an earlier error already says that it cannot work
+    └── LaunchSkipped               failed fast: an earlier error already says that it cannot work
 AssertionError
 ├── RunFailed                  the platform's verdict differs from the expected one: FAILED, <failure>
 └── CallFailed                 a call went otherwise than asserted: FAILED, <failure>
@@ -35,7 +35,7 @@ from types import MappingProxyType
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-class Explained(Exception):
+class DetailedError(Exception):
     """What every error of this package carries beside its one line.
 
     Attributes:
@@ -52,7 +52,7 @@ class Explained(Exception):
         self.hint = hint
 
 
-class SipfrontError(Explained):
+class SipfrontError(DetailedError):
     """There is no verdict: the test neither passed nor failed.
 
     Attributes:
@@ -70,7 +70,7 @@ class ConfigurationError(SipfrontError):
     """A setting or a credential is missing or wrong; nothing was sent."""
 
 
-class AuthenticationRefused(SipfrontError):
+class AuthenticationFailed(SipfrontError):
     """The platform refused the credentials (401) or what they may do (403)."""
 
 
@@ -125,15 +125,15 @@ class PlatformUnavailable(SipfrontError):
         self.arrived = arrived
 
 
-class UnreadableAnswer(SipfrontError):
+class InvalidResponse(SipfrontError):
     """The platform answered, but not with what its documentation promises."""
 
 
-class ForeignURL(SipfrontError):
+class CrossOriginURL(SipfrontError):
     """A URL leads away from the configured origin, so it was not requested and no credentials left."""
 
 
-class LaunchUncertain(SipfrontError):
+class LaunchOutcomeUnknown(SipfrontError):
     """A launch was sent and its answer is lost or says nothing: a run may have been started. Never sent again."""
 
     def __init__(self, cause: SipfrontError) -> None:
@@ -145,7 +145,7 @@ class LaunchUncertain(SipfrontError):
         self.platform_gone = cause.platform_gone
 
     @classmethod
-    def since(cls, at: datetime) -> LaunchUncertain:
+    def since(cls, at: datetime) -> LaunchOutcomeUnknown:
         """Return the error for a launch that an earlier session was sending at `at` (UTC) when it was ended."""
         return cls(SipfrontError(f"an earlier session was ended while it was launched at {at:%Y-%m-%d %H:%M:%S} UTC"))
 
@@ -158,7 +158,7 @@ class NoVerdict(SipfrontError):
     """The run is over, or seems to be, and what the platform says of it is no verdict."""
 
 
-class BudgetSpent(SipfrontError):
+class BudgetExceeded(SipfrontError):
     """The run does not fit into what the session may spend; nothing was sent."""
 
 
@@ -166,11 +166,11 @@ class LaunchVetoed(SipfrontError):
     """A `pytest_sipfront_before_launch` hook does not want this launch; nothing was sent. For hooks to raise."""
 
 
-class NotTried(SipfrontError):
+class LaunchSkipped(SipfrontError):
     """Nothing was sent, because an earlier error of this session says that it could not work."""
 
 
-class RunFailed(Explained, AssertionError):
+class RunFailed(DetailedError, AssertionError):
     """The verdict is not the expected one. Its text is the platform's `result_description`."""
 
     def __init__(self, message: str, *, evidence: Mapping[str, object] = _NOTHING, hint: str = "") -> None:
@@ -182,7 +182,7 @@ class CallbackMissing(SipfrontError):
     """Sift owes a callback and did not send it in time, while the call goes on: nobody knows how the command ended."""
 
 
-class CallFailed(Explained, AssertionError):
+class CallFailed(DetailedError, AssertionError):
     """A call went otherwise than asserted: it failed, was not connected in time, or was hung up in the middle."""
 
     def __init__(self, message: str, *, evidence: Mapping[str, object] = _NOTHING, hint: str = "") -> None:

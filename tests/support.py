@@ -23,7 +23,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from pytest_sipfront.clients.http import Basic, Http, Limits, Timing
+from pytest_sipfront.clients.http import Basic, HttpClient, Timeouts, Timing
 from pytest_sipfront.secret import Secret
 
 T = TypeVar("T")
@@ -218,18 +218,18 @@ class _Handler(BaseHTTPRequestHandler):
 
 def talk(
     base_url: str,
-    use: Callable[[Http], Awaitable[T]],
+    use: Callable[[HttpClient], Awaitable[T]],
     *,
     time: FakeTime | None = None,
-    limits: Limits | None = None,
+    limits: Timeouts | None = None,
     ca_bundle: str | None = None,
     trust_env: bool = True,
 ) -> T:
-    """Return what `use` makes of an `Http` for `base_url`, on a loop of its own; time does not pass by itself."""
+    """Return what `use` makes of an `HttpClient` for `base_url`, on a loop of its own; time does not pass by itself."""
 
     async def main() -> T:
         timing = (time or FakeTime()).timing
-        async with Http(
+        async with HttpClient(
             base_url, credentials(), limits=limits, ca_bundle=ca_bundle, trust_env=trust_env, timing=timing
         ) as http:
             return await use(http)

@@ -8,9 +8,10 @@ import pytest
 
 from pytest_sipfront import errors
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
-    Explained,
-    LaunchUncertain,
+    AuthenticationFailed,
+    DetailedError,
+    InvalidResponse,
+    LaunchOutcomeUnknown,
     NotFound,
     PlatformBusy,
     PlatformUnavailable,
@@ -18,7 +19,6 @@ from pytest_sipfront.errors import (
     RunFailed,
     SipfrontError,
     SipfrontWarning,
-    UnreadableAnswer,
 )
 
 
@@ -39,7 +39,7 @@ def _make(cls: type[Any]) -> SipfrontError:
     error: SipfrontError
     if issubclass(cls, PlatformUnavailable):
         error = cls("text", arrived=True, evidence={"a": 1}, hint="do that")
-    elif issubclass(cls, LaunchUncertain):
+    elif issubclass(cls, LaunchOutcomeUnknown):
         error = cls(RequestRefused("text", evidence={"a": 1}))
     else:
         error = cls("text", evidence={"a": 1}, hint="do that")
@@ -65,7 +65,7 @@ def test_a_failed_run_is_an_assertion_and_no_infrastructure_error() -> None:
     assert (str(failed), dict(failed.evidence), failed.hint) == ("no answer", {"a": 1}, "look")
 
 
-@pytest.mark.parametrize("cls", [c for c in _subclasses(Explained) if c.__module__ == errors.__name__])
+@pytest.mark.parametrize("cls", [c for c in _subclasses(DetailedError) if c.__module__ == errors.__name__])
 def test_every_error_stands_in_the_documented_tree_and_has_a_docstring(cls: type) -> None:
     """The module's docstring is the reference that users read."""
     assert re.search(rf"── {cls.__name__}\b", str(errors.__doc__))
@@ -93,7 +93,7 @@ def test_evidence_is_a_copy_that_nobody_changes() -> None:
 
 def test_an_error_without_evidence_has_none() -> None:
     """Both are optional."""
-    error = AuthenticationRefused("text")
+    error = AuthenticationFailed("text")
     assert (dict(error.evidence), error.hint) == ({}, "")
 
 
@@ -126,12 +126,12 @@ def test_busy_says_when_to_come_back() -> None:
     ("cause", "gone"),
     [
         (PlatformUnavailable("reset", arrived=True, evidence={"a": 1}), True),
-        (UnreadableAnswer("garbage", evidence={"a": 1}), False),
+        (InvalidResponse("garbage", evidence={"a": 1}), False),
     ],
 )
 def test_an_uncertain_launch_keeps_its_cause_and_says_that_it_is_not_repeated(cause: SipfrontError, gone: bool) -> None:
     """The engineer looks for the run on the platform before starting another."""
-    error = LaunchUncertain(cause)
+    error = LaunchOutcomeUnknown(cause)
     assert str(error) == f"the run may have been started: {cause}"
     assert dict(error.evidence) == {"a": 1}
     assert "not sent again" in error.hint

@@ -26,7 +26,7 @@ def test_every_error_is_public() -> None:
     defined = {
         name
         for name, value in vars(errors).items()
-        if isinstance(value, type) and value.__module__ == errors.__name__ and value is not errors.Explained
+        if isinstance(value, type) and value.__module__ == errors.__name__ and value is not errors.DetailedError
     }
     assert defined <= set(pytest_sipfront.__all__)
 

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_sipfront.clients.http import Basic, Bearer
 from pytest_sipfront.plugin.credentials import KeyPair
-from pytest_sipfront.plugin.targets import Access
+from pytest_sipfront.plugin.targets import SipfrontTarget
 from pytest_sipfront.secret import Secret
 
 VALUE = "sentinel-51c0ffee"
@@ -57,7 +57,7 @@ def _traced(secret: Secret) -> str:
         lambda secret: repr(SimpleNamespace(secret=secret)),
         lambda secret: repr(Basic(secret, secret)),
         lambda secret: repr(Bearer(secret)),
-        lambda secret: repr(Access(base_url="", public_key=secret, secret_key=secret)),
+        lambda secret: repr(SipfrontTarget(base_url="", public_key=secret, secret_key=secret)),
         lambda secret: repr(KeyPair(public_key=secret, secret_key=secret, source="")),
         lambda secret: repr(secret.reveal),
         lambda secret: json.dumps({"key": secret}, default=str),

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from filelock import FileLock
 
-from pytest_sipfront.errors import BudgetSpent
+from pytest_sipfront.errors import BudgetExceeded
 
 UNKNOWN_SECONDS = 60.0
 """What a run of unknown duration is reserved at before any run of the session is over."""
@@ -47,7 +47,7 @@ class Spending:
         return self.seconds / self.finished if self.finished else UNKNOWN_SECONDS
 
 
-class Purse(Protocol):
+class BudgetStore(Protocol):
     """Where the spending is kept."""
 
     def open(self) -> AbstractContextManager[Spending]:
@@ -55,7 +55,7 @@ class Purse(Protocol):
         ...
 
 
-class OwnPurse:
+class LocalBudgetStore:
     """The spending of one process."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class OwnPurse:
         yield self._spending
 
 
-class SharedPurse:
+class SharedBudgetStore:
     """The spending of several processes of one machine, in a file."""
 
     def __init__(self, directory: Path) -> None:
@@ -88,7 +88,7 @@ class SharedPurse:
 class Budget:
     """Limits of runs and of minutes; None for no limit."""
 
-    def __init__(self, max_runs: int | None, max_minutes: float | None, purse: Purse) -> None:
+    def __init__(self, max_runs: int | None, max_minutes: float | None, purse: BudgetStore) -> None:
         self._max_runs, self._max_minutes = max_runs, max_minutes
         self._purse = purse
 
@@ -100,7 +100,7 @@ class Budget:
         """Set aside one run and the seconds it is expected to take.
 
         Raises:
-            BudgetSpent: They do not fit.
+            BudgetExceeded: They do not fit.
         """
         if self._is_unlimited:
             return
@@ -114,13 +114,13 @@ class Budget:
         minutes = spending.committed / 60
         seen = {"spent": f"{spending.runs} runs, {minutes:.1f} min with what is in flight"}
         if self._max_runs is not None and spending.runs >= self._max_runs:
-            raise BudgetSpent(
+            raise BudgetExceeded(
                 f"not launched: the budget of {self._max_runs} runs is spent",
                 evidence=seen,
                 hint="It is set by --sipfront-max-runs, SIPFRONT_MAX_RUNS or sipfront_max_runs.",
             )
         if self._max_minutes is not None and spending.committed + estimate > self._max_minutes * 60 + _ROUNDING:
-            raise BudgetSpent(
+            raise BudgetExceeded(
                 f"not launched: about {estimate / 60:.1f} min more do not fit into the budget of "
                 f"{self._max_minutes:g} min",
                 evidence=seen,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_sipfront.engine.poll_schedule import Expected
+from pytest_sipfront.engine.poll_schedule import ExpectedDuration
 
 KEPT = 5
 """Runs of a request that count: a test's duration changes with the test."""
@@ -16,7 +16,7 @@ Bracket = tuple[float, float]
 """Seconds from launch: when a run was last seen to be going on, and when it was seen to be over."""
 
 
-class History:
+class Durations:
     """What is known of the durations of requests, by their digest."""
 
     def __init__(self, brackets: Mapping[str, Iterable[Bracket]] | None = None) -> None:
@@ -24,7 +24,7 @@ class History:
         self._expected = {digest: _expected(known) for digest, known in self._brackets.items()}
 
     @classmethod
-    def read(cls, data: Any) -> History:
+    def read(cls, data: Any) -> Durations:
         """Make a history of what `data` of `dump` holds; what makes no sense is left out."""
         entries = data.items() if isinstance(data, Mapping) else ()
         return cls(
@@ -46,16 +46,16 @@ class History:
         self._brackets[digest] = [*known, bracket][-KEPT:]
         self._expected[digest] = _expected(self._brackets[digest])
 
-    def expected(self, digest: str) -> Expected | None:
+    def expected(self, digest: str) -> ExpectedDuration | None:
         """Return when a run of a request will be over; None if none is known."""
         return self._expected.get(digest)
 
 
-def _expected(known: list[Bracket]) -> Expected:
+def _expected(known: list[Bracket]) -> ExpectedDuration:
     least, most = max(low for low, _ in known), min(high for _, high in known)
     if least <= most:  # one and the same duration explains all of them
-        return Expected(least, most)
-    return Expected(min(low for low, _ in known), max(high for _, high in known))
+        return ExpectedDuration(least, most)
+    return ExpectedDuration(min(low for low, _ in known), max(high for _, high in known))
 
 
 def read_bracket(pair: Any) -> Bracket | None:

@@ -27,7 +27,7 @@ _HINT = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a file tha
 Event = Mapping[str, Any]
 
 
-class Ledger:
+class Journal:
     """Appends the events of one process of a session. Several processes may write one file."""
 
     def __init__(

@@ -11,13 +11,13 @@ import anyio.to_thread
 
 from pytest_sipfront.engine import journal as events
 from pytest_sipfront.engine.durations import Bracket
-from pytest_sipfront.engine.journal import Ledger
+from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.resume import end_of
 from pytest_sipfront.engine.run import Run, RunResult
-from pytest_sipfront.errors import ConfigurationError, LaunchUncertain, SipfrontError
+from pytest_sipfront.errors import ConfigurationError, LaunchOutcomeUnknown, SipfrontError
 
 
-class Scribe:
+class JournalWriter:
     """Puts the events of runs into a ledger.
 
     An intent must be written, or nothing is launched. What comes after it has happened already: it is written whoever
@@ -25,10 +25,10 @@ class Scribe:
     are launched in the order in which they were admitted; what happens while the disk is busy is then written at once.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Journal) -> None:
         self._ledger = ledger
         self._turn = anyio.Lock()
-        self._page = _Page()
+        self._page = _Batch()
 
     async def intent(self, launch: str, run: Run) -> None:
         """Write that `run` is about to be sent as `launch`.
@@ -49,7 +49,7 @@ class Scribe:
 
     async def not_launched(self, launch: str, run: Run, error: SipfrontError) -> None:
         """Write that the run was not started, or that nobody knows whether it was."""
-        event = events.UNCERTAIN if isinstance(error, LaunchUncertain) else events.REFUSED
+        event = events.UNCERTAIN if isinstance(error, LaunchOutcomeUnknown) else events.REFUSED
         await self._tell(run, event, launch=launch, error=str(error))
 
     async def verdict(self, launch: str, run: Run, result: RunResult, bracket: Bracket) -> None:
@@ -72,13 +72,13 @@ class Scribe:
         page.lines.append(self._ledger.line(event, **fields))
         async with self._turn:  # the first of a page writes it for all
             if not page.is_done:
-                self._page = _Page()
+                self._page = _Batch()
                 await page.write(self._ledger)
         if page.error is not None:
             raise copy.copy(page.error)  # each run adds evidence of its own
 
 
-class _Page:
+class _Batch:
     """Events that reach the disk together."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class _Page:
         self.is_done = False
         self.error: ConfigurationError | None = None
 
-    async def write(self, ledger: Ledger) -> None:
+    async def write(self, ledger: Journal) -> None:
         """Write them, or note why that cannot be."""
         try:
             await anyio.to_thread.run_sync(ledger.write, self.lines)

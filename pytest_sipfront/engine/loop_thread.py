@@ -13,7 +13,7 @@ T = TypeVar("T")
 _SLICE = 0.25  # seconds; the main thread wakes that often, for signs of life and for Ctrl-C on every platform
 
 
-class Background:
+class LoopThread:
     """Runs coroutines on an event loop in a thread of its own, and waits for them in short slices."""
 
     def __init__(self) -> None:

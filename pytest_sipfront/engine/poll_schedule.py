@@ -18,7 +18,7 @@ _SOONEST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedDuration:
     """When a run will be over, as earlier runs of the same request say.
 
     Attributes:
@@ -58,14 +58,14 @@ def crowd_of(runs: int) -> float:
     return runs / POLLS_PER_SECOND
 
 
-def watch_from(at: Moment, expected: Expected | None) -> float:
+def watch_from(at: Moment, expected: ExpectedDuration | None) -> float:
     """Return when the run may be over, on the clock of `at`: before, there is nothing to ask."""
     begin = at.launched_at + (expected.least if expected else 0.0)
     return begin if at.deadline is None else min(begin, at.deadline)
 
 
 def next_poll(
-    at: Moment, interval: float, expected: Expected | None = None, *, crowd: float = 0.0, random: float = 0.0
+    at: Moment, interval: float, expected: ExpectedDuration | None = None, *, crowd: float = 0.0, random: float = 0.0
 ) -> float:
     """Return when to ask next, on the clock of `at`, from the moment on that `watch_from` says.
 
@@ -85,7 +85,7 @@ def next_poll(
     return due if at.deadline is None else min(due, max(at.deadline, at.now))
 
 
-def _wait(at: Moment, interval: float, expected: Expected | None, crowd: float, random: float) -> float:
+def _wait(at: Moment, interval: float, expected: ExpectedDuration | None, crowd: float, random: float) -> float:
     age = at.now - at.launched_at
     shortened = 1 - _JITTER * random
     if expected is None:
@@ -100,7 +100,7 @@ def _wait(at: Moment, interval: float, expected: Expected | None, crowd: float, 
     return min(overdue * _OVERDUE_SHARE, interval * _LONGEST) * shortened
 
 
-def _step(expected: Expected, age: float, interval: float, crowd: float) -> float:
+def _step(expected: ExpectedDuration, age: float, interval: float, crowd: float) -> float:
     """A quarter of the time in which the end lies: four questions find it at the most, and are at most so late.
 
     In a crowd they are fewer, but one comes when all of that time has passed.

@@ -22,7 +22,7 @@ _OVER = frozenset({journal.REFUSED, journal.VERDICT, journal.NO_VERDICT})
 
 
 @dataclass(slots=True)
-class Recorded:
+class JournalEntry:
     """One launch as the ledger knows it.
 
     Attributes:
@@ -61,9 +61,9 @@ class Recorded:
         return self.launched is not None and self.state not in _OVER
 
 
-def recorded(events: Iterable[Event], sessions: frozenset[str]) -> list[Recorded]:
+def recorded(events: Iterable[Event], sessions: frozenset[str]) -> list[JournalEntry]:
     """Return the launches of `sessions` in the order in which they were to be sent; what makes no sense is left out."""
-    launches: dict[str, Recorded] = {}
+    launches: dict[str, JournalEntry] = {}
     for event in events:
         if str(event.get("session")) not in sessions:
             continue
@@ -75,16 +75,16 @@ def recorded(events: Iterable[Event], sessions: frozenset[str]) -> list[Recorded
     return list(launches.values())
 
 
-def _read(event: Event, launch: str) -> Recorded | None:
+def _read(event: Event, launch: str) -> JournalEntry | None:
     try:
         at = datetime.fromisoformat(event["at"])
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-        return Recorded(launch, at, str(event["test"]), str(event["target"]), str(event["digest"]))
+        return JournalEntry(launch, at, str(event["test"]), str(event["target"]), str(event["digest"]))
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _apply(entry: Recorded, event: Event) -> None:
+def _apply(entry: JournalEntry, event: Event) -> None:
     kind = event["event"]
     if kind == journal.LAUNCHED:
         entry.launched = Launched.read(event)
@@ -121,16 +121,16 @@ def chain(events: Iterable[Event], session: str) -> frozenset[str]:
     return frozenset(found)
 
 
-class Recovery:
+class ResumableRuns:
     """Gives each run of this session what an earlier one knows of it, once."""
 
-    def __init__(self, entries: Iterable[Recorded] = ()) -> None:
-        self._known: dict[tuple[str, str], deque[Recorded]] = defaultdict(deque)
+    def __init__(self, entries: Iterable[JournalEntry] = ()) -> None:
+        self._known: dict[tuple[str, str], deque[JournalEntry]] = defaultdict(deque)
         for entry in entries:
             if entry.state != journal.REFUSED:
                 self._known[entry.test, entry.digest].append(entry)
 
-    def take(self, run: Run) -> Recorded | None:
+    def take(self, run: Run) -> JournalEntry | None:
         """Return what is known of a run for the same test and the same request; None if it was never launched."""
         known = self._known.get((run.label, run.request.digest))
         return known.popleft() if known else None
@@ -152,7 +152,7 @@ def end_of(result: RunResult, bracket: Bracket) -> dict[str, Any]:
     }
 
 
-def result_of(run: Run, entry: Recorded) -> RunResult | None:
+def result_of(run: Run, entry: JournalEntry) -> RunResult | None:
     """Make the result of a run whose verdict an earlier session wrote down; None if what it wrote makes no sense."""
     end, launched = entry.end, entry.launched
     if end is None or launched is None or end.get("verdict") not in _VERDICTS:

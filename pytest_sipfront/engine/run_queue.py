@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import anyio
 
 from pytest_sipfront.engine.admission import Waiting, Window, admissible
-from pytest_sipfront.engine.durations import History
+from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.run import Run, RunResult
-from pytest_sipfront.engine.slots import Lease, Places
+from pytest_sipfront.engine.slots import Lease, Slots
 from pytest_sipfront.engine.verdict import Verdict
 from pytest_sipfront.errors import SipfrontError
 
@@ -33,7 +33,7 @@ class Snapshot:
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class QueuedRun:
     """A run from its submission to its end.
 
     Attributes:
@@ -60,21 +60,21 @@ class Entry:
     result: RunResult | None = None
     error: SipfrontError | None = None
     digest: str = field(init=False)
-    told: Waiting[Entry] | None = None
+    told: Waiting[QueuedRun] | None = None
 
     def __post_init__(self) -> None:
         self.digest = self.run.request.digest
 
 
-class Roster:
+class RunQueue:
     """The entries of one process. It starts nothing itself and belongs to the event loop's thread."""
 
-    def __init__(self, limit: int, places: Places, history: History) -> None:
+    def __init__(self, limit: int, places: Slots, history: Durations) -> None:
         """Keep at most `limit` in flight, each with a place of `places`."""
         self._limit, self._places, self._history = limit, places, history
         self._window = Window(limit)
-        self._waiting: list[Entry] = []
-        self._in_flight: list[Entry] = []
+        self._waiting: list[QueuedRun] = []
+        self._in_flight: list[QueuedRun] = []
         self._over = {Verdict.PASSED.value: 0, Verdict.FAILED.value: 0, "": 0}
         self.unexpected = 0
 
@@ -83,11 +83,11 @@ class Roster:
         """Whether any run is not over; may be asked from any thread."""
         return bool(self._in_flight or self._waiting)
 
-    def queue(self, entry: Entry) -> None:
+    def queue(self, entry: QueuedRun) -> None:
         """Let a run wait for its start, behind the others."""
         self._waiting.append(entry)
 
-    def admit(self, now: float, *, only_urgent: bool) -> list[Entry]:
+    def admit(self, now: float, *, only_urgent: bool) -> list[QueuedRun]:
         """Give places to those that may start at `now`, and return them; with `only_urgent`, none ahead."""
         if not self._waiting:
             return []
@@ -112,7 +112,7 @@ class Roster:
         opens = self._window.opens_at(now)
         return None if opens is None else max(opens - now, 0.01)
 
-    def take_up(self, entry: Entry) -> None:
+    def take_up(self, entry: QueuedRun) -> None:
         """Count a run that an earlier session launched as in flight, with a place of its own if one is free."""
         entry.lease = self._places.take(entry.run.exclusive)
         self._in_flight.append(entry)
@@ -121,17 +121,17 @@ class Roster:
         """Note that the platform took a run."""
         self._window.accepted()
 
-    def wait_again(self, entry: Entry, now: float, hint: float | None) -> None:
+    def wait_again(self, entry: QueuedRun, now: float, hint: float | None) -> None:
         """Take back a run that the platform has no place for at `now`: it is next, after `hint` seconds if it said."""
         self.put_back(entry)
         self._window.refused(len(self._in_flight), now, hint)
 
-    def put_back(self, entry: Entry) -> None:
+    def put_back(self, entry: QueuedRun) -> None:
         """Let a run that was given a place wait again, before all others."""
         self.land(entry)
         self._waiting.insert(0, entry)
 
-    def land(self, entry: Entry) -> None:
+    def land(self, entry: QueuedRun) -> None:
         """Free the place of a run that is in flight no more."""
         if entry.lease is not None:
             entry.lease.release()
@@ -139,7 +139,7 @@ class Roster:
         if entry in self._in_flight:
             self._in_flight.remove(entry)
 
-    def finish(self, entry: Entry, *, result: RunResult | None = None, error: SipfrontError | None = None) -> None:
+    def finish(self, entry: QueuedRun, *, result: RunResult | None = None, error: SipfrontError | None = None) -> None:
         """Note how a run ended, and tell who waits for it."""
         entry.result, entry.error = result, error
         self._over["" if result is None else result.verdict] += 1
@@ -148,7 +148,7 @@ class Roster:
         entry.launched.set()
         entry.done.set()
 
-    def expected(self, entry: Entry) -> float | None:
+    def expected(self, entry: QueuedRun) -> float | None:
         """Return the seconds that a run will take; None if that is not known."""
         expected = self._history.expected(entry.digest)
         return expected.typical if expected else None
@@ -168,7 +168,7 @@ class Roster:
             remaining=max(evenly, *lasts, *waits) if lasts or waits else None,
         )
 
-    def _as_waiting(self, entry: Entry, *, is_wide: bool) -> Waiting[Entry]:
+    def _as_waiting(self, entry: QueuedRun, *, is_wide: bool) -> Waiting[QueuedRun]:
         expected, needs_place, told = self.expected(entry), entry.counts or not is_wide, entry.told
         if told is not None and (told.expected, told.urgent, told.needs_place) == (expected, entry.urgent, needs_place):
             return told  # of thousands, hardly any has changed since the last time
@@ -181,13 +181,13 @@ class Roster:
         )
         return entry.told
 
-    def _place(self, entry: Entry) -> bool:
+    def _place(self, entry: QueuedRun) -> bool:
         entry.lease = self._places.take(entry.run.exclusive)
         if entry.lease is not None:
             self._waiting.remove(entry)
             self._in_flight.append(entry)
         return entry.lease is not None
 
-    def _left(self, entry: Entry, now: float) -> float | None:
+    def _left(self, entry: QueuedRun, now: float) -> float | None:
         expected = self.expected(entry)
         return None if expected is None else max(expected - entry.run.age(now), 0.0)

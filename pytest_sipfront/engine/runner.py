@@ -12,9 +12,9 @@ from typing import Protocol
 import anyio
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
-from pytest_sipfront.engine.circuit_breaker import Breaker
-from pytest_sipfront.engine.durations import Bracket, History
-from pytest_sipfront.engine.poll_schedule import Expected, Moment, crowd_of, is_overdue, next_poll, watch_from
+from pytest_sipfront.engine.circuit_breaker import CircuitBreaker
+from pytest_sipfront.engine.durations import Bracket, Durations
+from pytest_sipfront.engine.poll_schedule import ExpectedDuration, Moment, crowd_of, is_overdue, next_poll, watch_from
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
@@ -50,7 +50,7 @@ class Clock:
         return max((self.utc() - at).total_seconds(), 0.0)
 
 
-class Engine:
+class Runner:
     """Drives runs on one platform. Its methods belong to the event loop's thread."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Engine:
         platform: Platform,
         *,
         poll_interval: float,
-        history: History | None = None,
+        history: Durations | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Drive runs.
@@ -71,16 +71,16 @@ class Engine:
         """
         self._platform = platform
         self._interval = poll_interval
-        self._history = history or History()
+        self._history = history or Durations()
         self._clock = clock or Clock()
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
         self._watched = 0
 
     def check(self) -> None:
         """Return if a launch makes sense.
 
         Raises:
-            NotTried: An earlier error says that it does not.
+            LaunchSkipped: An earlier error says that it does not.
         """
         self._breaker.check()
 
@@ -88,7 +88,7 @@ class Engine:
         """Launch `run`.
 
         Raises:
-            SipfrontError: It was not launched, or nobody knows whether it was (`LaunchUncertain`).
+            SipfrontError: It was not launched, or nobody knows whether it was (`LaunchOutcomeUnknown`).
         """
         self.check()
         try:
@@ -144,7 +144,7 @@ class Engine:
             self._watched -= 1
 
     async def _watch(
-        self, run: Run, launched: Launched, deadline: float | None, expected: Expected | None
+        self, run: Run, launched: Launched, deadline: float | None, expected: ExpectedDuration | None
     ) -> tuple[RunStatus, Judgement]:
         while True:
             moment, crowd = self._moment(run, deadline), crowd_of(self._watched)

@@ -8,15 +8,15 @@ from collections.abc import Callable
 import anyio
 
 from pytest_sipfront.engine.budget import Budget
-from pytest_sipfront.engine.durations import History
-from pytest_sipfront.engine.journal import Ledger
-from pytest_sipfront.engine.journal_writer import Scribe
-from pytest_sipfront.engine.resume import Recorded, Recovery, result_of
+from pytest_sipfront.engine.durations import Durations
+from pytest_sipfront.engine.journal import Journal
+from pytest_sipfront.engine.journal_writer import JournalWriter
+from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, result_of
 from pytest_sipfront.engine.run import Run, RunResult
-from pytest_sipfront.engine.run_queue import Entry, Roster, Snapshot
-from pytest_sipfront.engine.runner import Clock, Engine
-from pytest_sipfront.engine.slots import Places
-from pytest_sipfront.errors import LaunchUncertain, NotTried, PlatformBusy, SipfrontError
+from pytest_sipfront.engine.run_queue import QueuedRun, RunQueue, Snapshot
+from pytest_sipfront.engine.runner import Clock, Runner
+from pytest_sipfront.engine.slots import Slots
+from pytest_sipfront.errors import LaunchOutcomeUnknown, LaunchSkipped, PlatformBusy, SipfrontError
 
 _SENT_AT_ONCE = 20
 """Launches under way: of the others it is certain that no call is placed, whenever the session ends or is killed."""
@@ -24,19 +24,19 @@ _LAST_WORDS = 3.0
 """Seconds that an interrupted launch has to learn its answer: without it, nobody knows whether a call is placed."""
 
 
-class Dispatcher:
+class Scheduler:
     """Drives the runs of one process. Its methods belong to the event loop's thread."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Runner,
         *,
         limit: int,
-        ledger: Ledger,
-        places: Places,
+        ledger: Journal,
+        places: Slots,
         budget: Budget,
-        history: History | None = None,
-        recovery: Recovery | None = None,
+        history: Durations | None = None,
+        recovery: ResumableRuns | None = None,
         retry_for: float = 60.0,
         stopped: Callable[[], bool] = lambda: False,
         max_failures: int = 0,
@@ -57,14 +57,14 @@ class Dispatcher:
             max_failures: After how many runs that are not as expected that is so, too; 0 for never.
             clock: Time and chance.
         """
-        self._engine, self._scribe, self._budget = engine, Scribe(ledger), budget
-        self._history = history or History()
-        self._recovery = recovery or Recovery()
+        self._engine, self._scribe, self._budget = engine, JournalWriter(ledger), budget
+        self._history = history or Durations()
+        self._recovery = recovery or ResumableRuns()
         self._retry_for, self._stopped, self._max_failures = retry_for, stopped, max_failures
         self._clock = clock or Clock()
-        self._roster = Roster(limit, places, self._history)
-        self._entries: dict[Run, Entry] = {}
-        self._taken_up: list[Entry] = []
+        self._roster = RunQueue(limit, places, self._history)
+        self._entries: dict[Run, QueuedRun] = {}
+        self._taken_up: list[QueuedRun] = []
         self._sending = 0
         self._turns = anyio.Semaphore(_SENT_AT_ONCE)
         self._closing = False
@@ -80,7 +80,7 @@ class Dispatcher:
             error: Why it is not to be launched; None if it is.
             counts: Whether it waits for a place.
         """
-        entry = self._entries[run] = Entry(run, counts)
+        entry = self._entries[run] = QueuedRun(run, counts)
         known = self._recovery.take(run) if error is None else None
         if error is not None:
             self._roster.finish(entry, error=error)
@@ -156,7 +156,7 @@ class Dispatcher:
             while self._sending:
                 await self._changed.wait()
 
-    def _admit(self) -> list[Entry]:
+    def _admit(self) -> list[QueuedRun]:
         if self._closing:
             return []
         return self._roster.admit(self._clock.now(), only_urgent=self._only_urgent)
@@ -170,7 +170,7 @@ class Dispatcher:
         """How long nothing can change by itself; None for ever."""
         return None if self._closing else self._roster.patience(self._clock.now())
 
-    async def _drive(self, entry: Entry) -> None:
+    async def _drive(self, entry: QueuedRun) -> None:
         try:
             if entry.run.launched is not None or await self._launch(entry):
                 await self._follow(entry)
@@ -181,7 +181,7 @@ class Dispatcher:
             self._roster.land(entry)
             self._wake()
 
-    async def _launch(self, entry: Entry) -> bool:
+    async def _launch(self, entry: QueuedRun) -> bool:
         """Return whether the run is launched; if not, it is over or waits again."""
         entry.launch = uuid.uuid4().hex[:12]
         self._sending += 1
@@ -194,7 +194,7 @@ class Dispatcher:
                 self._budget.reserve(entry.launch, self._roster.expected(entry))
                 await self._send(entry)
         except SipfrontError as error:
-            if not isinstance(error, LaunchUncertain):  # which may have cost what was set aside
+            if not isinstance(error, LaunchOutcomeUnknown):  # which may have cost what was set aside
                 self._budget.cancel(entry.launch)
             if isinstance(error, PlatformBusy) and self._is_patient(entry, error):
                 self._roster.wait_again(entry, self._clock.now(), error.retry_after)
@@ -208,7 +208,7 @@ class Dispatcher:
         entry.launched.set()
         return True
 
-    async def _send(self, entry: Entry) -> None:
+    async def _send(self, entry: QueuedRun) -> None:
         launch, run = entry.launch, entry.run
         self._check_open()
         await self._scribe.intent(launch, run)
@@ -222,9 +222,9 @@ class Dispatcher:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise NotTried("not launched: the session ended before")
+            raise LaunchSkipped("not launched: the session ended before")
 
-    def _is_patient(self, entry: Entry, error: PlatformBusy) -> bool:
+    def _is_patient(self, entry: QueuedRun, error: PlatformBusy) -> bool:
         """A full platform is waited for as long as the run itself would be; one that is out of order, not so long."""
         now = self._clock.now()
         if entry.refused_at is None:
@@ -232,7 +232,7 @@ class Dispatcher:
         limit = (entry.run.timeout or float("inf")) if error.at_capacity else self._retry_for
         return now + (error.retry_after or 0.0) <= entry.refused_at + limit
 
-    async def _follow(self, entry: Entry) -> None:
+    async def _follow(self, entry: QueuedRun) -> None:
         launch, run = entry.launch, entry.run
         try:
             result = await self._engine.wait(run)
@@ -247,11 +247,11 @@ class Dispatcher:
         finally:
             self._budget.settle(launch, run.age(self._clock.now()))
 
-    def _recover(self, entry: Entry, known: Recorded) -> None:
+    def _recover(self, entry: QueuedRun, known: JournalEntry) -> None:
         """Take up where an interrupted session was: at nothing certain, at a verdict, or at a run in flight."""
         run, entry.launch = entry.run, known.launch
         if known.is_uncertain or known.launched is None:
-            self._roster.finish(entry, error=LaunchUncertain.since(known.at))
+            self._roster.finish(entry, error=LaunchOutcomeUnknown.since(known.at))
             return
         run.launched, run.resumed = known.launched, known.at
         result = result_of(run, known)
@@ -265,7 +265,7 @@ class Dispatcher:
 
     # ---- small things -------------------------------------------------------------------------------------------
 
-    def _demand(self, run: Run) -> Entry:
+    def _demand(self, run: Run) -> QueuedRun:
         entry = self._entries[run]
         if not entry.urgent:
             entry.urgent = True

@@ -18,7 +18,7 @@ class Lease(Protocol):
         ...
 
 
-class Places(Protocol):
+class Slots(Protocol):
     """Where places come from.
 
     Attributes:
@@ -32,7 +32,7 @@ class Places(Protocol):
         ...
 
 
-class OwnPlaces:
+class LocalSlots:
     """For a process alone: what may be in flight is decided by admission."""
 
     patience: float | None = None
@@ -42,7 +42,7 @@ class OwnPlaces:
         return _Leases(())
 
 
-class SharedPlaces:
+class SharedSlots:
     """Lock files in a directory that the processes share. A process that dies gives its places back."""
 
     patience: float | None = 0.1  # who frees a place tells nobody

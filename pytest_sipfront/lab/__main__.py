@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_sipfront.lab.backend import Engine, available_engine, in_words
+from pytest_sipfront.lab.backend import Backend, available_backend, in_words
 from pytest_sipfront.lab.calls import doctor
 from pytest_sipfront.lab.file.loading import load_default, load_path
 from pytest_sipfront.lab.file.schema import LabFileError
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _examine(as_json=options.announce)
     if not (is_loopback(options.host) or options.allow_remote):
         return _refuse(f"--host {options.host} is reachable from other machines; add --allow-remote to mean it")
-    engine = available_engine()
+    engine = available_backend()
     try:
         lab = Lab(load_path(options.file, engine) if options.file else load_default(engine), engine)
         listening = bind(options.host, options.port)
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _announce(lab: Lab, engine: Engine, url: str, *, as_json: bool) -> None:
+def _announce(lab: Lab, engine: Backend, url: str, *, as_json: bool) -> None:
     account = lab.file.account
     public, secret = account.public_key or ANY_PUBLIC_KEY, account.secret_key or ANY_SECRET_KEY
     name = "scripted" if engine.unavailable else engine.name

@@ -21,7 +21,7 @@ CALL_FILE_KEYS = ("phones", "prompts", "target", "limits")
 CALL_TEST_KEYS = ("steps", "conditions")
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """Executes tests in one way and knows the lab file's keys for it."""
 
     @property
@@ -55,7 +55,7 @@ class Engine(Protocol):
         """
 
 
-class ScriptedEngine:
+class ScriptedBackend:
     """Executes no test: verdicts are those that the file names."""
 
     name = "scripted"
@@ -73,7 +73,7 @@ class ScriptedEngine:
         return ScriptedExecutor(seed=file.seed)
 
 
-def in_words(engine: Engine, file: LabFile) -> str:
+def in_words(engine: Backend, file: LabFile) -> str:
     """Say on one line how a lab with this engine and file comes to its verdicts."""
     calling = sum(test.steps is not None for test in file.tests.values())
     if engine.unavailable:
@@ -85,11 +85,11 @@ def in_words(engine: Engine, file: LabFile) -> str:
     return f"{calling} of {len(file.tests)} tests place real calls {where} (SIP, RTP, DTMF)"
 
 
-def available_engine() -> Engine:
+def available_backend() -> Backend:
     """Return the call engine, or the scripted one where this installation has none."""
     try:
         module = importlib.import_module(CALLS)
     except ModuleNotFoundError as error:
-        return ScriptedEngine(f"the module {error.name} is missing")
-    engine: Engine = module.engine()
+        return ScriptedBackend(f"the module {error.name} is missing")
+    engine: Backend = module.engine()
     return engine

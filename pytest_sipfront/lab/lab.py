@@ -10,15 +10,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pytest_sipfront.lab.backend import Engine
+from pytest_sipfront.lab.backend import Backend
 from pytest_sipfront.lab.file.lab_file import LabFile
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.file.sift_section import SiftSpec
-from pytest_sipfront.lab.platform.account import Account, ProjectRun, Run
-from pytest_sipfront.lab.platform.executor import Executor, Finding
+from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
+from pytest_sipfront.lab.platform.executor import Executor, LabRunResult
 from pytest_sipfront.lab.platform.faults import FaultBook
-from pytest_sipfront.lab.platform.request_log import Recorder
-from pytest_sipfront.lab.sift.service import SiftStand
+from pytest_sipfront.lab.platform.request_log import RequestLog
+from pytest_sipfront.lab.sift.service import SiftService
 
 APP_IMAGES_KEPT = 100
 
@@ -26,7 +26,7 @@ APP_IMAGES_KEPT = 100
 class Lab:
     """What is behind the lab's endpoints. `configure` replaces all of it but the engine and the clock's origin."""
 
-    def __init__(self, file: LabFile, engine: Engine) -> None:
+    def __init__(self, file: LabFile, engine: Backend) -> None:
         self.engine = engine
         self.started = monotonic()
         self._released = asyncio.Event()
@@ -40,8 +40,8 @@ class Lab:
         self.app_images: deque[Any] = deque(maxlen=APP_IMAGES_KEPT)
         self.account = Account(file=file)
         self.faults = FaultBook(file.faults)
-        self.recorder = Recorder(started=self.started)
-        self.sift = SiftStand(
+        self.recorder = RequestLog(started=self.started)
+        self.sift = SiftService(
             file.sift or SiftSpec(),
             file.account,
             self.recorder,
@@ -83,11 +83,11 @@ class Lab:
         await self.sift.close()
         await self.executor.close()
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: LabRun) -> None:
         """Carry out a run in the background."""
         self._spawn(self._perform(self.account, run))
 
-    def begin_project(self, run: ProjectRun) -> None:
+    def begin_project(self, run: LabProjectRun) -> None:
         """Carry out a project run in the background: all its tests at once."""
         self._spawn(self._perform_project(self.account, run))
 
@@ -96,17 +96,17 @@ class Lab:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _perform(self, account: Account, run: Run) -> None:
-        finding = Finding(state="stopped", description="The lab was stopped")
+    async def _perform(self, account: Account, run: LabRun) -> None:
+        finding = LabRunResult(state="stopped", description="The lab was stopped")
         try:
             async with self.sift.called_by_run(run.parameters):
                 finding = await self.executor.execute(run.test, run.parameters)
         except Exception as error:  # noqa: BLE001 - whatever breaks in an executor is this run's result
-            finding = Finding(state="errored", description=f"{type(error).__name__}: {error}")
+            finding = LabRunResult(state="errored", description=f"{type(error).__name__}: {error}")
         finally:
             account.finish(run, finding)
 
-    async def _perform_project(self, account: Account, run: ProjectRun) -> None:
+    async def _perform_project(self, account: Account, run: LabProjectRun) -> None:
         least = run.project.takes.high if run.project.takes else 0.0
         try:
             await asyncio.gather(asyncio.sleep(least), *(self._perform(account, one) for one in run.runs))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_sipfront.plugin.run_spec import Order
+    from pytest_sipfront.plugin.run_spec import RunSpec
 
 MARK = "sipfront"
 SIGNATURE = (
@@ -37,7 +37,7 @@ def has_mark(item: pytest.Item, name: str) -> bool:
     return False
 
 
-def read_order(item: pytest.Item, report_mode: str | None) -> Order:
+def read_order(item: pytest.Item, report_mode: str | None) -> RunSpec:
     """Return what the marks of `item` ask for, filled from its parametrization.
 
     Raises:

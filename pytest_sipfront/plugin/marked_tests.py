@@ -16,13 +16,13 @@ from pytest_sipfront.plugin.item_markers import is_marked, read_order
 from pytest_sipfront.plugin.look_ahead import LookAhead
 from pytest_sipfront.plugin.reports.error_details import raise_in
 from pytest_sipfront.plugin.reports.properties import NO_VERDICT, recorder
-from pytest_sipfront.plugin.run_session import Origin, Session, objection
-from pytest_sipfront.plugin.run_spec import MarkerError, Order
+from pytest_sipfront.plugin.run_session import Origin, RunSession, objection
+from pytest_sipfront.plugin.run_spec import MarkerError, RunSpec
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    order: Order
+    order: RunSpec
     result: RunResult
     waited: float
 
@@ -30,7 +30,7 @@ class _Done:
 class MarkedTests:
     """The marked tests of a session."""
 
-    def __init__(self, session: Session, *, looks_ahead: bool = False, checks: bool = False) -> None:
+    def __init__(self, session: RunSession, *, looks_ahead: bool = False, checks: bool = False) -> None:
         """Run them through `session`.
 
         Args:
@@ -148,7 +148,7 @@ class MarkedTests:
         self._done.pop(item, None)
         self._counted.discard(item)
 
-    def order(self, item: pytest.Item) -> Order:
+    def order(self, item: pytest.Item) -> RunSpec:
         """Return what the marks of `item` ask for.
 
         Raises:
@@ -160,7 +160,7 @@ class MarkedTests:
             raise ConfigurationError(f"sipfront mark: {error}") from None
 
 
-def _not_launched(order: Order) -> RunResult:
+def _not_launched(order: RunSpec) -> RunResult:
     """With --setup-only, fixtures that build on the run get one that never was."""
     return RunResult(
         request=order.request,

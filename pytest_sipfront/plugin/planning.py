@@ -10,11 +10,11 @@ import pytest
 
 from pytest_sipfront.engine.admission import makespan
 from pytest_sipfront.plugin.item_markers import is_marked
-from pytest_sipfront.plugin.run_spec import Order
+from pytest_sipfront.plugin.run_spec import RunSpec
 from pytest_sipfront.plugin.state import State
 
 if TYPE_CHECKING:
-    from pytest_sipfront.engine.durations import History
+    from pytest_sipfront.engine.durations import Durations
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Planned:
     """One run of the plan; `seconds` is None if history does not know it."""
 
     nodeid: str
-    order: Order
+    order: RunSpec
     seconds: float | None
 
 
@@ -59,7 +59,7 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
     return True
 
 
-def _planned(nodeid: str, order: Order, history: History) -> Planned:
+def _planned(nodeid: str, order: RunSpec, history: Durations) -> Planned:
     expected = history.expected(order.request.digest)
     return Planned(nodeid, order, expected.typical if expected else None)
 

@@ -16,15 +16,15 @@ from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.reports import properties
 from pytest_sipfront.plugin.reports.heartbeat import Heartbeat
 from pytest_sipfront.plugin.reports.properties import Record
-from pytest_sipfront.plugin.run_spec import Order
-from pytest_sipfront.plugin.sigterm import Interrupts
-from pytest_sipfront.plugin.targets import Access
+from pytest_sipfront.plugin.run_spec import RunSpec
+from pytest_sipfront.plugin.sigterm import SigtermHandler
+from pytest_sipfront.plugin.targets import SipfrontTarget
 
 if TYPE_CHECKING:
     from pytest_sipfront.clients.sipfront.client import SipfrontClient
-    from pytest_sipfront.engine.loop_thread import Background
-    from pytest_sipfront.engine.scheduler import Dispatcher
-    from pytest_sipfront.plugin.run_storage import Keeping
+    from pytest_sipfront.engine.loop_thread import LoopThread
+    from pytest_sipfront.engine.scheduler import Scheduler
+    from pytest_sipfront.plugin.run_storage import RunStorage
 
 T = TypeVar("T")
 
@@ -38,23 +38,23 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _Connection:
     """The open line to the platform."""
 
-    background: Background
+    background: LoopThread
     client: SipfrontClient
-    dispatcher: Dispatcher
+    dispatcher: Scheduler
     serving: concurrent.futures.Future[None]
 
 
-class Session:
+class RunSession:
     """Launches runs and waits for them."""
 
     def __init__(
         self,
         settings: Settings,
-        access: Callable[[], Access],
-        keeping: Callable[[], Keeping],
+        access: Callable[[], SipfrontTarget],
+        keeping: Callable[[], RunStorage],
         heartbeat: Heartbeat,
         *,
         launching: bool = True,
@@ -78,10 +78,10 @@ class Session:
         self.launching = launching
         self._access, self._keeping, self._heartbeat = access, keeping, heartbeat
         self._stopped, self._aborted, self._max_failures = stopped, aborted, max_failures
-        self._interrupts = Interrupts()
-        self._line: _Line | None = None
+        self._interrupts = SigtermHandler()
+        self._line: _Connection | None = None
 
-    def submit(self, order: Order, origin: Origin, *, counts: bool = True) -> Run:
+    def submit(self, order: RunSpec, origin: Origin, *, counts: bool = True) -> Run:
         """Queue the run that `order` asks for and return it; what is wrong with it shows when it is asked for.
 
         Args:
@@ -110,7 +110,7 @@ class Session:
         self._interrupts.follow(live=True)
         return run
 
-    def launch(self, order: Order, origin: Origin, record: Record) -> Run:
+    def launch(self, order: RunSpec, origin: Origin, record: Record) -> Run:
         """Launch what `order` asks for and return the run; `record` receives the properties as they become known.
 
         Raises:
@@ -152,7 +152,7 @@ class Session:
         line = self._open()
         return line.background.wait(question, line.client)
 
-    def check(self, orders: Iterable[Order]) -> list[str]:
+    def check(self, orders: Iterable[RunSpec]) -> list[str]:
         """Ask the platform what it knows of `orders`, and return a line for everything that cannot work."""
         requests = [order.request for order in orders]
         tests = [request.test for request in requests if request.test is not None]
@@ -195,7 +195,7 @@ class Session:
             _lead(error, run)
             raise error.with_traceback(None) from None
 
-    def _ask_of(self, run: Run, question: Callable[[Dispatcher], Callable[[Run], Awaitable[T]]]) -> T:
+    def _ask_of(self, run: Run, question: Callable[[Scheduler], Callable[[Run], Awaitable[T]]]) -> T:
         """Ask the dispatcher for `run`."""
         __tracebackhide__ = True
         line = self._open()
@@ -216,7 +216,7 @@ class Session:
         finally:
             self._heartbeat.rest()
 
-    def _open(self) -> _Line:
+    def _open(self) -> _Connection:
         __tracebackhide__ = True
         if not self.launching:
             raise ConfigurationError("nothing is sent to the platform with --setup-only and --setup-plan")
@@ -224,21 +224,21 @@ class Session:
             self._line = self._opened(self._access())
         return self._line
 
-    def _opened(self, access: Access) -> _Line:
+    def _opened(self, access: SipfrontTarget) -> _Connection:
         __tracebackhide__ = True
         # Sessions without a run never pay for these.
-        from pytest_sipfront.clients.http import Basic, Http, Limits  # noqa: PLC0415
+        from pytest_sipfront.clients.http import Basic, HttpClient, Timeouts  # noqa: PLC0415
         from pytest_sipfront.clients.sipfront.client import SipfrontClient  # noqa: PLC0415
-        from pytest_sipfront.engine.loop_thread import Background  # noqa: PLC0415
-        from pytest_sipfront.engine.runner import Engine  # noqa: PLC0415
-        from pytest_sipfront.engine.scheduler import Dispatcher  # noqa: PLC0415
+        from pytest_sipfront.engine.loop_thread import LoopThread  # noqa: PLC0415
+        from pytest_sipfront.engine.runner import Runner  # noqa: PLC0415
+        from pytest_sipfront.engine.scheduler import Scheduler  # noqa: PLC0415
 
         settings, keeping = self.settings, self._keeping()
-        http = Http(
+        http = HttpClient(
             access.base_url,
             Basic(access.public_key, access.secret_key),
             service="the lab" if settings.lab else "Sipfront",
-            limits=Limits(
+            limits=Timeouts(
                 connect=settings.connect_timeout,
                 read=settings.read_timeout,
                 retry=settings.retry_for,
@@ -249,8 +249,8 @@ class Session:
         )
         client = SipfrontClient(http)
         history = keeping.history()
-        dispatcher = Dispatcher(
-            Engine(client, poll_interval=settings.poll_interval, history=history),
+        dispatcher = Scheduler(
+            Runner(client, poll_interval=settings.poll_interval, history=history),
             limit=settings.concurrency,
             ledger=keeping.ledger,
             places=keeping.places(),
@@ -261,9 +261,9 @@ class Session:
             stopped=self._stopped,
             max_failures=self._max_failures,
         )
-        background = Background()
+        background = LoopThread()
         try:
-            return _Line(background, client, dispatcher, background.start(dispatcher.serve))
+            return _Connection(background, client, dispatcher, background.start(dispatcher.serve))
         except BaseException:  # an interrupt, just now: nobody else knows of the loop's thread yet
             background.close()
             raise

@@ -40,7 +40,7 @@ class MarkerError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class RunSpec:
     """What a marked test, or a call of `sipfront.run`, asks for.
 
     Attributes:
@@ -158,7 +158,7 @@ def _cannot_fill(word: str, value: str, parameters: Mapping[str, Any], error: Ex
     return f"{word}={value!r}: {why}{hint} The test's parameters: {known}. A literal brace is doubled."
 
 
-def order(words: Mapping[str, Any], *, report_mode: str | None = None) -> Order:
+def order(words: Mapping[str, Any], *, report_mode: str | None = None) -> RunSpec:
     """Make the order from merged, filled words.
 
     Args:
@@ -185,7 +185,7 @@ def order(words: Mapping[str, Any], *, report_mode: str | None = None) -> Order:
         overrides={key: _override(key, value) for key, value in given.items() if value != ""},
         report_mode=mode,
     )
-    return Order(
+    return RunSpec(
         request=request,
         expectation=_expectation(plain),
         timeout=_timeout(plain.get("timeout")),

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from pytest_sipfront.engine import journal as events
-from pytest_sipfront.engine.budget import Budget, OwnPurse, SharedPurse
-from pytest_sipfront.engine.durations import History
-from pytest_sipfront.engine.journal import Ledger, read_events, still_running
-from pytest_sipfront.engine.resume import Recorded, Recovery, brackets, chain, recorded, unfinished
-from pytest_sipfront.engine.slots import OwnPlaces, Places, SharedPlaces
+from pytest_sipfront.engine.budget import Budget, LocalBudgetStore, SharedBudgetStore
+from pytest_sipfront.engine.durations import Durations
+from pytest_sipfront.engine.journal import Journal, read_events, still_running
+from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, brackets, chain, recorded, unfinished
+from pytest_sipfront.engine.slots import LocalSlots, SharedSlots, Slots
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin.options import Settings
-from pytest_sipfront.plugin.xdist import Workers
+from pytest_sipfront.plugin.xdist import XdistSession
 
 _HISTORY = "sipfront/history"
 _LEDGER = "ledger.jsonl"
@@ -24,10 +24,10 @@ _FALLBACK = ".sipfront-ledger.jsonl"
 _ENDING_SECONDS = 30.0
 
 
-class Keeping:
+class RunStorage:
     """The ledger, history, places and budget of one process."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, workers: Workers) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, workers: XdistSession) -> None:
         """Open the books of this process; nothing is written before the first launch.
 
         Raises:
@@ -39,43 +39,43 @@ class Keeping:
         resumes = workers.resumes
         if resumes is None:
             resumes = _resumable(self._path) if settings.resume else ""
-        self.ledger = Ledger(self._path, workers.session, worker=workers.worker, resumes=resumes)
+        self.ledger = Journal(self._path, workers.session, worker=workers.worker, resumes=resumes)
 
     def _ledger_path(self, root: Path) -> Path:
         if self._settings.ledger is not None:
             return self._settings.ledger
         return root / _FALLBACK if self._cache is None else self._cache.mkdir("sipfront") / _LEDGER
 
-    def recovery(self) -> Recovery:
+    def recovery(self) -> ResumableRuns:
         """Return what is known of the session to take up."""
         resumes = self.ledger.resumes
         if not resumes:
-            return Recovery()
+            return ResumableRuns()
         known = read_events(self._path)
-        return Recovery(recorded(known, chain(known, resumes)))
+        return ResumableRuns(recorded(known, chain(known, resumes)))
 
-    def history(self) -> History:
+    def history(self) -> Durations:
         """Return how long runs took before."""
-        return History.read(None if self._cache is None else self._cache.get(_HISTORY, None))
+        return Durations.read(None if self._cache is None else self._cache.get(_HISTORY, None))
 
-    def places(self) -> Places:
+    def places(self) -> Slots:
         """Return where this process takes its runs' places from."""
         if not self._workers.is_worker or self._workers.directory is None:
-            return OwnPlaces()
+            return LocalSlots()
         explicit = self._settings.sources["concurrency"] != "default"
-        return SharedPlaces(self._workers.directory, self._settings.concurrency if explicit else None)
+        return SharedSlots(self._workers.directory, self._settings.concurrency if explicit else None)
 
     def budget(self) -> Budget:
         """Return the budget that the session's processes share."""
         directory = self._workers.directory
-        purse = OwnPurse() if directory is None else SharedPurse(directory)
+        purse = LocalBudgetStore() if directory is None else SharedBudgetStore(directory)
         return Budget(self._settings.max_runs, self._settings.max_minutes, purse)
 
-    def launches(self) -> list[Recorded]:
+    def launches(self) -> list[JournalEntry]:
         """Return the launches of this session, of all its processes."""
         return recorded(read_events(self._path), frozenset({self._workers.session}))
 
-    def left_behind(self) -> list[Recorded]:
+    def left_behind(self) -> list[JournalEntry]:
         """Return the runs of an interrupted session that may be going on and that nobody takes up."""
         if self._settings.resume:
             return []

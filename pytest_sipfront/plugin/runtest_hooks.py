@@ -18,10 +18,10 @@ NAME = "sipfront-tests"
 def watch(config: pytest.Config) -> None:
     """Take part in the tests from now on."""
     if not config.pluginmanager.hasplugin(NAME):
-        config.pluginmanager.register(_Tests(config.stash[STATE]), NAME)
+        config.pluginmanager.register(RuntestHooks(config.stash[STATE]), NAME)
 
 
-class _Tests:
+class RuntestHooks:
     def __init__(self, state: State) -> None:
         self._state = state
 

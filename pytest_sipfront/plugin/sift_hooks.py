@@ -40,7 +40,7 @@ def _join(config: pytest.Config) -> None:
     from pytest_sipfront.plugin import sift_runtest_hooks  # noqa: PLC0415 - only sessions with workers pay for it
 
     if not config.pluginmanager.hasplugin(WORKERS):
-        config.pluginmanager.register(sift_runtest_hooks.Workers(config.stash[sift_state.SIFT]), WORKERS)
+        config.pluginmanager.register(sift_runtest_hooks.SiftWorkers(config.stash[sift_state.SIFT]), WORKERS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,7 @@ CONNECT_WITHIN = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CallSpec:
     """What a mark asks for: one of `phone_number` and `client_name`, connected within so many seconds."""
 
     phone_number: str | None = None
@@ -35,7 +35,7 @@ def is_marked(item: pytest.Item) -> bool:
     return has_mark(item, MARK)
 
 
-def read_order(item: pytest.Item) -> Order:
+def read_order(item: pytest.Item) -> CallSpec:
     """Return what the marks of `item` ask for together, the nearest winning word by word.
 
     Raises:
@@ -56,7 +56,7 @@ def read_order(item: pytest.Item) -> Order:
         raise ConfigurationError(f"sift mark: {error}") from None
 
 
-def order(words: Mapping[str, Any]) -> Order:
+def order(words: Mapping[str, Any]) -> CallSpec:
     """Make the order from merged, filled words.
 
     Raises:
@@ -68,7 +68,7 @@ def order(words: Mapping[str, Any]) -> Order:
     if isinstance(within, bool) or not isinstance(within, int | float) or not 0 < within < float("inf"):
         raise ConfigurationError(f"connect_within={within!r} is not a number of seconds above 0")
     endpoint = check_endpoint(words.get("phone_number"), words.get("client_name"))
-    return Order(**endpoint, connect_within=float(within))
+    return CallSpec(**endpoint, connect_within=float(within))
 
 
 def _checked(mark: pytest.Mark) -> Mapping[str, Any]:

@@ -125,7 +125,7 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class SiftTarget:
     """Where Sift is and who we are there.
 
     Attributes:
@@ -141,7 +141,7 @@ class Access:
     on_lab: bool = False
 
 
-def account_access(base_url: str) -> Access:
+def account_access(base_url: str) -> SiftTarget:
     """Return the access to an account at Sift.
 
     Raises:
@@ -154,7 +154,7 @@ def account_access(base_url: str) -> Access:
     return found
 
 
-def find_access(base_url: str, environment: Mapping[str, str]) -> Access | ConfigurationError:
+def find_access(base_url: str, environment: Mapping[str, str]) -> SiftTarget | ConfigurationError:
     """Return the access that the environment's variables give, or what is wrong with them."""
     from pytest_sipfront.clients.http import Basic, Bearer  # noqa: PLC0415 - only sessions with a call pay for httpx
 
@@ -164,10 +164,12 @@ def find_access(base_url: str, environment: Mapping[str, str]) -> Access | Confi
             f"{CALLBACK_TOKEN} must not be guessable: at least 16 letters, digits, '-' and '_' (its value is not shown)"
         )
     if bearer:
-        return Access(base_url=base_url, credentials=Bearer(Secret(bearer)), account_id=account_id, token=Secret(token))
+        return SiftTarget(
+            base_url=base_url, credentials=Bearer(Secret(bearer)), account_id=account_id, token=Secret(token)
+        )
     if account_id and auth_token:
         credentials = Basic(Secret(account_id), Secret(auth_token))
-        return Access(base_url=base_url, credentials=credentials, account_id=account_id, token=Secret(token))
+        return SiftTarget(base_url=base_url, credentials=credentials, account_id=account_id, token=Secret(token))
     missing = [name for name, given in ((ACCOUNT_ID, account_id), (AUTH_TOKEN, auth_token)) if not given]
     return ConfigurationError(
         f"no credentials for Sift: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
@@ -179,9 +181,9 @@ def find_access(base_url: str, environment: Mapping[str, str]) -> Access | Confi
     )
 
 
-def lab_access(lab: Mapping[str, Any]) -> Access:
+def lab_access(lab: Mapping[str, Any]) -> SiftTarget:
     """Return the access to the lab that is described so."""
     from pytest_sipfront.clients.http import Basic  # noqa: PLC0415
 
     credentials = Basic(Secret(lab["public_key"]), Secret(lab["secret_key"]))
-    return Access(base_url=f"{lab['url']}/v0", credentials=credentials, account_id=lab["public_key"], on_lab=True)
+    return SiftTarget(base_url=f"{lab['url']}/v0", credentials=credentials, account_id=lab["public_key"], on_lab=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.errors import Explained
+from pytest_sipfront.errors import DetailedError
 from pytest_sipfront.plugin.reports import sift_calls
 from pytest_sipfront.plugin.reports.error_details import raise_in
 from pytest_sipfront.plugin.runtest_hooks import watch as watch_tests
@@ -22,10 +22,10 @@ def watch(config: pytest.Config) -> None:
     """Take part in the tests from now on; sessions without a call never get here."""
     watch_tests(config)
     if not config.pluginmanager.hasplugin(NAME):
-        config.pluginmanager.register(CallingTests(config.stash[SIFT]), NAME)
+        config.pluginmanager.register(SiftRuntestHooks(config.stash[SIFT]), NAME)
 
 
-class CallingTests:
+class SiftRuntestHooks:
     """Hooks around each test."""
 
     def __init__(self, state: SiftState) -> None:
@@ -51,7 +51,7 @@ class CallingTests:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Report a test's calls, and errors of ours without frames of ours."""
-        if call.excinfo is not None and isinstance(call.excinfo.value, Explained):
+        if call.excinfo is not None and isinstance(call.excinfo.value, DetailedError):
             error = call.excinfo.value
             call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(_theirs(error.__traceback__)))
         calls = self._state.calls(item)
@@ -72,7 +72,7 @@ def _theirs(trace: TracebackType | None) -> TracebackType | None:
     return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
-class Workers:
+class SiftWorkers:
     """Hooks of a session with workers: what each received for nobody is shown by the controller."""
 
     def __init__(self, state: SiftState) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin.options import Settings
-from pytest_sipfront.plugin.sift_options import Access, SiftSettings
-from pytest_sipfront.plugin.sigterm import Interrupts
+from pytest_sipfront.plugin.sift_options import SiftSettings, SiftTarget
+from pytest_sipfront.plugin.sigterm import SigtermHandler
 from pytest_sipfront.secret import Secret
 
 if TYPE_CHECKING:
-    from pytest_sipfront.sift.runtime import Line
+    from pytest_sipfront.sift.runtime import SiftRuntime
 
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused, where nothing says how it is reached
 
@@ -22,7 +22,7 @@ class SiftSession:
     """Keeps the line to Sift."""
 
     def __init__(
-        self, settings: SiftSettings, manners: Settings, access: Callable[[], Access], *, dialling: bool = True
+        self, settings: SiftSettings, manners: Settings, access: Callable[[], SiftTarget], *, dialling: bool = True
     ) -> None:
         """Prepare; nothing is opened before the first need.
 
@@ -35,11 +35,11 @@ class SiftSession:
         self.settings = settings
         self._manners = manners
         self._access, self._dialling = access, dialling
-        self._interrupts = Interrupts()
-        self._line: Line | None = None
+        self._interrupts = SigtermHandler()
+        self._line: SiftRuntime | None = None
         self._base_url = ""
 
-    def line(self) -> Line:
+    def line(self) -> SiftRuntime:
         """Return the open line.
 
         Raises:
@@ -55,7 +55,7 @@ class SiftSession:
         self._interrupts.follow(live=True)  # a build that is aborted hangs up
         return self._line
 
-    def ready(self) -> Line:
+    def ready(self) -> SiftRuntime:
         """Return the open line, once it is certain that callbacks arrive.
 
         Raises:
@@ -79,20 +79,20 @@ class SiftSession:
             line.close()
 
 
-def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
+def _open(settings: SiftSettings, manners: Settings, access: SiftTarget) -> SiftRuntime:
     # Sessions without a call never pay for these.
-    from pytest_sipfront.clients.http import Limits  # noqa: PLC0415
-    from pytest_sipfront.clients.sift.callback_log import Record  # noqa: PLC0415
-    from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp  # noqa: PLC0415
+    from pytest_sipfront.clients.http import Timeouts  # noqa: PLC0415
+    from pytest_sipfront.clients.sift.callback_log import CallbackLog  # noqa: PLC0415
+    from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient  # noqa: PLC0415
     from pytest_sipfront.clients.sift.receiver import Receiver, bind  # noqa: PLC0415
-    from pytest_sipfront.sift.runtime import Line  # noqa: PLC0415
+    from pytest_sipfront.sift.runtime import SiftRuntime  # noqa: PLC0415
     from pytest_sipfront.sift.wait_policy import Patience  # noqa: PLC0415
 
-    http = SiftHttp(
+    http = SiftHttpClient(
         access.base_url,
         access.credentials,
         service="Sift",
-        limits=Limits(connect=manners.connect_timeout, read=manners.read_timeout, retry=manners.retry_for),
+        limits=Timeouts(connect=manners.connect_timeout, read=manners.read_timeout, retry=manners.retry_for),
         ca_bundle=manners.ca_bundle,
         trust_env=not access.on_lab,
     )
@@ -111,8 +111,8 @@ def _open(settings: SiftSettings, manners: Settings, access: Access) -> Line:
             hint="Set --sift-listen (SIFT_LISTEN, ini sift_listen) to a free address; with several workers, port 0.",
         ) from None
     token = access.token or Secret(secrets.token_urlsafe(24))
-    record = Record(scrub=lambda text: access.credentials.scrub(token.scrub(text)), account_id=access.account_id)
+    record = CallbackLog(scrub=lambda text: access.credentials.scrub(token.scrub(text)), account_id=access.account_id)
     receiver = Receiver(record, listening, settings.callback_url, token.reveal())
-    line = Line(SiftClient(http), receiver, Patience(callback=settings.callback_timeout))
+    line = SiftRuntime(SiftClient(http), receiver, Patience(callback=settings.callback_timeout))
     line.open()
     return line

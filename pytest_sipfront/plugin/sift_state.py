@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.plugin.sift_options import Access, account_access, lab_access, read_settings
+from pytest_sipfront.plugin.sift_options import SiftTarget, account_access, lab_access, read_settings
 from pytest_sipfront.plugin.sift_session import SiftSession
 from pytest_sipfront.plugin.state import STATE
 
@@ -60,7 +60,7 @@ def start(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one ends the session before anything else happens."""
     settings = read_settings(config)
 
-    def access() -> Access:
+    def access() -> SiftTarget:
         __tracebackhide__ = True
         lab = config.stash[STATE].lab
         if lab is not None and settings.sources["base_url"] != "command line":

@@ -6,7 +6,7 @@ import signal
 import threading
 
 
-class Interrupts:
+class SigtermHandler:
     """Maps SIGTERM to what Ctrl-C does: only while a run is live, in the main thread, if nobody else handles it."""
 
     def __init__(self) -> None:

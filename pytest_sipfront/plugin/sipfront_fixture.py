@@ -11,14 +11,14 @@ from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Expectation
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin.reports.properties import Record
-from pytest_sipfront.plugin.run_session import Origin, Session, objection
-from pytest_sipfront.plugin.run_spec import MarkerError, Order, normalise, order
+from pytest_sipfront.plugin.run_session import Origin, RunSession, objection
+from pytest_sipfront.plugin.run_spec import MarkerError, RunSpec, normalise, order
 
 
 class PendingRun:
     """A launched run."""
 
-    def __init__(self, session: Session, run: Run, origin: Origin, record: Record) -> None:
+    def __init__(self, session: RunSession, run: Run, origin: Origin, record: Record) -> None:
         self._session = session
         self._run = run
         self._origin = origin
@@ -54,7 +54,7 @@ class PendingRun:
 class Sipfront:
     """Launches runs and asks the platform. The words are those of the marker."""
 
-    def __init__(self, session: Session, recorder: Callable[[], Record], origin: Callable[[], Origin]) -> None:
+    def __init__(self, session: RunSession, recorder: Callable[[], Record], origin: Callable[[], Origin]) -> None:
         self._session = session
         self._recorder = recorder
         self._origin = origin
@@ -105,7 +105,7 @@ class Sipfront:
         return self._session.ask(lambda client: client.request(method, path, body=body))
 
 
-def _order(words: dict[str, Any], report_mode: str | None) -> Order:
+def _order(words: dict[str, Any], report_mode: str | None) -> RunSpec:
     __tracebackhide__ = True
     either = "expect" in words and words["expect"] is None
     try:

@@ -11,14 +11,14 @@ import pytest
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin.options import Settings, read_settings
 from pytest_sipfront.plugin.reports.properties import Record, recorder
-from pytest_sipfront.plugin.reports.terminal import Books
-from pytest_sipfront.plugin.xdist import Workers
+from pytest_sipfront.plugin.reports.terminal import SessionSummary
+from pytest_sipfront.plugin.xdist import XdistSession
 
 if TYPE_CHECKING:
     from pytest_sipfront.plugin.marked_tests import MarkedTests
-    from pytest_sipfront.plugin.run_session import Origin, Session
-    from pytest_sipfront.plugin.run_storage import Keeping
-    from pytest_sipfront.plugin.targets import Access
+    from pytest_sipfront.plugin.run_session import Origin, RunSession
+    from pytest_sipfront.plugin.run_storage import RunStorage
+    from pytest_sipfront.plugin.targets import SipfrontTarget
 
 WORKER_LAB = "sipfront_lab"
 
@@ -39,26 +39,26 @@ class State:
         self.settings: Settings = read_settings(config)
         self.lab_in_words = ""
         self.lab: Callable[[], Mapping[str, Any]] | None = self._find_lab(config)
-        self.workers = Workers(config)
+        self.workers = XdistSession(config)
         self.interrupted = False
         self.current: pytest.Item | None = None
         self._config = config
         self._pytest: pytest.Session | None = None
-        self._kept: Keeping | None = None
+        self._kept: RunStorage | None = None
         self._has_launched = False
         config.add_cleanup(self._close_books)  # before any other, so that it comes last
-        self._session: Session | None = None
+        self._session: RunSession | None = None
 
     @cached_property
-    def session(self) -> Session:
+    def session(self) -> RunSession:
         """What launches runs and waits for them; made at first need, so that other sessions never pay for it."""
         from pytest_sipfront.plugin.reports.heartbeat import Heartbeat, speaker  # noqa: PLC0415
         from pytest_sipfront.plugin.reports.live_line import LiveLine  # noqa: PLC0415
-        from pytest_sipfront.plugin.run_session import Session  # noqa: PLC0415
+        from pytest_sipfront.plugin.run_session import RunSession  # noqa: PLC0415
 
         config = self._config
         live = LiveLine(config)
-        self._session = Session(
+        self._session = RunSession(
             self.settings,
             self._access,
             self.keeping,
@@ -110,16 +110,16 @@ class State:
         """Remember pytest's own session: it knows when it is about to end."""
         self._pytest = session
 
-    def keeping(self) -> Keeping:
+    def keeping(self) -> RunStorage:
         """Return the ledger and what else the session keeps, opened at first need.
 
         Raises:
             ConfigurationError: They cannot be opened.
         """
         if self._kept is None:
-            from pytest_sipfront.plugin.run_storage import Keeping  # noqa: PLC0415 - sessions without a run never pay for it
+            from pytest_sipfront.plugin.run_storage import RunStorage  # noqa: PLC0415 - sessions without a run never pay for it
 
-            self._kept = Keeping(self._config, self.settings, self.workers)
+            self._kept = RunStorage(self._config, self.settings, self.workers)
         return self._kept
 
     def finish(self) -> None:
@@ -135,15 +135,15 @@ class State:
         if self._kept is not None:
             self._kept.end(finished=self._has_launched and not self.interrupted)
 
-    def books(self) -> Books:
+    def books(self) -> SessionSummary:
         """Return what the books say, for the closing section."""
         if self._kept is None and not self.workers.have_marked:
-            return Books()
+            return SessionSummary()
         try:
             launches, left_behind = self.keeping().launches(), self.keeping().left_behind()
         except ConfigurationError:  # then nothing was launched: each test has told why
             launches = left_behind = []
-        return Books(launches=launches, left_behind=left_behind, not_taken=tuple(self.marked.not_taken))
+        return SessionSummary(launches=launches, left_behind=left_behind, not_taken=tuple(self.marked.not_taken))
 
     @property
     def _looks_ahead(self) -> bool:
@@ -171,9 +171,9 @@ class State:
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         if worker is not None:
             return lambda: worker[WORKER_LAB]
-        from pytest_sipfront.plugin.targets import OwnLab  # noqa: PLC0415 - few sessions have a lab of their own
+        from pytest_sipfront.plugin.targets import SessionLab  # noqa: PLC0415 - few sessions have a lab of their own
 
-        own = OwnLab(self.settings)
+        own = SessionLab(self.settings)
         try:
             self.lab_in_words = own.check()
         except ConfigurationError as error:
@@ -181,7 +181,7 @@ class State:
         config.add_cleanup(own.close)
         return own.describe
 
-    def _access(self) -> Access:
+    def _access(self) -> SipfrontTarget:
         __tracebackhide__ = True
         from pytest_sipfront.plugin.targets import lab_access, platform_access  # noqa: PLC0415 - only for a run
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class SipfrontTarget:
     """A base URL and the key pair for it."""
 
     base_url: str
@@ -24,7 +24,7 @@ class Access:
     secret_key: Secret
 
 
-def platform_access(settings: Settings) -> Access:
+def platform_access(settings: Settings) -> SipfrontTarget:
     """Return the access to the platform.
 
     Raises:
@@ -42,10 +42,10 @@ def platform_access(settings: Settings) -> Access:
             hint="Make a key pair at https://app.sipfront.com/subscription/apikey, or run without an account: "
             "--sipfront-lab",
         )
-    return Access(base_url=settings.base_url, public_key=keys.public_key, secret_key=keys.secret_key)
+    return SipfrontTarget(base_url=settings.base_url, public_key=keys.public_key, secret_key=keys.secret_key)
 
 
-class OwnLab:
+class SessionLab:
     """The lab of this session: started at first need, ended with the session. Workers are told of it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -90,8 +90,10 @@ class OwnLab:
             self._process = None
 
 
-def lab_access(describe: Callable[[], Mapping[str, Any]]) -> Access:
+def lab_access(describe: Callable[[], Mapping[str, Any]]) -> SipfrontTarget:
     """Return the access to the lab that `describe` tells of."""
     __tracebackhide__ = True
     lab = describe()
-    return Access(base_url=lab["url"], public_key=Secret(lab["public_key"]), secret_key=Secret(lab["secret_key"]))
+    return SipfrontTarget(
+        base_url=lab["url"], public_key=Secret(lab["public_key"]), secret_key=Secret(lab["secret_key"])
+    )

@@ -15,7 +15,7 @@ _INPUT = "sipfront_session"
 _STOP, _MARKED = "stop", "marked"
 
 
-class Workers:
+class XdistSession:
     """This process and the others of its session.
 
     Attributes:

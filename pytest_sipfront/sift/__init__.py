@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+    from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient
     from pytest_sipfront.clients.sift.models import Application, Connection, Conversation, Event
     from pytest_sipfront.clients.sift.routine import (
         CallClient,
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     )
     from pytest_sipfront.sift.call import Call
     from pytest_sipfront.sift.calls import Calls, Incoming, Sift
-    from pytest_sipfront.sift.live_conversation import Bridge
-    from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, NoAnswer
+    from pytest_sipfront.sift.live_conversation import LiveConversation
+    from pytest_sipfront.sift.transcript import NO_ANSWER, NoAnswer, Transcript
 
 _HOMES = {
-    "sift.live_conversation": ("Bridge",),
+    "sift.live_conversation": ("LiveConversation",),
     "sift.call": ("Call",),
     "sift.calls": ("Calls", "Incoming", "Sift"),
-    "clients.sift.client": ("SiftClient", "SiftHttp"),
-    "sift.transcript": ("NO_ANSWER", "Heard", "NoAnswer"),
+    "clients.sift.client": ("SiftClient", "SiftHttpClient"),
+    "sift.transcript": ("NO_ANSWER", "Transcript", "NoAnswer"),
     "clients.sift.models": ("Application", "Connection", "Conversation", "Event"),
     "clients.sift.routine": (
         "CallClient",
@@ -55,7 +55,6 @@ _HOMES = {
 __all__ = [
     "NO_ANSWER",
     "Application",
-    "Bridge",
     "Call",
     "CallClient",
     "CallPhone",
@@ -71,15 +70,16 @@ __all__ = [
     "GetNumber",
     "GetYesOrNo",
     "HangUp",
-    "Heard",
     "Incoming",
     "JoinConference",
+    "LiveConversation",
     "NoAnswer",
     "Play",
     "Say",
     "Sift",
     "SiftClient",
-    "SiftHttp",
+    "SiftHttpClient",
+    "Transcript",
 ]
 
 

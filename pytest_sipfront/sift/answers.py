@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_sipfront.errors import UnreadableAnswer
-from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, NoAnswer, normalised
+from pytest_sipfront.errors import InvalidResponse
+from pytest_sipfront.sift.transcript import NO_ANSWER, NoAnswer, Transcript, normalised
 
 _KEYS = ("value", "choice", "digits")
 
@@ -22,10 +22,10 @@ def value_of(body: Mapping[str, Any], own: str = "value") -> Any:
     return next((value for value in values if value is not None and value != ""), NO_ANSWER)
 
 
-def heard_in(body: Mapping[str, Any]) -> Heard | NoAnswer:
+def heard_in(body: Mapping[str, Any]) -> Transcript | NoAnswer:
     """Read a GetFreeResponse's answer."""
     text = text_in(body)
-    return text if isinstance(text, NoAnswer) else Heard(text)
+    return text if isinstance(text, NoAnswer) else Transcript(text)
 
 
 def text_in(body: Mapping[str, Any], own: str = "value") -> str | NoAnswer:
@@ -60,5 +60,5 @@ def choice_in(body: Mapping[str, Any], choices: Sequence[str]) -> str | NoAnswer
     raise _unreadable(value, f"one of {', '.join(choices)}")
 
 
-def _unreadable(value: Any, wanted: str) -> UnreadableAnswer:
-    return UnreadableAnswer(f"Sift reported {value!r} where {wanted} belongs")
+def _unreadable(value: Any, wanted: str) -> InvalidResponse:
+    return InvalidResponse(f"Sift reported {value!r} where {wanted} belongs")

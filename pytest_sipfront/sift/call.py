@@ -11,8 +11,8 @@ from pytest_sipfront.clients.sift.models import CONNECTED, FAILED, Connection
 from pytest_sipfront.clients.sift.routine import HangUp
 from pytest_sipfront.clients.sift.timeline import NOTED, Timeline
 from pytest_sipfront.engine.run import RunResult
-from pytest_sipfront.errors import CallFailed, ConfigurationError, Explained
-from pytest_sipfront.sift.call_control import Contact
+from pytest_sipfront.errors import CallFailed, ConfigurationError, DetailedError
+from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.matching import Pairing, pair
 from pytest_sipfront.sift.verbs import Verbs
 
@@ -26,7 +26,7 @@ class Call(Verbs):
     what is Sift's own failure; both show the whole timeline.
     """
 
-    def __init__(self, contact: Contact, endpoint: dict[str, str] | None = None) -> None:
+    def __init__(self, contact: CallControl, endpoint: dict[str, str] | None = None) -> None:
         """Take over a call. With an `endpoint` it is yet to be dialled."""
         super().__init__(contact)
         self._endpoint = endpoint
@@ -41,7 +41,7 @@ class Call(Verbs):
         if error is None:
             self.close()
             return
-        with suppress(Explained):  # the first error is the one to show
+        with suppress(DetailedError):  # the first error is the one to show
             self.close()
 
     def __repr__(self) -> str:
@@ -138,7 +138,7 @@ class Call(Verbs):
             self.timeline.add(NOTED, "end of the test", "hanging up")
             self.hang_up()
 
-    def _wait_over(self, within: float, late: Callable[[], Explained]) -> None:
+    def _wait_over(self, within: float, late: Callable[[], DetailedError]) -> None:
         __tracebackhide__ = True
         self._contact.wait(lambda progress: progress.is_over or None, within, "waiting for its end", late)
 

@@ -8,41 +8,41 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pytest_sipfront.clients.sift.call_progress import Progress
-from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, STATUS, Inbox
+from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, STATUS, CallInbox
 from pytest_sipfront.clients.sift.models import FAILED, Connection
 from pytest_sipfront.clients.sift.routine import Conversing, Reporting, Step, as_json, check_routine
 from pytest_sipfront.clients.sift.timeline import NOTED, SENT
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
+    AuthenticationFailed,
     CallbackMissing,
     CallFailed,
-    Explained,
+    DetailedError,
+    InvalidResponse,
     PlatformUnavailable,
     RequestRefused,
     SipfrontError,
-    UnreadableAnswer,
 )
-from pytest_sipfront.sift.runtime import Line
-from pytest_sipfront.sift.wait_policy import Next, Patience, Watch
+from pytest_sipfront.sift.runtime import SiftRuntime
+from pytest_sipfront.sift.wait_policy import Next, Patience, WaitPolicy
 
 T = TypeVar("T")
-E = TypeVar("E", bound=Explained)
+E = TypeVar("E", bound=DetailedError)
 ASK_TIMEOUT, NAMED_WITHIN = 5.0, 5.0
 STRAYS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentRoutine:
     """A command that was sent; `number` is its callback's, None if it has none."""
 
     step: Step
     number: int | None
 
 
-class Contact:
+class CallControl:
     """One call as far as Sift's API and callbacks are concerned. It `began` when it was prepared or came in, UTC."""
 
-    def __init__(self, line: Line, whom: str, patience: Patience | None = None) -> None:
+    def __init__(self, line: SiftRuntime, whom: str, patience: Patience | None = None) -> None:
         """Prepare a call with `whom`; nothing is sent.
 
         Args:
@@ -55,7 +55,7 @@ class Contact:
         self.patience = patience or line.patience
         self._line = line
         self._key = secrets.token_urlsafe(12)
-        self.inbox: Inbox = line.record.open(self._key)
+        self.inbox: CallInbox = line.record.open(self._key)
         self.timeline = self.inbox.timeline
         self._commands = 0
         self._placed = False
@@ -81,7 +81,7 @@ class Contact:
         url = self._line.receiver.address(self._key, STATUS)
         try:
             created = self._line.ask(self._line.client.create_connection, status_url=url, **endpoint)
-        except (PlatformUnavailable, UnreadableAnswer) as error:
+        except (PlatformUnavailable, InvalidResponse) as error:
             if not getattr(error, "arrived", True):
                 raise self.explained(error) from None
             if self._is_known():
@@ -96,7 +96,7 @@ class Contact:
         else:
             self.inbox.report(created, "dialled")
 
-    def send(self, routine: list[Step]) -> list[Sent]:
+    def send(self, routine: list[Step]) -> list[SentRoutine]:
         """Let the connection do `routine` now, and return the commands with the numbers of their callbacks.
 
         Raises:
@@ -122,7 +122,9 @@ class Contact:
             raise self.explained(error) from None
         return sent
 
-    def wait(self, ready: Callable[[Progress], T | None], within: float, what: str, late: Callable[[], Explained]) -> T:
+    def wait(
+        self, ready: Callable[[Progress], T | None], within: float, what: str, late: Callable[[], DetailedError]
+    ) -> T:
         """Wait until `ready` returns something, and return that.
 
         Args:
@@ -137,7 +139,7 @@ class Contact:
         __tracebackhide__ = True
         clock = self._line.record.clock
         began = clock()
-        watch = Watch(began, began + within, self.patience)
+        watch = WaitPolicy(began, began + within, self.patience)
         while True:
             with self.inbox.changed:
                 found = ready(self.inbox.progress)
@@ -162,7 +164,7 @@ class Contact:
         deadline = self._line.record.clock() + ASK_TIMEOUT
         try:
             connection = self._line.ask(self._line.client.connection, connection_id, deadline=deadline)
-        except AuthenticationRefused as error:
+        except AuthenticationFailed as error:
             raise self.explained(error) from None
         except SipfrontError as error:
             self.timeline.add(NOTED, "asked for the status", str(error))
@@ -227,15 +229,17 @@ class Contact:
             lambda: self.missing("Sift never named the connection, neither in its answer nor by a status callback"),
         )
 
-    def _addressed(self, step: Step) -> Sent:
+    def _addressed(self, step: Step) -> SentRoutine:
         """Give a command an address of its own for its callback, unless it has one, or takes none."""
         if isinstance(step, Reporting) and step.on_done is None:
             number = self._number(step)
-            return Sent(replace(step, on_done=self._line.receiver.address(self._key, DONE, number)), number)
+            return SentRoutine(replace(step, on_done=self._line.receiver.address(self._key, DONE, number)), number)
         if isinstance(step, Conversing) and step.event_callback is None:
             number = self._number(step)
-            return Sent(replace(step, event_callback=self._line.receiver.address(self._key, EVENT, number)), number)
-        return Sent(step, None)
+            return SentRoutine(
+                replace(step, event_callback=self._line.receiver.address(self._key, EVENT, number)), number
+            )
+        return SentRoutine(step, None)
 
     def _number(self, step: Step) -> int:
         self._commands += 1
@@ -244,5 +248,5 @@ class Contact:
         return self._commands
 
 
-def _names(sent: list[Sent]) -> str:
+def _names(sent: list[SentRoutine]) -> str:
     return ", ".join(as_json(one.step)["name"] for one in sent) or "an empty routine"

@@ -8,15 +8,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from pytest_sipfront.clients.sift.callback_log import Received
+from pytest_sipfront.clients.sift.callback_log import ReceivedCallback
 from pytest_sipfront.clients.sift.client import SiftClient
 from pytest_sipfront.clients.sift.models import Application, Connection, Conversation
 from pytest_sipfront.clients.sift.routine import check_endpoint, check_phone_number
 from pytest_sipfront.engine.run import RunResult
-from pytest_sipfront.errors import CallFailed, Explained
+from pytest_sipfront.errors import CallFailed, DetailedError
 from pytest_sipfront.plugin.sift_session import SiftSession
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.call_control import STRAYS_SHOWN, Contact
+from pytest_sipfront.sift.call_control import STRAYS_SHOWN, CallControl
 from pytest_sipfront.sift.matching import pair
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Calls:
         """
         __tracebackhide__ = True
         endpoint = check_endpoint(phone_number, client_name)
-        call = Call(Contact(self._session.ready(), phone_number or f"client {client_name}"), endpoint)
+        call = Call(CallControl(self._session.ready(), phone_number or f"client {client_name}"), endpoint)
         self.all.append(call)
         if connect:
             call.dial()
@@ -65,11 +65,11 @@ class Calls:
             SipfrontError: A call could not be hung up.
         """
         __tracebackhide__ = True
-        first: Explained | None = None
+        first: DetailedError | None = None
         for call in self.all:
             try:
                 call.close()
-            except Explained as error:
+            except DetailedError as error:
                 first = first or error
         if first is not None:
             raise first
@@ -120,7 +120,7 @@ class Incoming:
             )
         # there is no status callback for an incoming call, so its end is only found by asking
         patience = replace(self._line.patience, poll=min(self._line.patience.poll, INCOMING_POLL))
-        contact = Contact(self._line, f"{connection.from_} calling {connection.to}", patience)
+        contact = CallControl(self._line, f"{connection.from_} calling {connection.to}", patience)
         contact.take(connection)
         call = Call(contact)
         self._calls.all.append(call)
@@ -137,7 +137,7 @@ class Sift:
         return "<Sift>"
 
     @property
-    def received(self) -> tuple[Received, ...]:
+    def received(self) -> tuple[ReceivedCallback, ...]:
         """Everything that Sift posted in this session, in order."""
         __tracebackhide__ = True
         return self._session.line().record.everything

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pytest_sipfront.clients.sift.call_progress import Progress
 from pytest_sipfront.clients.sift.models import Event
-from pytest_sipfront.sift.call_control import Contact, Sent
+from pytest_sipfront.sift.call_control import CallControl, SentRoutine
 
 ENDED = "ended"
 
 
-class Bridge:
+class LiveConversation:
     """A conversation, as its events tell of it."""
 
-    def __init__(self, contact: Contact, sent: Sent) -> None:
+    def __init__(self, contact: CallControl, sent: SentRoutine) -> None:
         self._contact, self._number = contact, sent.number
 
     @property

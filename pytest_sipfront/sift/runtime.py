@@ -14,7 +14,7 @@ import httpx
 from pytest_sipfront.clients.sift.client import SiftClient
 from pytest_sipfront.clients.sift.receiver import Receiver
 from pytest_sipfront.clients.sift.routine import HangUp
-from pytest_sipfront.engine.loop_thread import Background
+from pytest_sipfront.engine.loop_thread import LoopThread
 from pytest_sipfront.errors import ConfigurationError, SipfrontError
 from pytest_sipfront.sift.wait_policy import Patience
 
@@ -24,13 +24,13 @@ CHECK_TIMEOUT = 10.0
 _WHERE = "--sift-callback-url (SIFT_CALLBACK_URL, ini sift_callback_url)"
 
 
-class Line:
+class SiftRuntime:
     """An open line. Its methods may be called from any thread."""
 
     def __init__(self, client: SiftClient, receiver: Receiver, patience: Patience) -> None:
         self.client, self.receiver, self.patience = client, receiver, patience
         self.record = receiver.record
-        self._background = Background()
+        self._background = LoopThread()
         self._checked = False
 
     def open(self) -> None:

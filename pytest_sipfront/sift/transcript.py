@@ -30,7 +30,7 @@ def word_error_rate(expected: str, heard: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class TextMatch:
     """The outcome of a comparison: true if at most `allowed` word errors; its repr says what was compared."""
 
     heard: str
@@ -49,7 +49,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Transcript:
     """What the other side said.
 
     Attributes:
@@ -58,12 +58,12 @@ class Heard:
 
     text: str
 
-    def says(self, expected: str, wer: float = 0.2) -> Match:
+    def says(self, expected: str, wer: float = 0.2) -> TextMatch:
         """Return whether it is what was expected, true or false, with at most `wer` word errors per expected word.
 
         Case, punctuation and spacing do not count.
         """
-        return Match(self.text, expected, word_error_rate(expected, self.text), wer)
+        return TextMatch(self.text, expected, word_error_rate(expected, self.text), wer)
 
     def __str__(self) -> str:
         return self.text
@@ -75,9 +75,9 @@ class NoAnswer:
     __slots__ = ()
     text: Final = ""
 
-    def says(self, expected: str, wer: float = 0.2) -> Match:
+    def says(self, expected: str, wer: float = 0.2) -> TextMatch:
         """Return a mismatch: nothing was heard."""
-        return Match("", expected, math.inf, wer)
+        return TextMatch("", expected, math.inf, wer)
 
     def __bool__(self) -> bool:
         return False

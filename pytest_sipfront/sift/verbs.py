@@ -30,11 +30,11 @@ from pytest_sipfront.clients.sift.routine import (
     check_endpoint,
     check_routine,
 )
-from pytest_sipfront.errors import ConfigurationError, UnreadableAnswer
+from pytest_sipfront.errors import ConfigurationError, InvalidResponse
 from pytest_sipfront.sift.answers import choice_in, heard_in, text_in, truth_in
-from pytest_sipfront.sift.call_control import Contact, Sent
-from pytest_sipfront.sift.live_conversation import Bridge
-from pytest_sipfront.sift.transcript import Heard, NoAnswer
+from pytest_sipfront.sift.call_control import CallControl, SentRoutine
+from pytest_sipfront.sift.live_conversation import LiveConversation
+from pytest_sipfront.sift.transcript import NoAnswer, Transcript
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Conversing)
@@ -50,7 +50,7 @@ class Verbs:
         error: The `error` of the last answer, such as "timeout" or "invalid"; "" if it had none.
     """
 
-    def __init__(self, contact: Contact) -> None:
+    def __init__(self, contact: CallControl) -> None:
         self.error = ""
         self._contact = contact
 
@@ -97,7 +97,7 @@ class Verbs:
 
     # ---- asking: each returns what was heard, or NO_ANSWER
 
-    def listen(self, timeout: float = 10, *, prompt_url: str | None = None) -> Heard | NoAnswer:
+    def listen(self, timeout: float = 10, *, prompt_url: str | None = None) -> Transcript | NoAnswer:
         """Hear what the other side says, up to a pause."""
         __tracebackhide__ = True
         command = GetFreeResponse(timeout_seconds=_whole(timeout), prompt_url=prompt_url)
@@ -141,7 +141,9 @@ class Verbs:
 
     # ---- conversations
 
-    def bridge(self, phone_number: str | None = None, *, client_name: str | None = None, **options: Any) -> Bridge:
+    def bridge(
+        self, phone_number: str | None = None, *, client_name: str | None = None, **options: Any
+    ) -> LiveConversation:
         """Dial a second leg and bridge it to this call; `options` are those of `CallPhone` and `CallClient`."""
         __tracebackhide__ = True
         check_endpoint(phone_number, client_name)
@@ -149,7 +151,7 @@ class Verbs:
             return self._converse(_made(CallPhone, phone_number=phone_number, **options))
         return self._converse(_made(CallClient, client_name=client_name, **options))
 
-    def join_conference(self, name: str, **options: Any) -> Bridge:
+    def join_conference(self, name: str, **options: Any) -> LiveConversation:
         """Put this call into the conference room `name`; `options` are those of `JoinConference`."""
         __tracebackhide__ = True
         return self._converse(_made(JoinConference, conference_name=name, **options))
@@ -184,7 +186,7 @@ class Verbs:
         self._ensure_connected()
         return self._answer(self._contact.send([command])[0], within)
 
-    def _answer(self, sent: Sent, within: float) -> Mapping[str, Any]:
+    def _answer(self, sent: SentRoutine, within: float) -> Mapping[str, Any]:
         __tracebackhide__ = True
         name = type(sent.step).__name__
         number = sent.number
@@ -203,13 +205,13 @@ class Verbs:
         self.error = text(body.get("error"))
         try:
             return reader(body)
-        except UnreadableAnswer as error:
+        except InvalidResponse as error:
             raise self._contact.explained(error) from None
 
-    def _converse(self, command: Conversing) -> Bridge:
+    def _converse(self, command: Conversing) -> LiveConversation:
         __tracebackhide__ = True
         self._ensure_connected()
-        return Bridge(self._contact, self._contact.send([command])[0])
+        return LiveConversation(self._contact, self._contact.send([command])[0])
 
 
 def _whole(timeout: float) -> int:

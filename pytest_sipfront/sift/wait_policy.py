@@ -33,7 +33,7 @@ class Next(Enum):
 
 
 @dataclass(slots=True)
-class Watch:
+class WaitPolicy:
     """One wait, from `began` to `deadline`."""
 
     began: float

@@ -22,7 +22,7 @@ from pytest_sipfront.lab.calls.prompt_recognition import rank
 from pytest_sipfront.lab.calls.speech_synthesis import say
 from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.file.lab_file import TestSpec
-from pytest_sipfront.lab.file.steps import Call, Hold, Wait
+from pytest_sipfront.lab.file.steps import CallAction, HoldAction, WaitAction
 from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
 
 SENTENCES = {
@@ -42,7 +42,10 @@ def executor() -> CallsExecutor:
 
 def calling(calls: int, seconds: float) -> TestSpec:
     """A test that places so many calls at once, of so many seconds each."""
-    steps = ((Wait(),), (Call(dial_destination="phone", max_total_calls=calls), Hold(seconds=seconds)))
+    steps = (
+        (WaitAction(),),
+        (CallAction(dial_destination="phone", max_total_calls=calls), HoldAction(seconds=seconds)),
+    )
     return TestSpec(name="call", id=1, project="", steps=steps)
 
 

@@ -16,14 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from pytest_sipfront.clients.http import Basic
-from pytest_sipfront.clients.sift.callback_log import Record
-from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+from pytest_sipfront.clients.sift.callback_log import CallbackLog
+from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient
 from pytest_sipfront.clients.sift.receiver import Receiver, bind
 from pytest_sipfront.lab.process import LabProcess, start_lab
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.call_control import Contact
-from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.call_control import CallControl
+from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import Patience
 
 NUMBER, STEPS, ROUNDS, CALLS, LIMIT_MS = "+15550100200", 20, 15, 200, 15.0
@@ -38,9 +38,9 @@ def timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def scenario(line: Line) -> float:
+def scenario(line: SiftRuntime) -> float:
     """Return the milliseconds a step of one scenario of 20 steps."""
-    with Call(Contact(line, NUMBER), {"phone_number": NUMBER}) as call:
+    with Call(CallControl(line, NUMBER), {"phone_number": NUMBER}) as call:
         call.dial()
         call.expect_connected()
 
@@ -52,11 +52,11 @@ def scenario(line: Line) -> float:
         return timed(steps) / STEPS
 
 
-def many(line: Line) -> None:
+def many(line: SiftRuntime) -> None:
     """Have 200 calls at once, each saying and hearing something."""
 
     def one(_: int) -> None:
-        with Call(Contact(line, NUMBER), {"phone_number": NUMBER}) as call:
+        with Call(CallControl(line, NUMBER), {"phone_number": NUMBER}) as call:
             call.dial()
             call.expect_connected(60)
             call.say("hello")
@@ -67,7 +67,7 @@ def many(line: Line) -> None:
         list(pool.map(one, range(CALLS)))
 
 
-def measure(lab: LabProcess, line: Line) -> None:
+def measure(lab: LabProcess, line: SiftRuntime) -> None:
     """Print what was measured."""
     with httpx.Client(trust_env=False) as client:
         bare = [timed(lambda: client.get(f"{lab.url}/lab/counts")) for _ in range(100)]
@@ -88,9 +88,9 @@ def measure(lab: LabProcess, line: Line) -> None:
 def main() -> None:
     """Measure against a lab of its own."""
     with start_lab(text=FILE) as lab:
-        http = SiftHttp(f"{lab.url}/v0", Basic(Secret(lab.public_key), Secret(lab.secret_key)), service="Sift")
-        record = Record(account_id=lab.public_key)
-        line = Line(SiftClient(http), Receiver(record, bind("127.0.0.1", 0)), Patience(callback=60.0))
+        http = SiftHttpClient(f"{lab.url}/v0", Basic(Secret(lab.public_key), Secret(lab.secret_key)), service="Sift")
+        record = CallbackLog(account_id=lab.public_key)
+        line = SiftRuntime(SiftClient(http), Receiver(record, bind("127.0.0.1", 0)), Patience(callback=60.0))
         line.open()
         try:
             measure(lab, line)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import anyio
 
-from pytest_sipfront.clients.http import Basic, Http
+from pytest_sipfront.clients.http import Basic, HttpClient
 from pytest_sipfront.clients.sipfront.client import SipfrontClient
 from pytest_sipfront.clients.sipfront.models import RunRequest
 from pytest_sipfront.engine.run import Run
-from pytest_sipfront.engine.runner import Engine
+from pytest_sipfront.engine.runner import Runner
 from pytest_sipfront.lab.process import LabProcess, start_lab
 from pytest_sipfront.secret import Secret
 
@@ -22,10 +22,10 @@ RUNS = 20
 
 async def latencies(lab: LabProcess) -> list[float]:
     """Return the seconds from each run's end, as the lab's own clock has it, to its verdict here."""
-    http = Http(lab.url, Basic(Secret(lab.public_key), Secret(lab.secret_key)), trust_env=False)
+    http = HttpClient(lab.url, Basic(Secret(lab.public_key), Secret(lab.secret_key)), trust_env=False)
     late = []
     async with SipfrontClient(http) as client:
-        engine = Engine(client, poll_interval=INTERVAL)
+        engine = Runner(client, poll_interval=INTERVAL)
         for _ in range(RUNS):
             run = Run(request=RunRequest(test="Basic call"), timeout=30)
             await engine.launch(run)

@@ -24,7 +24,7 @@ def test_no_more_runs_are_launched_than_the_budget_has(suite: Suite, options: tu
     assert suite.lab.launches == 3
     result.stdout.fnmatch_lines(
         [
-            "*BudgetSpent: not launched: the budget of 3 runs is spent",
+            "*BudgetExceeded: not launched: the budget of 3 runs is spent",
             "*--sipfront-max-runs, SIPFRONT_MAX_RUNS or sipfront_max_runs*",
         ]
     )
@@ -38,7 +38,7 @@ def test_minutes_are_reserved_by_what_a_run_is_expected_to_take(suite: Suite) ->
     result = suite.run("--sipfront-max-minutes=1.5", "--sipfront-concurrency=5")
     assert suite.lab.peak_in_flight == 1
     result.stdout.fnmatch_lines(
-        ["*BudgetSpent: not launched: about 1.0 min more do not fit into the budget of 1.5 min"]
+        ["*BudgetExceeded: not launched: about 1.0 min more do not fit into the budget of 1.5 min"]
     )
 
 

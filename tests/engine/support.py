@@ -9,7 +9,7 @@ import anyio
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.run import Run, RunResult
-from pytest_sipfront.engine.runner import Clock, Engine
+from pytest_sipfront.engine.runner import Clock, Runner
 from pytest_sipfront.errors import SipfrontError
 from tests.support import FakeTime
 
@@ -68,7 +68,7 @@ class House:
     def __init__(self) -> None:
         self.time = FakeTime()
         self.platform = Platform(self.time)
-        self.engine = Engine(
+        self.engine = Runner(
             self.platform,
             poll_interval=INTERVAL,
             clock=Clock(now=self.time.clock, sleep=self.time.sleep, random=lambda: 0.0),

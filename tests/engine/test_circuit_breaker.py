@@ -4,10 +4,10 @@ import pytest
 
 from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
-    LaunchUncertain,
+    AuthenticationFailed,
+    LaunchOutcomeUnknown,
+    LaunchSkipped,
     NotFound,
-    NotTried,
     PlatformBusy,
     PlatformUnavailable,
     RequestRefused,
@@ -33,7 +33,7 @@ def _is_open(house: House) -> bool:
     house.platform.launch_script = [None]
     try:
         house.launch(Run(request=TEST, timeout=0))
-    except NotTried:
+    except LaunchSkipped:
         assert len(house.platform.launched) == before
         return True
     return False
@@ -42,8 +42,8 @@ def _is_open(house: House) -> bool:
 def test_after_refused_credentials_nothing_is_tried_any_more() -> None:
     """They will not become right within the session, and knocking on may lock the account."""
     house = House()
-    _fail(house, AuthenticationRefused("401", evidence={"answer": "401"}, hint="check the keys"))
-    with pytest.raises(NotTried, match="not tried, since an earlier test found: 401") as caught:
+    _fail(house, AuthenticationFailed("401", evidence={"answer": "401"}, hint="check the keys"))
+    with pytest.raises(LaunchSkipped, match="not tried, since an earlier test found: 401") as caught:
         house.run()
     assert (dict(caught.value.evidence), caught.value.hint) == ({"answer": "401"}, "check the keys")
     assert len(house.platform.launched) == 1
@@ -88,10 +88,10 @@ def test_a_run_with_a_verdict_begins_the_count_anew() -> None:
 def test_an_uncertain_launch_counts_where_the_platform_was_gone() -> None:
     """A reset is the platform's; garbage in a 2xx is an answer."""
     house = House()
-    _fail(house, *[LaunchUncertain(GONE)] * 3)
+    _fail(house, *[LaunchOutcomeUnknown(GONE)] * 3)
     assert _is_open(house)
     house = House()
-    _fail(house, *[LaunchUncertain(RequestRefused("garbage"))] * 3)
+    _fail(house, *[LaunchOutcomeUnknown(RequestRefused("garbage"))] * 3)
     assert not _is_open(house)
 
 
@@ -109,7 +109,7 @@ def test_a_platform_that_is_gone_while_runs_are_followed_counts_too() -> None:
 def test_the_first_cause_is_kept() -> None:
     """The tests after it add nothing."""
     house = House()
-    _fail(house, AuthenticationRefused("first"))
+    _fail(house, AuthenticationFailed("first"))
     for _ in range(2):
-        with pytest.raises(NotTried, match=r"found: first$"):
+        with pytest.raises(LaunchSkipped, match=r"found: first$"):
             house.run()

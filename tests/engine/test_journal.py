@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
-from pytest_sipfront.engine.journal import Ledger, read_events, still_running
+from pytest_sipfront.engine.journal import Journal, read_events, still_running
 from pytest_sipfront.errors import ConfigurationError
 from tests.engine.test_budget import in_processes
 
@@ -29,8 +29,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "sipfront" / "ledger.jsonl"
 
 
-def _ledger(path: Path, session: str = "s1", **options: Any) -> Ledger:
-    return Ledger(path, session, now=lambda: NOON, **options)
+def _ledger(path: Path, session: str = "s1", **options: Any) -> Journal:
+    return Journal(path, session, now=lambda: NOON, **options)
 
 
 def _kinds(path: Path) -> list[str]:
@@ -141,7 +141,7 @@ def test_a_file_that_does_not_exist_holds_nothing(path: Path) -> None:
 
 
 def _write_many(path: Path, worker: int, results: multiprocessing.Queue[int]) -> None:
-    ledger = Ledger(path, "s1", worker=f"gw{worker}")
+    ledger = Journal(path, "s1", worker=f"gw{worker}")
     for n in range(40):
         ledger.append(events.INTENT, launch=f"{worker}-{n}", error="x" * 10_000)
     ledger.close()
@@ -213,8 +213,8 @@ def test_a_session_whose_first_line_could_not_be_written_begins_with_it_the_next
 _WRITER = """
 import sys
 from pathlib import Path
-from pytest_sipfront.engine.journal import Ledger
-ledger = Ledger(Path(sys.argv[1]), "s1", worker="gw0")
+from pytest_sipfront.engine.journal import Journal
+ledger = Journal(Path(sys.argv[1]), "s1", worker="gw0")
 ledger.append("intent")
 print("written", flush=True)
 sys.stdin.read()

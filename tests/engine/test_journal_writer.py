@@ -9,14 +9,14 @@ import anyio
 import anyio.lowlevel
 
 from pytest_sipfront.clients.sipfront.models import RunRequest
-from pytest_sipfront.engine.journal import Ledger
-from pytest_sipfront.engine.journal_writer import Scribe
+from pytest_sipfront.engine.journal import Journal
+from pytest_sipfront.engine.journal_writer import JournalWriter
 from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import ConfigurationError
 from tests.engine import virtual
 
 
-class SlowDisk(Ledger):
+class SlowDisk(Journal):
     """A ledger in memory that writes nothing before it is let go on, and perhaps nothing then."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ def _intents(disk: SlowDisk, *names: str) -> dict[str, ConfigurationError | None
     """Announce a first run, and the others while the disk is busy with it; return what came of each, in order."""
     came: dict[str, ConfigurationError | None] = {}
 
-    async def announce(scribe: Scribe, name: str) -> None:
+    async def announce(scribe: JournalWriter, name: str) -> None:
         try:
             await scribe.intent(name, _run(name))
         except ConfigurationError as error:
@@ -56,7 +56,7 @@ def _intents(disk: SlowDisk, *names: str) -> dict[str, ConfigurationError | None
             came[name] = None
 
     async def all_of_them() -> None:
-        scribe = Scribe(disk)
+        scribe = JournalWriter(disk)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(announce, scribe, names[0])
             await disk.begun()
@@ -93,7 +93,7 @@ def test_a_run_that_is_given_up_takes_no_other_s_event_with_it() -> None:
     disk = SlowDisk()
 
     async def one_is_given_up() -> None:
-        scribe = Scribe(disk)
+        scribe = JournalWriter(disk)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scribe.intent, "a", _run("a"))
             await disk.begun()

@@ -9,18 +9,18 @@ import anyio
 import pytest
 
 from pytest_sipfront.engine import loop_thread
-from pytest_sipfront.engine.loop_thread import Background
+from pytest_sipfront.engine.loop_thread import LoopThread
 
 
 @pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Background]:
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopThread]:
     monkeypatch.setattr(loop_thread, "_SLICE", 0.01)
-    running = Background()
+    running = LoopThread()
     yield running
     running.close()
 
 
-def test_a_coroutine_runs_in_a_thread_of_its_own(loop: Background) -> None:
+def test_a_coroutine_runs_in_a_thread_of_its_own(loop: LoopThread) -> None:
     """Its result comes back to the one that waits."""
 
     async def add(a: int, b: int) -> tuple[int, int]:
@@ -32,7 +32,7 @@ def test_a_coroutine_runs_in_a_thread_of_its_own(loop: Background) -> None:
     assert thread != threading.get_ident()
 
 
-def test_everything_runs_on_one_loop(loop: Background) -> None:
+def test_everything_runs_on_one_loop(loop: LoopThread) -> None:
     """A client's connections belong to the loop that opened them."""
 
     async def which() -> int:
@@ -42,7 +42,7 @@ def test_everything_runs_on_one_loop(loop: Background) -> None:
     assert loop.wait(which) == loop.wait(which)
 
 
-def test_an_exception_arrives_without_the_loop_s_frames(loop: Background) -> None:
+def test_an_exception_arrives_without_the_loop_s_frames(loop: LoopThread) -> None:
     """They are ours, and help nobody."""
     error = ValueError("as it is")
 
@@ -56,7 +56,7 @@ def test_an_exception_arrives_without_the_loop_s_frames(loop: Background) -> Non
     assert "fail" not in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
 
 
-def test_the_waiting_side_is_called_now_and_then(loop: Background) -> None:
+def test_the_waiting_side_is_called_now_and_then(loop: LoopThread) -> None:
     """For signs of life: the coroutine ends only once it was."""
     called = threading.Event()
 
@@ -66,7 +66,7 @@ def test_the_waiting_side_is_called_now_and_then(loop: Background) -> None:
     assert loop.wait(until_called, tick=called.set)
 
 
-def test_an_interrupt_cancels_what_was_waited_for(loop: Background) -> None:
+def test_an_interrupt_cancels_what_was_waited_for(loop: LoopThread) -> None:
     """Ctrl-C must not leave questions going on behind the session's back."""
     cancelled = threading.Event()
 
@@ -87,7 +87,7 @@ def test_an_interrupt_cancels_what_was_waited_for(loop: Background) -> None:
 def test_the_thread_ends_with_the_loop() -> None:
     """Nothing of it outlives the session."""
     before = set(threading.enumerate())
-    running = Background()
+    running = LoopThread()
     (thread,) = set(threading.enumerate()) - before
     running.close()
     thread.join(10)

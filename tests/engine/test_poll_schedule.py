@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_sipfront.engine.poll_schedule import (
     POLLS_PER_SECOND,
-    Expected,
+    ExpectedDuration,
     Moment,
     crowd_of,
     is_overdue,
@@ -22,11 +22,11 @@ LAUNCHED = 1000.0
 SECONDS = st.floats(min_value=0, max_value=5000)
 SHARES = st.floats(min_value=0, max_value=1)
 INTERVALS = st.floats(min_value=0.05, max_value=60)
-EXPECTED = st.none() | st.tuples(SECONDS, SECONDS).map(lambda ends: Expected(min(ends), max(ends)))
+EXPECTED = st.none() | st.tuples(SECONDS, SECONDS).map(lambda ends: ExpectedDuration(min(ends), max(ends)))
 
 
 def _polls(
-    expected: Expected | None,
+    expected: ExpectedDuration | None,
     *,
     timeout: float | None = None,
     until: float = 300,
@@ -38,7 +38,7 @@ def _polls(
 
 
 def _asked(
-    expected: Expected | None, deadline: float | None, until: float, interval: float, crowd: float
+    expected: ExpectedDuration | None, deadline: float | None, until: float, interval: float, crowd: float
 ) -> Iterator[float]:
     polls = 0
     now = watch_from(Moment(now=LAUNCHED, launched_at=LAUNCHED, deadline=deadline), expected)
@@ -69,10 +69,15 @@ def test_the_last_question_comes_right_at_the_deadline() -> None:
 
 @pytest.mark.parametrize(
     ("expected", "timeout", "begin"),
-    [(None, None, 0), (Expected(100, 103), None, 100), (Expected(100, 103), 60, 60), (Expected(100, 103), 600, 100)],
+    [
+        (None, None, 0),
+        (ExpectedDuration(100, 103), None, 100),
+        (ExpectedDuration(100, 103), 60, 60),
+        (ExpectedDuration(100, 103), 600, 100),
+    ],
 )
 def test_a_run_is_left_alone_until_it_may_be_over(
-    expected: Expected | None, timeout: float | None, begin: float
+    expected: ExpectedDuration | None, timeout: float | None, begin: float
 ) -> None:
     """Or until its time is up: a run that then is not over has none left."""
     deadline = None if timeout is None else LAUNCHED + timeout
@@ -82,32 +87,32 @@ def test_a_run_is_left_alone_until_it_may_be_over(
 
 def test_the_first_question_comes_within_the_expected_end() -> None:
     """And not once before: from launch to there, nothing can be learned."""
-    assert _polls(Expected(100, 103))[0] == 100.75
+    assert _polls(ExpectedDuration(100, 103))[0] == 100.75
 
 
 def test_a_run_that_is_soon_over_is_not_asked_for_within_the_first_interval() -> None:
     """The interval is what its owner wants at most."""
-    assert _polls(Expected(0.1, 0.2))[0] == INTERVAL
+    assert _polls(ExpectedDuration(0.1, 0.2))[0] == INTERVAL
 
 
 @pytest.mark.parametrize(
     ("expected", "asked"),
     [
-        (Expected(100, 103), [100.75, 101.5, 102.25]),
-        (Expected(100, 101), [100.375, 100.75, 101.125]),
-        (Expected(100, 100), [100.375, 100.75, 101.125]),
-        (Expected(100, 110), [102.25, 104.5, 106.75]),
+        (ExpectedDuration(100, 103), [100.75, 101.5, 102.25]),
+        (ExpectedDuration(100, 101), [100.375, 100.75, 101.125]),
+        (ExpectedDuration(100, 100), [100.375, 100.75, 101.125]),
+        (ExpectedDuration(100, 110), [102.25, 104.5, 106.75]),
     ],
     ids=["an interval", "narrower", "known exactly", "wide"],
 )
-def test_around_the_expected_end_a_few_questions_find_it(expected: Expected, asked: list[float]) -> None:
+def test_around_the_expected_end_a_few_questions_find_it(expected: ExpectedDuration, asked: list[float]) -> None:
     """The better it is known, the closer they follow; the wider it is, the rarer they are, but not as without it."""
     assert _polls(expected, until=110)[:3] == pytest.approx(asked)
 
 
 def test_an_overdue_run_is_asked_for_ever_more_rarely() -> None:
     """Whatever holds it up may last; the rarest is four intervals."""
-    asked = [at for at in _polls(Expected(100, 110)) if at > 110]
+    asked = [at for at in _polls(ExpectedDuration(100, 110)) if at > 110]
     waits = [after - before for before, after in itertools.pairwise(asked)]
     assert waits == sorted(waits)
     assert waits[-1] == pytest.approx(4 * INTERVAL)
@@ -117,16 +122,16 @@ def test_a_run_that_was_taken_up_late_is_asked_for_at_once() -> None:
     """An interrupted session launched it, and it may be over for long."""
     moment = Moment(now=LAUNCHED + 500, launched_at=LAUNCHED)
     assert next_poll(moment, INTERVAL) == LAUNCHED + 500
-    assert next_poll(moment, INTERVAL, Expected(100, 110)) == LAUNCHED + 500
+    assert next_poll(moment, INTERVAL, ExpectedDuration(100, 110)) == LAUNCHED + 500
 
 
 # ---- the platform's hints ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("expected", [None, Expected(100, 110)])
+@pytest.mark.parametrize("expected", [None, ExpectedDuration(100, 110)])
 @pytest.mark.parametrize("polls", [0, 5])
 @pytest.mark.parametrize("hint", [0.5, 50.0])
-def test_the_platform_s_hint_wins(hint: float, polls: int, expected: Expected | None) -> None:
+def test_the_platform_s_hint_wins(hint: float, polls: int, expected: ExpectedDuration | None) -> None:
     """It knows best, shorter or longer than what we would do."""
     moment = Moment(now=LAUNCHED + 9, launched_at=LAUNCHED, polls=polls, hint=hint)
     assert next_poll(moment, INTERVAL, expected, random=1) == LAUNCHED + 9 + hint
@@ -163,11 +168,13 @@ def test_a_crowd_that_may_be_over_is_asked_less_closely_but_once_when_it_must_be
     crowd: float, asked: list[float]
 ) -> None:
     """Early questions to all of them would only keep the answers waiting that matter."""
-    assert _polls(Expected(100, 103), crowd=crowd)[:5] == pytest.approx(asked)
+    assert _polls(ExpectedDuration(100, 103), crowd=crowd)[:5] == pytest.approx(asked)
 
 
 @given(INTERVALS, st.integers(min_value=0, max_value=100_000), EXPECTED)
-def test_no_number_of_runs_is_asked_for_too_often(interval: float, runs: int, expected: Expected | None) -> None:
+def test_no_number_of_runs_is_asked_for_too_often(
+    interval: float, runs: int, expected: ExpectedDuration | None
+) -> None:
     """However short the interval, and however close the end: one question more each, when its time has passed."""
     crowd = crowd_of(runs)
     until = (expected.most if expected else 0.0) + 10 * max(interval, crowd)
@@ -178,7 +185,7 @@ def test_no_number_of_runs_is_asked_for_too_often(interval: float, runs: int, ex
 
 @given(INTERVALS, EXPECTED, SHARES)
 def test_the_first_question_never_comes_before_one_interval(
-    interval: float, expected: Expected | None, random: float
+    interval: float, expected: ExpectedDuration | None, random: float
 ) -> None:
     """Whatever history says, and whatever chance."""
     moment = Moment(now=LAUNCHED, launched_at=LAUNCHED)
@@ -190,7 +197,7 @@ def test_chance_only_shortens_a_wait(
     age: float,
     polls: int,
     interval: float,
-    expected: Expected | None,
+    expected: ExpectedDuration | None,
     hint: float | None,
     timeout: float | None,
     random: float,
@@ -206,7 +213,7 @@ def test_chance_only_shortens_a_wait(
 
 @given(SECONDS, st.integers(1, 1000), INTERVALS, EXPECTED, SHARES)
 def test_a_run_that_could_be_over_is_never_left_alone_for_long(
-    overdue: float, polls: int, interval: float, expected: Expected | None, random: float
+    overdue: float, polls: int, interval: float, expected: ExpectedDuration | None, random: float
 ) -> None:
     """Four intervals at most, and never in a row without a pause."""
     age = overdue + (expected.least if expected else 0.0)
@@ -217,7 +224,7 @@ def test_a_run_that_could_be_over_is_never_left_alone_for_long(
 
 @given(SECONDS, SECONDS, st.integers(0, 10), EXPECTED, st.none() | SECONDS)
 def test_no_question_is_planned_beyond_the_deadline(
-    age: float, timeout: float, polls: int, expected: Expected | None, hint: float | None
+    age: float, timeout: float, polls: int, expected: ExpectedDuration | None, hint: float | None
 ) -> None:
     """And none in the past."""
     now, deadline = LAUNCHED + age, LAUNCHED + timeout
@@ -228,7 +235,7 @@ def test_no_question_is_planned_beyond_the_deadline(
 @given(st.floats(min_value=10, max_value=1000), st.floats(min_value=0, max_value=0.3))
 def test_with_history_a_run_is_asked_for_less_often_and_its_end_seen_sooner(least: float, spread: float) -> None:
     """That is what history is for: at most half an interval from its end to the question after it."""
-    expected = Expected(least, least + spread * INTERVAL)
+    expected = ExpectedDuration(least, least + spread * INTERVAL)
     end = expected.typical
     known, unknown = _polls(expected, until=least + 10), _polls(None, until=least + 10)
     assert next(at for at in known if at >= end) - end <= max(INTERVAL / 2, INTERVAL - end) + 1e-6

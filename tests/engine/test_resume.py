@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.engine import journal
 from pytest_sipfront.engine.resume import (
-    Recorded,
-    Recovery,
+    JournalEntry,
+    ResumableRuns,
     brackets,
     chain,
     end_of,
@@ -53,7 +53,7 @@ def _intent(launch: str = "1", test: str = "test_a", session: str = "s", request
     return _event(journal.INTENT, launch, session, test=test, target=request.target, digest=request.digest)
 
 
-def _of(*events: dict[str, Any], sessions: str = "s") -> list[Recorded]:
+def _of(*events: dict[str, Any], sessions: str = "s") -> list[JournalEntry]:
     return recorded(events, frozenset(sessions))
 
 
@@ -182,7 +182,7 @@ def test_what_a_later_session_learned_of_a_launch_counts() -> None:
 
 def test_what_is_known_is_given_to_the_same_test_and_the_same_request() -> None:
     """An override that changed means another call."""
-    recovery = Recovery(_of(_intent("1"), _intent("2", test="test_b"), _intent("3", request=PROJECT)))
+    recovery = ResumableRuns(_of(_intent("1"), _intent("2", test="test_b"), _intent("3", request=PROJECT)))
     assert recovery.take(_run(request=replace(TEST, overrides={"step.1.0.x": 1}))) is None
     assert recovery.take(_run("test_c")) is None
     taken = [recovery.take(run) for run in (_run("test_b"), _run(request=PROJECT), _run())]
@@ -191,24 +191,24 @@ def test_what_is_known_is_given_to_the_same_test_and_the_same_request() -> None:
 
 def test_each_launch_is_given_once_and_the_first_first() -> None:
     """A rerun, or a test with several equal runs, gets the next."""
-    recovery = Recovery(_of(_intent("1"), _intent("2")))
+    recovery = ResumableRuns(_of(_intent("1"), _intent("2")))
     taken = [recovery.take(_run()) for _ in range(3)]
     assert [entry.launch if entry else None for entry in taken] == ["1", "2", None]
 
 
 def test_a_refused_launch_is_as_if_it_never_was() -> None:
     """Nothing was started: it is launched now."""
-    recovery = Recovery(_of(_intent("1"), _event(journal.REFUSED, "1"), _intent("2")))
+    recovery = ResumableRuns(_of(_intent("1"), _event(journal.REFUSED, "1"), _intent("2")))
     taken = recovery.take(_run())
     assert taken is not None
     assert taken.launch == "2"
-    assert Recovery().take(_run()) is None
+    assert ResumableRuns().take(_run()) is None
 
 
 # ---- results ----------------------------------------------------------------------------------------------------
 
 
-def _recorded(end: dict[str, Any]) -> Recorded:
+def _recorded(end: dict[str, Any]) -> JournalEntry:
     through_json = json.loads(json.dumps(_event(journal.VERDICT, "1", **end)))
     (entry,) = _of(_intent(), _event(journal.LAUNCHED, "1", **URLS), through_json)
     return entry
@@ -312,7 +312,7 @@ def test_whatever_the_file_holds_nothing_raises(events: list[dict[str, Any]]) ->
     sessions = chain(events, session) | {"s"}
     entries = recorded(events, sessions)
     list(brackets(events, sessions))
-    recovery = Recovery(entries)
+    recovery = ResumableRuns(entries)
     for entry in entries:
         assert entry.seconds >= 0
         assert not (entry.is_in_flight and entry.is_uncertain)

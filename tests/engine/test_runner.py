@@ -6,7 +6,7 @@ import pytest
 
 from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import (
-    LaunchUncertain,
+    LaunchOutcomeUnknown,
     NotFound,
     NoVerdict,
     PlatformUnavailable,
@@ -78,7 +78,7 @@ def test_waiting_without_a_launch_is_a_mistake_of_the_caller(house: House) -> No
     [
         RequestRefused("no"),
         NotFound("no"),
-        LaunchUncertain(PlatformUnavailable("reset", arrived=True)),
+        LaunchOutcomeUnknown(PlatformUnavailable("reset", arrived=True)),
         PlatformUnavailable("refused", arrived=False),
     ],
     ids=lambda error: type(error).__name__,

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
-from pytest_sipfront.engine.budget import Budget, OwnPurse
-from pytest_sipfront.engine.durations import History
-from pytest_sipfront.engine.resume import Recorded, Recovery, recorded
+from pytest_sipfront.engine.budget import Budget, LocalBudgetStore
+from pytest_sipfront.engine.durations import Durations
+from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, recorded
 from pytest_sipfront.engine.run import RunResult
-from pytest_sipfront.engine.scheduler import Dispatcher
-from pytest_sipfront.engine.slots import SharedPlaces
+from pytest_sipfront.engine.scheduler import Scheduler
+from pytest_sipfront.engine.slots import SharedSlots
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
-    BudgetSpent,
+    AuthenticationFailed,
+    BudgetExceeded,
     ConfigurationError,
-    LaunchUncertain,
+    LaunchOutcomeUnknown,
     LaunchVetoed,
     PlatformBusy,
     PlatformUnavailable,
@@ -32,7 +32,7 @@ from pytest_sipfront.errors import (
 from tests.engine import virtual
 from tests.engine.yard import NOON, Yard, full, outcome, run_of, runs_of, verdicts
 
-LOST = LaunchUncertain(PlatformUnavailable("reset", arrived=True))
+LOST = LaunchOutcomeUnknown(PlatformUnavailable("reset", arrived=True))
 
 
 def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -74,7 +74,7 @@ def test_runs_take_as_long_as_the_longest_and_not_as_their_sum() -> None:
     """Ten of a minute, all at once; the last question comes within an interval."""
     yard = Yard(limit=10)
 
-    async def ended_at(dispatcher: Dispatcher) -> float:
+    async def ended_at(dispatcher: Scheduler) -> float:
         for run in (runs := runs_of("abcdefghij")):
             await dispatcher.submit(run)
         for run in runs:
@@ -87,11 +87,13 @@ def test_runs_take_as_long_as_the_longest_and_not_as_their_sum() -> None:
 def test_runs_whose_end_is_far_leave_the_questions_to_those_whose_end_is_near() -> None:
     """A thousand that go on for an hour cost none of what one session asks, so the short one is found at once."""
     short, many = run_of("short"), [run_of(f"long {n}") for n in range(1000)]
-    history = History({short.request.digest: [(10.0, 14.0)]} | {run.request.digest: [(3600.0, 3601.0)] for run in many})
+    history = Durations(
+        {short.request.digest: [(10.0, 14.0)]} | {run.request.digest: [(3600.0, 3601.0)] for run in many}
+    )
     yard = Yard(limit=2000, history=history)
     yard.platform.takes = {"short": 10.9} | {run.label: 3600.5 for run in many}
 
-    async def late(dispatcher: Dispatcher) -> float:
+    async def late(dispatcher: Scheduler) -> float:
         for run in (*many, short):
             await dispatcher.submit(run)
         await dispatcher.finished(short)
@@ -115,10 +117,10 @@ def test_results_are_given_to_who_asks_for_them_whenever_they_came() -> None:
 def test_the_longest_start_first_where_history_knows() -> None:
     """And the unknown before them."""
     runs = runs_of("abcd")
-    history = History({run.request.digest: [(t, t + 1.0)] for run, t in zip(runs[:3], (10, 30, 20), strict=True)})
+    history = Durations({run.request.digest: [(t, t + 1.0)] for run, t in zip(runs[:3], (10, 30, 20), strict=True)})
     yard = Yard(limit=1, history=history)
 
-    async def in_queue(dispatcher: Dispatcher) -> None:
+    async def in_queue(dispatcher: Scheduler) -> None:
         await dispatcher.submit(run_of("first"))
         for run in runs:
             await dispatcher.submit(run)
@@ -132,7 +134,7 @@ def test_what_a_test_waits_for_is_launched_next() -> None:
     """Before all that was submitted earlier."""
     yard = Yard(limit=1)
 
-    async def impatient(dispatcher: Dispatcher) -> None:
+    async def impatient(dispatcher: Scheduler) -> None:
         runs = runs_of("abcd")
         for run in runs:
             await dispatcher.submit(run)
@@ -146,7 +148,7 @@ def test_a_run_that_does_not_count_waits_for_no_place() -> None:
     """A test may want two side by side where nobody has set a limit."""
     yard = Yard(limit=1)
 
-    async def two(dispatcher: Dispatcher) -> None:
+    async def two(dispatcher: Scheduler) -> None:
         for run in (runs := runs_of("ab")):
             await dispatcher.submit(run, None, False)
         for run in runs:
@@ -199,7 +201,7 @@ def test_a_run_that_was_refused_is_the_next_to_be_tried() -> None:
     yard = Yard(limit=1)
     yard.platform.says = {"a": [full()]}
 
-    async def in_queue(dispatcher: Dispatcher) -> None:
+    async def in_queue(dispatcher: Scheduler) -> None:
         for run in runs_of("abc"):
             await dispatcher.submit(run)
         await anyio.sleep(1000)
@@ -240,7 +242,7 @@ def test_a_platform_out_of_order_is_given_up_after_a_while() -> None:
     yard = Yard(retry_for=30)
     yard.platform.says = {"a": [PlatformBusy("503")] * 100}
 
-    async def until_given_up(dispatcher: Dispatcher) -> float:
+    async def until_given_up(dispatcher: Scheduler) -> float:
         await dispatcher.submit(run := run_of("a", timeout=1000))
         with pytest.raises(PlatformBusy, match="503"):
             await dispatcher.finished(run)
@@ -276,7 +278,7 @@ def test_nothing_is_launched_ahead_once_pytest_is_stopping() -> None:
     """-x, --maxfail, shouldstop: only the test at work has its run."""
     yard = Yard(limit=5, stopped=lambda: True)
 
-    async def one_of_many(dispatcher: Dispatcher) -> None:
+    async def one_of_many(dispatcher: Scheduler) -> None:
         for run in (runs := runs_of("abc")):
             await dispatcher.submit(run)
         await dispatcher.finished(runs[1])
@@ -288,10 +290,10 @@ def test_nothing_is_launched_ahead_once_pytest_is_stopping() -> None:
 def test_what_was_admitted_already_is_not_launched_ahead_either_once_pytest_is_stopping() -> None:
     """It waits again, unwritten and unpaid, until a test asks for it after all."""
     stopping: list[bool] = []
-    yard = Yard(limit=100, stopped=lambda: bool(stopping), budget=Budget(21, None, OwnPurse()))
+    yard = Yard(limit=100, stopped=lambda: bool(stopping), budget=Budget(21, None, LocalBudgetStore()))
     yard.platform.answers_after = 2
 
-    async def stopped(dispatcher: Dispatcher) -> RunResult | SipfrontError:
+    async def stopped(dispatcher: Scheduler) -> RunResult | SipfrontError:
         for run in (runs := [run_of(f"{n}") for n in range(21)]):
             await dispatcher.submit(run)
         await anyio.sleep(1)
@@ -310,7 +312,7 @@ def test_nothing_is_launched_ahead_after_as_many_failures_as_pytest_bears() -> N
     yard = Yard(limit=2, max_failures=1)
     yard.platform.takes, yard.platform.fails = {"a": 100, "b": 5}, {"b"}
 
-    async def first(dispatcher: Dispatcher) -> None:
+    async def first(dispatcher: Scheduler) -> None:
         for run in (runs := runs_of("abcd")):
             await dispatcher.submit(run)
         await dispatcher.finished(runs[0])
@@ -324,7 +326,7 @@ def test_a_session_that_closes_waits_for_the_answers_of_its_launches() -> None:
     yard = Yard(limit=1)
     yard.platform.answers_after = 2
 
-    async def closing(dispatcher: Dispatcher) -> float:
+    async def closing(dispatcher: Scheduler) -> float:
         for run in runs_of("ab"):
             await dispatcher.submit(run)
         await anyio.sleep(1)
@@ -343,7 +345,7 @@ def test_of_a_crowd_that_is_launched_only_a_few_are_under_way_when_the_session_e
     yard = Yard(limit=100)
     yard.platform.answers_after = 2
 
-    async def closing(dispatcher: Dispatcher) -> tuple[list[str], list[RunResult | SipfrontError]]:
+    async def closing(dispatcher: Scheduler) -> tuple[list[str], list[RunResult | SipfrontError]]:
         for run in (runs := [run_of(f"{n}") for n in range(100)]):
             await dispatcher.submit(run)
         await anyio.sleep(1)
@@ -354,7 +356,7 @@ def test_of_a_crowd_that_is_launched_only_a_few_are_under_way_when_the_session_e
     written, found = yard.drive(closing)
     assert written == [events.INTENT] * 20
     assert len(yard.launched) == 20
-    assert verdicts(found) == ["passed"] * 20 + ["NotTried"] * 80
+    assert verdicts(found) == ["passed"] * 20 + ["LaunchSkipped"] * 80
 
 
 def test_a_session_that_closes_does_not_wait_for_ever() -> None:
@@ -362,7 +364,7 @@ def test_a_session_that_closes_does_not_wait_for_ever() -> None:
     yard = Yard(limit=1)
     yard.platform.answers_after = 1000
 
-    async def closing(dispatcher: Dispatcher) -> float:
+    async def closing(dispatcher: Scheduler) -> float:
         await dispatcher.submit(run_of("a"))
         await anyio.sleep(1)
         await dispatcher.close()
@@ -384,7 +386,7 @@ def test_a_launch_that_the_end_overtakes_is_not_sent(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(yard.book, "write", late)
 
-    async def closing(dispatcher: Dispatcher) -> RunResult | SipfrontError:
+    async def closing(dispatcher: Scheduler) -> RunResult | SipfrontError:
         await dispatcher.submit(run := run_of("a"))
         while not begun.is_set():
             await anyio.lowlevel.checkpoint()
@@ -442,7 +444,7 @@ def test_each_attempt_has_an_id_of_its_own() -> None:
 
 def test_nothing_is_launched_that_cannot_be_written_down() -> None:
     """It might be lost."""
-    yard = Yard(budget=Budget(1, None, OwnPurse()))
+    yard = Yard(budget=Budget(1, None, LocalBudgetStore()))
     yard.book.broken = {events.INTENT: ConfigurationError("the ledger cannot be written")}
     assert verdicts(yard.finish(run_of("a"))) == ["ConfigurationError"]
     assert yard.launched == []
@@ -471,9 +473,9 @@ def test_a_run_without_a_verdict_is_written_down_with_its_reason() -> None:
 # ---- an interrupted session -------------------------------------------------------------------------------------
 
 
-def _recovery(yard: Yard) -> Recovery:
+def _recovery(yard: Yard) -> ResumableRuns:
     """What another session knows of this one."""
-    return Recovery(recorded(yard.book.events, frozenset("s")))
+    return ResumableRuns(recorded(yard.book.events, frozenset("s")))
 
 
 def _interrupted(name: str, until: str) -> Yard:
@@ -510,7 +512,7 @@ def test_what_nobody_can_know_is_an_error_with_its_time() -> None:
     """The intent was written and no answer: it is never sent again."""
     yard = Yard(recovery=_recovery(_interrupted("a", events.INTENT)))
     (found,) = yard.finish(run_of("a"))
-    assert isinstance(found, LaunchUncertain)
+    assert isinstance(found, LaunchOutcomeUnknown)
     assert "may have been started" in str(found)
     assert "2026-01-15 12:00:00 UTC" in str(found)
     assert (yard.launched, yard.book.events) == ([], [])
@@ -533,14 +535,14 @@ def test_a_run_that_is_taken_up_keeps_its_names_from_others() -> None:
 
 def test_a_run_that_is_taken_up_has_had_its_time() -> None:
     """Its deadline counts from when it was launched, whichever session did it."""
-    entry = Recorded("1", NOON - timedelta(seconds=90), "a", "a", run_of("a").request.digest)
+    entry = JournalEntry("1", NOON - timedelta(seconds=90), "a", "a", run_of("a").request.digest)
     first = _recovery(_interrupted("a", events.LAUNCHED)).take(run_of("a"))
     assert first is not None
     entry.launched, entry.state = first.launched, first.state
-    yard = Yard(recovery=Recovery([entry]))
+    yard = Yard(recovery=ResumableRuns([entry]))
     yard.platform.stays = {"a": (0, 1000)}
 
-    async def given_up_at(dispatcher: Dispatcher) -> float:
+    async def given_up_at(dispatcher: Scheduler) -> float:
         await dispatcher.submit(run := run_of("a", timeout=100))
         with pytest.raises(RunTimeout, match=r"^not finished after 100\.0 s"):
             await dispatcher.finished(run)
@@ -551,18 +553,18 @@ def test_a_run_that_is_taken_up_has_had_its_time() -> None:
 
 def test_a_run_that_is_taken_up_holds_its_names_in_all_processes(tmp_path: Path) -> None:
     """Another worker may want one of them."""
-    places = SharedPlaces(tmp_path, 1)
+    places = SharedSlots(tmp_path, 1)
     yard = Yard(places=places, recovery=_recovery(_interrupted("a", events.LAUNCHED)))
     yard.platform.stays = {"a": (0, 25)}
 
-    async def meanwhile(dispatcher: Dispatcher) -> bool:
+    async def meanwhile(dispatcher: Scheduler) -> bool:
         await dispatcher.submit(run := run_of("a", "x"))
-        free = SharedPlaces(tmp_path, None).take(frozenset("x")) is not None
+        free = SharedSlots(tmp_path, None).take(frozenset("x")) is not None
         await dispatcher.finished(run)
         return free
 
     assert not yard.drive(meanwhile)
-    lease = SharedPlaces(tmp_path, 1).take(frozenset("x"))
+    lease = SharedSlots(tmp_path, 1).take(frozenset("x"))
     assert lease is not None
     lease.release()
 
@@ -572,19 +574,19 @@ def test_a_run_that_is_taken_up_holds_its_names_in_all_processes(tmp_path: Path)
 
 def test_what_does_not_fit_into_the_budget_is_not_launched() -> None:
     """The others are; what was refused by the platform is given back."""
-    yard = Yard(budget=Budget(2, None, OwnPurse()))
+    yard = Yard(budget=Budget(2, None, LocalBudgetStore()))
     yard.platform.says = {"a": [RequestRefused("no")]}
     found = yard.finish(*runs_of("abcd"))
-    assert verdicts(found) == ["RequestRefused", "passed", "passed", "BudgetSpent"]
-    assert isinstance(found[-1], BudgetSpent)
+    assert verdicts(found) == ["RequestRefused", "passed", "passed", "BudgetExceeded"]
+    assert isinstance(found[-1], BudgetExceeded)
     assert yard.launched == ["a", "b", "c"]
 
 
 def test_a_launch_of_which_nobody_knows_counts_against_the_budget() -> None:
     """It may cost."""
-    yard = Yard(limit=1, budget=Budget(1, None, OwnPurse()))
+    yard = Yard(limit=1, budget=Budget(1, None, LocalBudgetStore()))
     yard.platform.says = {"a": [LOST]}
-    assert verdicts(yard.finish(*runs_of("ab"))) == ["LaunchUncertain", "BudgetSpent"]
+    assert verdicts(yard.finish(*runs_of("ab"))) == ["LaunchOutcomeUnknown", "BudgetExceeded"]
 
 
 def test_a_vetoed_run_ends_at_once() -> None:
@@ -592,7 +594,7 @@ def test_a_vetoed_run_ends_at_once() -> None:
     yard = Yard()
     veto = LaunchVetoed("not at night")
 
-    async def vetoed(dispatcher: Dispatcher) -> list[RunResult | SipfrontError]:
+    async def vetoed(dispatcher: Scheduler) -> list[RunResult | SipfrontError]:
         await dispatcher.submit(run := run_of("a"), veto)
         with pytest.raises(LaunchVetoed):
             await dispatcher.launched(run)
@@ -605,18 +607,18 @@ def test_a_vetoed_run_ends_at_once() -> None:
 def test_after_refused_credentials_nothing_is_even_written_down() -> None:
     """The rest is not tried."""
     yard = Yard(limit=1)
-    yard.platform.says = {"a": [AuthenticationRefused("401")]}
-    assert verdicts(yard.finish(*runs_of("abc"))) == ["AuthenticationRefused", "NotTried", "NotTried"]
+    yard.platform.says = {"a": [AuthenticationFailed("401")]}
+    assert verdicts(yard.finish(*runs_of("abc"))) == ["AuthenticationFailed", "LaunchSkipped", "LaunchSkipped"]
     assert yard.book.kinds == [events.INTENT, events.REFUSED]
 
 
 def test_a_place_that_another_process_frees_is_found(tmp_path: Path) -> None:
     """Nobody tells; it is asked for again."""
-    yard = Yard(limit=1, places=SharedPlaces(tmp_path, 1))
-    other = SharedPlaces(tmp_path, 1).take(frozenset())
+    yard = Yard(limit=1, places=SharedSlots(tmp_path, 1))
+    other = SharedSlots(tmp_path, 1).take(frozenset())
     assert other is not None
 
-    async def waiting(dispatcher: Dispatcher) -> None:
+    async def waiting(dispatcher: Scheduler) -> None:
         await dispatcher.submit(run := run_of("a"))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(dispatcher.finished, run)
@@ -639,7 +641,7 @@ def test_a_defect_of_ours_is_an_error_and_no_endless_wait() -> None:
 
 def test_a_verdict_stands_though_its_costs_cannot_be_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the platform said does not depend on our books."""
-    budget = Budget(5, None, OwnPurse())
+    budget = Budget(5, None, LocalBudgetStore())
     monkeypatch.setattr(budget, "settle", lambda *_: (_ for _ in ()).throw(OSError("disk")))
     yard = Yard(budget=budget)
     assert verdicts(yard.finish(run_of("a"))) == ["passed"]
@@ -650,12 +652,12 @@ def test_a_verdict_stands_though_its_costs_cannot_be_settled(monkeypatch: pytest
 
 def test_a_snapshot_says_where_the_runs_stand() -> None:
     """In flight, waiting, over by verdict; and how long it will take, as far as history tells."""
-    history = History({run_of(name).request.digest: [(60.0, 60.0)] for name in "abcd"})
+    history = Durations({run_of(name).request.digest: [(60.0, 60.0)] for name in "abcd"})
     yard = Yard(limit=2, history=history)
     yard.platform.takes, yard.platform.fails = {"a": 10, "b": 10, "e": 600}, {"b"}
     yard.platform.says = {"c": [RequestRefused("no")]}
 
-    async def looked_at(dispatcher: Dispatcher) -> list[tuple[object, ...]]:
+    async def looked_at(dispatcher: Scheduler) -> list[tuple[object, ...]]:
         seen = []
         for run in (runs := runs_of("abcd")):
             await dispatcher.submit(run)
@@ -675,6 +677,6 @@ def test_a_snapshot_says_where_the_runs_stand() -> None:
     ]
 
 
-def _seen(dispatcher: Dispatcher) -> tuple[object, ...]:
+def _seen(dispatcher: Scheduler) -> tuple[object, ...]:
     now = dispatcher.snapshot()
     return now.running, now.waiting, now.passed, now.failed, now.none, now.remaining, dispatcher.is_live

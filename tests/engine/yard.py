@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import anyio
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
-from pytest_sipfront.engine.budget import Budget, OwnPurse
-from pytest_sipfront.engine.durations import History
-from pytest_sipfront.engine.journal import Ledger
+from pytest_sipfront.engine.budget import Budget, LocalBudgetStore
+from pytest_sipfront.engine.durations import Durations
+from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.run import Run, RunResult
-from pytest_sipfront.engine.runner import Clock, Engine
-from pytest_sipfront.engine.scheduler import Dispatcher
-from pytest_sipfront.engine.slots import OwnPlaces
+from pytest_sipfront.engine.runner import Clock, Runner
+from pytest_sipfront.engine.scheduler import Scheduler
+from pytest_sipfront.engine.slots import LocalSlots
 from pytest_sipfront.errors import PlatformBusy, SipfrontError
 from tests.engine import virtual
 from tests.engine.support import FAILED, PASSED, RUNNING
@@ -78,7 +78,7 @@ class Seconds:
         return ()
 
 
-class Book(Ledger):
+class Book(Journal):
     """A ledger in memory; `broken` says from which kind of event on it cannot be written."""
 
     def __init__(self, log: list[tuple[str, str]]) -> None:
@@ -107,20 +107,20 @@ class Yard:
         self.log: list[tuple[str, str]] = []
         self.platform = Seconds(self.log)
         self.book = Book(self.log)
-        self.history: History = options.setdefault("history", History())
+        self.history: Durations = options.setdefault("history", Durations())
         self._options: dict[str, Any] = {
             "limit": limit,
             "ledger": self.book,
-            "places": OwnPlaces(),
-            "budget": Budget(None, None, OwnPurse()),
+            "places": LocalSlots(),
+            "budget": Budget(None, None, LocalBudgetStore()),
         } | options
 
-    def dispatcher(self) -> Dispatcher:
+    def dispatcher(self) -> Scheduler:
         clock = Clock(now=virtual.now, random=lambda: 0.0, utc=lambda: NOON + timedelta(seconds=virtual.now()))
-        engine = Engine(self.platform, poll_interval=1.0, history=self.history, clock=clock)
-        return Dispatcher(engine, clock=clock, **self._options)
+        engine = Runner(self.platform, poll_interval=1.0, history=self.history, clock=clock)
+        return Scheduler(engine, clock=clock, **self._options)
 
-    def drive(self, use: Callable[[Dispatcher], Awaitable[T]]) -> T:
+    def drive(self, use: Callable[[Scheduler], Awaitable[T]]) -> T:
         """Return what `use` makes of a dispatcher that serves meanwhile."""
 
         async def main() -> T:
@@ -136,7 +136,7 @@ class Yard:
     def finish(self, *runs: Run) -> list[RunResult | SipfrontError]:
         """Submit all runs, and wait for one after another, as pytest does."""
 
-        async def all_of_them(dispatcher: Dispatcher) -> list[RunResult | SipfrontError]:
+        async def all_of_them(dispatcher: Scheduler) -> list[RunResult | SipfrontError]:
             for run in runs:
                 await dispatcher.submit(run)
             return [await outcome(dispatcher, run) for run in runs]
@@ -149,7 +149,7 @@ class Yard:
         return [name for what, name in self.log if what == "launch"]
 
 
-async def outcome(dispatcher: Dispatcher, run: Run) -> RunResult | SipfrontError:
+async def outcome(dispatcher: Scheduler, run: Run) -> RunResult | SipfrontError:
     """Wait for a run's result or error."""
     try:
         return await dispatcher.finished(run)

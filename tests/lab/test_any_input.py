@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.lab_file import LabFile
 from pytest_sipfront.lab.file.loading import FAULT_FIELDS, TEST_FIELDS, load
 from pytest_sipfront.lab.file.schema import LabFileError
@@ -27,7 +27,7 @@ TEST = st.dictionaries(st.sampled_from(list(TEST_FIELDS)), VALUES, max_size=3)
 
 def load_or_refuse(text: str) -> None:
     with suppress(LabFileError):
-        assert isinstance(load(text, ScriptedEngine()), LabFile)
+        assert isinstance(load(text, ScriptedBackend()), LabFile)
 
 
 @given(st.text() | st.text(alphabet="&*!<>:-[]{}?|%@a1\"'\n ", max_size=40))

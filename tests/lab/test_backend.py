@@ -7,17 +7,17 @@ from random import Random
 
 import pytest
 
-from pytest_sipfront.lab.backend import CALLS, ScriptedEngine, available_engine
+from pytest_sipfront.lab.backend import CALLS, ScriptedBackend, available_backend
 from pytest_sipfront.lab.file.field_types import Text, Whole
 from pytest_sipfront.lab.file.lab_file import Span
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.file.schema import Field, LabFileError
 from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.platform.executor import Executor, Finding
+from pytest_sipfront.lab.platform.executor import Executor, LabRunResult
 from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
 
 
-class OwnEngine(ScriptedEngine):
+class OwnEngine(ScriptedBackend):
     name = "own"
     file_keys = {"target": Field(Text(), "nowhere")}  # noqa: RUF012
     test_keys = {"steps": Field(Whole(), None)}  # noqa: RUF012
@@ -35,31 +35,31 @@ def test_an_engine_adds_its_keys_to_the_file() -> None:
 def test_without_the_call_engine_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lab without it starts all the same and knows why it places no call."""
     monkeypatch.setitem(sys.modules, CALLS, None)
-    engine = available_engine()
+    engine = available_backend()
     assert (engine.name, engine.unavailable) == ("scripted", f"the module {CALLS} is missing")
 
 
 def test_a_scripted_run_takes_its_time_and_says_that_it_is_scripted() -> None:
     """Seconds drawn from the range, the same for the same seed; the finding carries the mark."""
-    test = load("tests: {A: {takes: [1, 2], verdict: failed, description: why}}", ScriptedEngine()).tests["A"]
+    test = load("tests: {A: {takes: [1, 2], verdict: failed, description: why}}", ScriptedBackend()).tests["A"]
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    async def twice(seed: int) -> Finding:
+    async def twice(seed: int) -> LabRunResult:
         executor: Executor = ScriptedExecutor(seed, sleep)
         await executor.execute(test, {})
         return await executor.execute(test, {})
 
     found = [asyncio.run(twice(seed)) for seed in (7, 7, 8)]
-    assert found[0] == Finding(state="failed", description="why", scripted=True)
+    assert found[0] == LabRunResult(state="failed", description="why", scripted=True)
     assert slept[:2] == slept[2:4] != slept[4:]
     assert all(1 <= seconds <= 2 for seconds in slept)
     assert slept[0] == Span(1, 2).draw(Random(7))
 
 
-class Misfit(ScriptedEngine):
+class Misfit(ScriptedBackend):
     def executor(self, file: object) -> Executor:
         raise LabFileError(f"{file.__class__.__name__} does not fit together")
 
@@ -68,7 +68,7 @@ def test_a_file_that_its_engine_refuses_changes_nothing() -> None:
     """An engine's own objection comes before anything that is open is ended."""
 
     async def reload() -> tuple[bool, int]:
-        lab = Lab(load("tests: {A: {takes: 60}}", ScriptedEngine()), ScriptedEngine())
+        lab = Lab(load("tests: {A: {takes: 60}}", ScriptedBackend()), ScriptedBackend())
         account = lab.account
         run = account.launch(lab.file.tests["A"], {}, "full")
         lab.begin(run)
@@ -86,7 +86,7 @@ def test_ending_a_lab_ends_its_runs() -> None:
     """An open run is cancelled and ends as stopped, and so does every test of a project run."""
 
     async def end() -> list[str]:
-        lab = Lab(load("tests: {A: {takes: 60}, B: {takes: 60}}", ScriptedEngine()), ScriptedEngine())
+        lab = Lab(load("tests: {A: {takes: 60}, B: {takes: 60}}", ScriptedBackend()), ScriptedBackend())
         project = lab.file.projects["Default"]
         lab.begin(lab.account.launch(project.tests[0], {}, "full"))
         run = lab.account.launch_project(project, project.tests, "full")

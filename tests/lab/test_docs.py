@@ -8,30 +8,30 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.calls import engine
 from pytest_sipfront.lab.calls.conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import (
     PASSWORD_VARIABLE,
     USER_VARIABLE,
-    Limits,
+    CallLimits,
     MenuState,
     Phone,
     PromptSpec,
 )
 from pytest_sipfront.lab.file.loading import ACCOUNT_FAULTS, FAULT_FIELDS, TEST_FIELDS, load
 from pytest_sipfront.lab.file.steps import (
-    Call,
-    ExpectDtmf,
-    HangUp,
-    Hold,
-    Play,
-    Register,
-    SendDtmf,
-    Wait,
+    CallAction,
+    ExpectDtmfAction,
+    HangUpAction,
+    HoldAction,
+    PlayAction,
+    RegisterAction,
+    SendDtmfAction,
+    WaitAction,
 )
 from pytest_sipfront.lab.platform.endpoints import ENDPOINTS
-from pytest_sipfront.lab.platform.executor import Finding
+from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find_all, needs_stack
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -43,7 +43,7 @@ EXAMPLES, CALL_EXAMPLES = (re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) for
 def test_every_lab_file_of_the_docs_is_valid(example: str) -> None:
     """What a reader copies works as it stands."""
     text = example if "\ntests:" in f"\n{example}" else f"{example}\ntests: {{}}"
-    assert load(text, ScriptedEngine()).account is not None
+    assert load(text, ScriptedBackend()).account is not None
 
 
 def test_every_key_is_documented() -> None:
@@ -66,9 +66,9 @@ def test_every_lab_file_about_calls_is_valid(example: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def placed() -> dict[str, Finding]:
+def placed() -> dict[str, LabRunResult]:
     """What came of every test of the page that calls a phone of the lab, by its name."""
-    found: dict[str, Finding] = {}
+    found: dict[str, LabRunResult] = {}
     for example in CALL_EXAMPLES:
         if "steps:" in example and "target:" not in example:
             names = list(load(example, engine()).tests)
@@ -77,14 +77,14 @@ def placed() -> dict[str, Finding]:
 
 
 @needs_stack
-def test_every_call_of_the_docs_passes(placed: Mapping[str, Finding]) -> None:
+def test_every_call_of_the_docs_passes(placed: Mapping[str, LabRunResult]) -> None:
     """What a reader copies is green, executed as real calls."""
     assert {name: finding.description for name, finding in placed.items()} == dict.fromkeys(placed, "")
     assert {finding.state for finding in placed.values()} == {"passed"}
 
 
 @needs_stack
-def test_every_measure_is_documented_with_its_unit(placed: Mapping[str, Finding]) -> None:
+def test_every_measure_is_documented_with_its_unit(placed: Mapping[str, LabRunResult]) -> None:
     """Whoever asks for one over the API knows its name, and what its number means."""
     rows = [line for line in CALLS.splitlines() if line.startswith("| `")]
     for name, measure in placed["IVR to sales"].measures.items():
@@ -92,10 +92,19 @@ def test_every_measure_is_documented_with_its_unit(placed: Mapping[str, Finding]
         assert any(f"`{spelled}`" in row and (measure.unit or "none") in row for row in rows), name
 
 
-ACTIONS = (Register, Wait, Call, SendDtmf, ExpectDtmf, Play, Hold, HangUp)
+ACTIONS = (
+    RegisterAction,
+    WaitAction,
+    CallAction,
+    SendDtmfAction,
+    ExpectDtmfAction,
+    PlayAction,
+    HoldAction,
+    HangUpAction,
+)
 
 
-@pytest.mark.parametrize("part", [Phone, MenuState, PromptSpec, Conditions, Limits, *ACTIONS])
+@pytest.mark.parametrize("part", [Phone, MenuState, PromptSpec, Conditions, CallLimits, *ACTIONS])
 def test_every_key_about_calls_is_documented(part: Any) -> None:
     """The page is the reference of phones, prompts, steps, conditions and limits."""
     keys = {field.name for field in dataclasses.fields(part)} - {"digits"} | {getattr(part, "word", "call")}

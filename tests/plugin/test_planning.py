@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from pytest_sipfront.plugin.planning import Planned, lines
-from pytest_sipfront.plugin.run_spec import Order, normalise, order
+from pytest_sipfront.plugin.run_spec import RunSpec, normalise, order
 
 
-def _order(**words: object) -> Order:
+def _order(**words: object) -> RunSpec:
     return order(normalise({"test": "Basic call", **words}), report_mode=None)
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from pytest_sipfront.engine.verdict import Expectation, Verdict
 from pytest_sipfront.plugin.item_markers import SIGNATURE, is_marked, read_order
-from pytest_sipfront.plugin.run_spec import WORDS, MarkerError, Order, fill, merge, normalise, order
+from pytest_sipfront.plugin.run_spec import WORDS, MarkerError, RunSpec, fill, merge, normalise, order
 
 DIAL = "step.1.0.dial_destination"
 
 
-def ordered(report_mode: str | None = None, /, **words: Any) -> Order:
+def ordered(report_mode: str | None = None, /, **words: Any) -> RunSpec:
     return order(normalise(words), report_mode=report_mode)
 
 
@@ -435,7 +435,7 @@ def test_a_match_is_a_regular_expression(match: object) -> None:
 # ---- marks on items ---------------------------------------------------------------------------------------------
 
 
-def _orders(pytester: pytest.Pytester, source: str) -> dict[str, Order]:
+def _orders(pytester: pytest.Pytester, source: str) -> dict[str, RunSpec]:
     return {item.name: read_order(item, None) for item in pytester.getitems(source) if is_marked(item)}
 
 

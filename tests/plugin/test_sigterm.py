@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sipfront.plugin.sigterm import Interrupts
+from pytest_sipfront.plugin.sigterm import SigtermHandler
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +23,14 @@ def _handler() -> object:
 
 def test_sigterm_interrupts_like_ctrl_c_while_a_run_is_live() -> None:
     """pytest then tears down and writes its reports."""
-    Interrupts().follow(live=True)
+    SigtermHandler().follow(live=True)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
 
 
 def test_sigterm_is_put_back_when_no_run_is_live() -> None:
     """It is nobody's business then."""
-    interrupts = Interrupts()
+    interrupts = SigtermHandler()
     for _ in range(2):
         interrupts.follow(live=True)
         interrupts.follow(live=True)
@@ -42,14 +42,14 @@ def test_sigterm_is_put_back_when_no_run_is_live() -> None:
 
 def test_nothing_is_mapped_before_a_run_is_live() -> None:
     """A session without a run is as without this plugin."""
-    Interrupts().follow(live=False)
+    SigtermHandler().follow(live=False)
     assert _handler() is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("other", [signal.SIG_IGN, lambda *_: None], ids=["ignored", "handled"])
 def test_a_handler_of_somebody_else_s_stays(other: signal.Handlers) -> None:
     """Before, meanwhile and after: who set it knows why."""
-    interrupts = Interrupts()
+    interrupts = SigtermHandler()
     signal.signal(signal.SIGTERM, other)
     interrupts.follow(live=True)
     assert _handler() is other
@@ -62,7 +62,7 @@ def test_a_handler_that_somebody_sets_meanwhile_stays() -> None:
 
     def other(*_: object) -> None: ...
 
-    interrupts = Interrupts()
+    interrupts = SigtermHandler()
     interrupts.follow(live=True)
     signal.signal(signal.SIGTERM, other)
     interrupts.follow(live=False)
@@ -74,7 +74,7 @@ def test_a_handler_that_somebody_sets_meanwhile_stays() -> None:
 
 def test_another_thread_than_the_main_one_maps_nothing() -> None:
     """Python allows it to the main thread alone."""
-    interrupts, errors = Interrupts(), list[BaseException]()
+    interrupts, errors = SigtermHandler(), list[BaseException]()
 
     def follow() -> None:
         try:

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.clients.http import Basic
-from pytest_sipfront.clients.sift.callback_log import Record
-from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+from pytest_sipfront.clients.sift.callback_log import CallbackLog
+from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient
 from pytest_sipfront.clients.sift.receiver import Receiver
 from pytest_sipfront.clients.sift.receiver import bind as bind_receiver
-from pytest_sipfront.engine.loop_thread import Background
-from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.engine.loop_thread import LoopThread
+from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.sift.service import SiftStand
+from pytest_sipfront.lab.sift.service import SiftService
 from pytest_sipfront.lab.web.server import LabServer, bind, url_of
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.call_control import Contact
-from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.call_control import CallControl
+from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import Patience
 
 # A session inside a session forgets what it imported; what is here already, it need not import again.
@@ -42,7 +42,7 @@ class Stand:
     """A running lab, as far as it is Sift; `configure` gives it another `sift:` section."""
 
     def __init__(self) -> None:
-        engine = ScriptedEngine()
+        engine = ScriptedBackend()
         self.lab = Lab(load(lab_file("page_size: 20"), engine), engine)
         listening = bind("127.0.0.1", 0)
         self.url = f"{url_of(listening)}/v0"
@@ -54,7 +54,7 @@ class Stand:
         assert ready.wait(10)
 
     @property
-    def now(self) -> SiftStand:
+    def now(self) -> SiftService:
         """What is behind the routes now."""
         return self.lab.sift
 
@@ -108,20 +108,20 @@ def account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def background() -> Iterator[Background]:
-    loop = Background()
+def background() -> Iterator[LoopThread]:
+    loop = LoopThread()
     yield loop
     loop.close()
 
 
 @pytest.fixture(scope="session")
-def ask(line: Line) -> Callable[..., Any]:
+def ask(line: SiftRuntime) -> Callable[..., Any]:
     """Ask the client something: `ask(lambda client: client.connection("..."))`."""
     return lambda question: line.ask(question, line.client)
 
 
 @pytest.fixture(scope="session")
-def line(running_stand: Stand) -> Iterator[Line]:
+def line(running_stand: Stand) -> Iterator[SiftRuntime]:
     """An open line to the stand-in, one for all tests as it is one for a session."""
     with open_line(running_stand.url) as opened:
         yield opened
@@ -131,11 +131,11 @@ class open_line:  # noqa: N801 - reads as a function
     """A line to a stand-in, as a context manager."""
 
     def __init__(self, url: str, patience: Patience = QUICK) -> None:
-        http = SiftHttp(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
-        record = Record(account_id="lab-public")
-        self.line = Line(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
+        http = SiftHttpClient(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
+        record = CallbackLog(account_id="lab-public")
+        self.line = SiftRuntime(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> SiftRuntime:
         self.line.open()
         return self.line
 
@@ -144,12 +144,12 @@ class open_line:  # noqa: N801 - reads as a function
 
 
 @pytest.fixture
-def dial(line: Line) -> Iterator[Callable[..., Call]]:
+def dial(line: SiftRuntime) -> Iterator[Callable[..., Call]]:
     """Place a call; what is left open is hung up."""
     calls: list[Call] = []
 
     def place(phone_number: str = BANK, patience: Patience = QUICK) -> Call:
-        calls.append(Call(Contact(line, phone_number, patience), {"phone_number": phone_number}))
+        calls.append(Call(CallControl(line, phone_number, patience), {"phone_number": phone_number}))
         calls[-1].dial()
         return calls[-1]
 

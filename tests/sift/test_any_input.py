@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_sipfront.clients.sift.call_progress import Progress
-from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, INCOMING, STATUS, Record
+from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, INCOMING, STATUS, CallbackLog
 from pytest_sipfront.clients.sift.models import (
     Application,
     Connection,
@@ -23,10 +23,10 @@ from pytest_sipfront.clients.sift.models import (
     find_connection,
 )
 from pytest_sipfront.clients.sift.receiver import Receiver, bind, read_body
-from pytest_sipfront.engine.loop_thread import Background
-from pytest_sipfront.errors import UnreadableAnswer
+from pytest_sipfront.engine.loop_thread import LoopThread
+from pytest_sipfront.errors import InvalidResponse
 from pytest_sipfront.sift import answers
-from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, word_error_rate
+from pytest_sipfront.sift.transcript import NO_ANSWER, Transcript, word_error_rate
 
 WORDS = re.findall(
     r"\w+",
@@ -94,9 +94,9 @@ def test_every_done_callback_is_an_answer_or_none_or_unreadable(
     """Nothing but the documented error is raised, and nothing but the documented types are returned."""
     try:
         answer = read(body)
-    except UnreadableAnswer:
+    except InvalidResponse:
         return
-    assert answer is NO_ANSWER or isinstance(answer, str | bool | Heard)
+    assert answer is NO_ANSWER or isinstance(answer, str | bool | Transcript)
     assert answer != ""
 
 
@@ -131,7 +131,7 @@ def test_every_order_and_every_repeat_tell_the_same(data: st.DataObject) -> None
     """A call's state depends on what was received, not on when or how often."""
     callbacks = life_of(ONE, "one")
     order = data.draw(st.permutations(callbacks + data.draw(st.lists(st.sampled_from(callbacks), max_size=10))))
-    record = Record()
+    record = CallbackLog()
     inbox = record.open("call")
     inbox.names |= {1: "GetFreeResponse", 2: "GetFreeResponse", 3: "CallPhone"}
     for kind, number, body in order:
@@ -149,7 +149,7 @@ def test_every_order_and_every_repeat_tell_the_same(data: st.DataObject) -> None
 @given(st.data())
 def test_two_calls_are_never_confused(data: st.DataObject) -> None:
     """Interleaved in any order, and with callbacks that go astray to the other call's address."""
-    record = Record()
+    record = CallbackLog()
     inboxes = {"one": record.open("one"), "other": record.open("other")}
     for word, connection_id in (("one", ONE), ("other", OTHER)):
         inboxes[word].names |= {1: "GetName", 2: "GetName", 3: "CallPhone"}
@@ -170,7 +170,7 @@ def test_two_calls_are_never_confused(data: st.DataObject) -> None:
 @given(st.lists(st.tuples(st.sampled_from([STATUS, DONE, EVENT, INCOMING]), st.integers(0, 4), JSON), max_size=8))
 def test_a_record_takes_everything(callbacks: list[tuple[str, int, Any]]) -> None:
     """It is kept in order, whatever it is, and can be shown on one line without control characters."""
-    record = Record(account_id="mine")
+    record = CallbackLog(account_id="mine")
     inbox = record.open("call")
     inbox.names |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
     for kind, number, body in callbacks:
@@ -198,8 +198,8 @@ def test_a_call_that_is_over_stays_over(reports: list[dict[str, Any]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def receiver(background: Background) -> Iterator[Receiver]:
-    running = Receiver(Record(account_id="mine"), bind("127.0.0.1", 0))
+def receiver(background: LoopThread) -> Iterator[Receiver]:
+    running = Receiver(CallbackLog(account_id="mine"), bind("127.0.0.1", 0))
     background.wait(running.start)
     running.record.open("call").names |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
     yield running

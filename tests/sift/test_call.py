@@ -10,8 +10,8 @@ import pytest
 from pytest_sipfront.clients.sift.routine import Say
 from pytest_sipfront.errors import CallbackMissing, CallFailed, ConfigurationError, PlatformUnavailable, RequestRefused
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.call_control import Contact
-from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.call_control import CallControl
+from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.transcript import NO_ANSWER
 from tests.sift.conftest import BANK, HASTY, Stand, bank
 
@@ -162,10 +162,10 @@ def test_a_hang_up_that_does_not_end_the_call_is_an_error(stand: Stand, dial: Di
         call.hang_up(within=0.2)
 
 
-def test_a_refused_create_places_no_call_and_leaves_nothing_to_hang_up(stand: Stand, line: Line) -> None:
+def test_a_refused_create_places_no_call_and_leaves_nothing_to_hang_up(stand: Stand, line: SiftRuntime) -> None:
     """The error has the timeline, and closing is quiet."""
     stand.configure("faults: [{on: create, status: 400, error: no such number}]")
-    call = Call(Contact(line, BANK), {"phone_number": BANK})
+    call = Call(CallControl(line, BANK), {"phone_number": BANK})
     with pytest.raises(RequestRefused, match="no such number"):
         call.dial()
     call.close()
@@ -180,11 +180,13 @@ def test_a_lost_create_answer_is_made_good_by_the_status_callback(stand: Stand, 
     assert stand.now.recorder.by_kind["sift-create"] == 1
 
 
-def test_a_lost_create_answer_without_a_callback_says_that_a_call_may_be_placed(stand: Stand, line: Line) -> None:
+def test_a_lost_create_answer_without_a_callback_says_that_a_call_may_be_placed(
+    stand: Stand, line: SiftRuntime
+) -> None:
     """It is never placed again."""
     stand.configure(bank(faults="[{on: create, drop: before}]"))
     with pytest.raises(PlatformUnavailable) as raised:
-        Call(Contact(line, BANK, HASTY), {"phone_number": BANK}).dial()
+        Call(CallControl(line, BANK, HASTY), {"phone_number": BANK}).dial()
     assert "not placed again" in raised.value.hint
     assert stand.now.recorder.by_kind["sift-create"] == 1
 
@@ -267,9 +269,9 @@ def test_a_mistake_in_a_verb_is_an_error_and_sends_nothing(
     assert stand.now.recorder.by_kind["sift-routine"] == 0
 
 
-def test_a_call_that_is_not_dialled_says_so(line: Line) -> None:
+def test_a_call_that_is_not_dialled_says_so(line: SiftRuntime) -> None:
     """`connect=False` leaves dialling to the test."""
-    call = Call(Contact(line, BANK), {"phone_number": BANK})
+    call = Call(CallControl(line, BANK), {"phone_number": BANK})
     for verb in (call.expect_connected, call.hang_up, call.listen, call.wait_finished):
         with pytest.raises(ConfigurationError, match="not dialled yet"):
             verb()

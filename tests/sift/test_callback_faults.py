@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_sipfront.errors import CallbackMissing, CallFailed, UnreadableAnswer
+from pytest_sipfront.errors import CallbackMissing, CallFailed, InvalidResponse
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.runtime import SiftRuntime
 from tests.sift.conftest import HASTY, Stand, bank
 
 Dial = Callable[..., Call]
@@ -78,7 +78,7 @@ def test_a_done_callback_for_a_command_that_a_hang_up_cut_short_is_silence(stand
     call.wait_finished(within=5)
 
 
-def test_a_callback_that_names_another_account_is_for_nobody(stand: Stand, dial: Dial, line: Line) -> None:
+def test_a_callback_that_names_another_account_is_for_nobody(stand: Stand, dial: Dial, line: SiftRuntime) -> None:
     """It is kept and shown, and changes nothing."""
     stand.configure(bank(callbacks="[{on: status, status: finished, add: {account_id: theirs}}]"))
     with dial() as call:
@@ -87,7 +87,7 @@ def test_a_callback_that_names_another_account_is_for_nobody(stand: Stand, dial:
     assert call.status == "finished"  # found by asking
 
 
-def test_a_callback_that_names_another_connection_is_for_nobody(stand: Stand, dial: Dial, line: Line) -> None:
+def test_a_callback_that_names_another_connection_is_for_nobody(stand: Stand, dial: Dial, line: SiftRuntime) -> None:
     """One call is never confused with another, even at its own address."""
     fault = "{on: done, add: {connection_id: ffffffffffffffff}, times: 1, repeat: 0}"
     stand.configure(bank("says: hello", callbacks=f"[{fault}]"))
@@ -104,7 +104,7 @@ def test_a_wrong_answer_is_not_taken_for_silence(stand: Stand, dial: Dial) -> No
     stand.configure(bank("says: hello", callbacks="[{on: done, add: {value: {text: hello}}}]"))
     call = dial()
     call.expect_connected()
-    with pytest.raises(UnreadableAnswer, match="where a text belongs"):
+    with pytest.raises(InvalidResponse, match="where a text belongs"):
         call.listen()
 
 

@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pytest_sipfront.clients.http import Basic, Bearer, Limits
-from pytest_sipfront.clients.sift.client import SiftClient, SiftHttp
+from pytest_sipfront.clients.http import Basic, Bearer, Timeouts
+from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient
 from pytest_sipfront.clients.sift.models import Connection
 from pytest_sipfront.clients.sift.routine import HangUp, Say
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
+    AuthenticationFailed,
     ConfigurationError,
-    ForeignURL,
+    CrossOriginURL,
+    InvalidResponse,
     NotFound,
     PlatformUnavailable,
     RequestRefused,
-    UnreadableAnswer,
 )
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
@@ -167,14 +167,14 @@ def test_an_empty_list_is_empty(ask: Ask) -> None:
 def test_a_next_page_elsewhere_is_not_requested(stand: Stand, ask: Ask, url: str) -> None:
     """Credentials go to the configured origin only."""
     stand.configure(f'faults:\n  - on: list\n    body: {{next: "{url}", previous: null, results: []}}')
-    with pytest.raises(ForeignURL, match="no credentials sent"):
+    with pytest.raises(CrossOriginURL, match="no credentials sent"):
         ask(lambda client: all_of(client.connections()))
 
 
 def test_a_next_page_that_leads_back_ends_in_an_error(stand: Stand, ask: Ask) -> None:
     """A list that goes in circles is not read for ever."""
     stand.configure(f'faults:\n  - on: list\n    body: {{next: "{stand.url}/connections", results: []}}')
-    with pytest.raises(UnreadableAnswer, match="leads back"):
+    with pytest.raises(InvalidResponse, match="leads back"):
         ask(lambda client: all_of(client.connections()))
 
 
@@ -182,7 +182,7 @@ def test_a_next_page_that_leads_back_ends_in_an_error(stand: Stand, ask: Ask) ->
 def test_what_is_no_page_is_an_error(stand: Stand, ask: Ask, body: str) -> None:
     """A list that is none is unreadable, never an empty one."""
     stand.configure(f"faults:\n  - on: list\n    body: {body}")
-    with pytest.raises(UnreadableAnswer, match="not a page of results"):
+    with pytest.raises(InvalidResponse, match="not a page of results"):
         ask(lambda client: all_of(client.connections()))
 
 
@@ -199,7 +199,7 @@ def test_an_unknown_connection_is_not_found(ask: Ask) -> None:
 def test_another_connection_than_asked_for_is_an_error(stand: Stand, ask: Ask) -> None:
     """One call is never taken for another."""
     stand.configure("faults:\n  - on: retrieve\n    body: {connection_id: other, status: connected}\n    effect: false")
-    with pytest.raises(UnreadableAnswer, match="not connection mine"):
+    with pytest.raises(InvalidResponse, match="not connection mine"):
         ask(lambda client: client.connection("mine"))
 
 
@@ -338,7 +338,7 @@ def test_basic_and_bearer_credentials_are_let_in(stand: Stand, background: Any, 
     """An account's id and token, or a temporary key."""
 
     async def listed() -> list[Connection]:
-        async with SiftClient(SiftHttp(stand.url, credentials)) as client:
+        async with SiftClient(SiftHttpClient(stand.url, credentials)) as client:
             return await all_of(client.connections())
 
     assert background.wait(listed) == []
@@ -348,10 +348,12 @@ def test_wrong_credentials_are_an_error_that_shows_no_secret(stand: Stand, backg
     """401 is an error of its own."""
 
     async def listed() -> None:
-        async with SiftClient(SiftHttp(stand.url, Basic(Secret("me"), Secret("sesame")), service="Sift")) as client:
+        async with SiftClient(
+            SiftHttpClient(stand.url, Basic(Secret("me"), Secret("sesame")), service="Sift")
+        ) as client:
             await all_of(client.connections())
 
-    with pytest.raises(AuthenticationRefused, match="Sift refused the credentials") as raised:
+    with pytest.raises(AuthenticationFailed, match="Sift refused the credentials") as raised:
         background.wait(listed)
     assert "sesame" not in f"{raised.value} {raised.value.evidence}"
 
@@ -360,8 +362,8 @@ def test_an_unreachable_sift_is_an_error_that_says_so(background: Any) -> None:
     """A refused connection certainly placed no call."""
 
     async def created() -> None:
-        limits = Limits(retry=0.0)
-        http = SiftHttp("http://127.0.0.1:9/v0", Basic(Secret("a"), Secret("b")), service="Sift", limits=limits)
+        limits = Timeouts(retry=0.0)
+        http = SiftHttpClient("http://127.0.0.1:9/v0", Basic(Secret("a"), Secret("b")), service="Sift", limits=limits)
         async with SiftClient(http) as client:
             await client.create_connection(status_url=NOWHERE, phone_number=BANK)
 

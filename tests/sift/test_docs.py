@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sipfront.lab.backend import ScriptedEngine
-from pytest_sipfront.lab.calls.calls_backend import CallsEngine
+from pytest_sipfront.lab.backend import ScriptedBackend
+from pytest_sipfront.lab.calls.calls_backend import CallsBackend
 from pytest_sipfront.lab.file import sift_loading
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.plugin import sift_options
@@ -25,7 +25,7 @@ NAMES = [re.search(r"def (test_\w+)", example)[1] for example in EXAMPLES]  # ty
 @pytest.mark.parametrize("text", LAB_FILES)
 def test_every_lab_file_of_the_page_is_valid(text: str) -> None:
     """What a reader copies works as it stands."""
-    assert load(text, CallsEngine() if "phones:" in text else ScriptedEngine()).sift is not None
+    assert load(text, CallsBackend() if "phones:" in text else ScriptedBackend()).sift is not None
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.call_control import Contact
+from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.wait_policy import Patience
 from tests.sift.conftest import Stand, open_line
 
@@ -21,7 +21,7 @@ def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
     with open_line(stand.url, PATIENT) as line:
 
         def scenario(number: str) -> str:
-            with Call(Contact(line, number), {"phone_number": number}) as call:
+            with Call(CallControl(line, number), {"phone_number": number}) as call:
                 call.dial()
                 call.expect_connected(within=60)
                 call.say("who is this")

@@ -18,8 +18,8 @@ from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, rank
 from pytest_sipfront.lab.process import LabError, LabProcess, start_lab
 from pytest_sipfront.lab.sift import speech
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.call_control import Contact
-from pytest_sipfront.sift.runtime import Line
+from pytest_sipfront.sift.call_control import CallControl
+from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.transcript import NO_ANSWER
 from pytest_sipfront.sift.wait_policy import Patience
 from tests.sift.conftest import open_line
@@ -68,19 +68,19 @@ def lab() -> Iterator[LabProcess]:
 
 
 @pytest.fixture(scope="module")
-def real_line(lab: LabProcess) -> Iterator[Line]:
+def real_line(lab: LabProcess) -> Iterator[SiftRuntime]:
     with open_line(f"{lab.url}/v0", Patience(callback=20.0)) as line:
         yield line
 
 
 @pytest.fixture
-def phone(real_line: Line) -> Iterator[Dial]:
+def phone(real_line: SiftRuntime) -> Iterator[Dial]:
     """Call a phone by the last digits of its number."""
     calls: list[Call] = []
 
     def place(digits: str) -> Call:
         number = f"+15550100{digits}"
-        calls.append(Call(Contact(real_line, number), {"phone_number": number}))
+        calls.append(Call(CallControl(real_line, number), {"phone_number": number}))
         calls[-1].dial()
         return calls[-1]
 

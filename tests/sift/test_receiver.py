@@ -11,18 +11,18 @@ from typing import Any
 import httpx
 import pytest
 
-from pytest_sipfront.clients.sift.callback_log import Record
+from pytest_sipfront.clients.sift.callback_log import CallbackLog
 from pytest_sipfront.clients.sift.receiver import LARGEST_BODY, Receiver, bind
-from pytest_sipfront.engine.loop_thread import Background
+from pytest_sipfront.engine.loop_thread import LoopThread
 from pytest_sipfront.secret import Secret
 
 ACCOUNT, ID = "a0a0a0a0a0a0a0a0", "c1c1c1c1c1c1c1c1"
 
 
 @contextmanager
-def receiving(background: Background, **options: Any) -> Iterator[Receiver]:
+def receiving(background: LoopThread, **options: Any) -> Iterator[Receiver]:
     token = Secret("t" * 24)
-    record = Record(scrub=token.scrub, account_id=ACCOUNT)
+    record = CallbackLog(scrub=token.scrub, account_id=ACCOUNT)
     receiver = Receiver(record, bind("127.0.0.1", 0), token=token.reveal(), **options)
     background.wait(receiver.start)
     try:
@@ -32,7 +32,7 @@ def receiving(background: Background, **options: Any) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def receiver(background: Background) -> Iterator[Receiver]:
+def receiver(background: LoopThread) -> Iterator[Receiver]:
     with receiving(background) as running:
         yield running
 
@@ -170,7 +170,7 @@ def test_the_secret_of_the_addresses_is_not_shown(receiver: Receiver) -> None:
 def test_each_session_has_a_secret_of_its_own() -> None:
     """Unguessable, and new every time."""
     listening = [bind("127.0.0.1", 0) for _ in range(2)]
-    one, other = (Receiver(Record(), socket) for socket in listening)
+    one, other = (Receiver(CallbackLog(), socket) for socket in listening)
     assert one.token != other.token
     assert len(one.token) >= 32
     for socket in listening:
@@ -180,11 +180,11 @@ def test_each_session_has_a_secret_of_its_own() -> None:
 def test_the_receiver_is_reached_from_this_machine_only() -> None:
     """It binds 127.0.0.1 unless told."""
     listening = bind("127.0.0.1", 0)
-    assert Receiver(Record(), listening).address("x").startswith("http://127.0.0.1:")
+    assert Receiver(CallbackLog(), listening).address("x").startswith("http://127.0.0.1:")
     listening.close()
 
 
-def test_addresses_are_those_of_the_tunnel_where_there_is_one(background: Background) -> None:
+def test_addresses_are_those_of_the_tunnel_where_there_is_one(background: LoopThread) -> None:
     """What Sift is told is the public URL, with its path."""
     with receiving(background, public_url="https://qa.example/hook/") as receiver:
         assert receiver.address("call", "done", 3) == f"https://qa.example/hook/{'t' * 24}/call/done/3"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from pytest_sipfront.clients.sift.routine import Say
-from pytest_sipfront.errors import NotFound, RequestRefused, UnreadableAnswer
+from pytest_sipfront.errors import InvalidResponse, NotFound, RequestRefused
 from pytest_sipfront.sift.call import Call
 from tests.sift.conftest import BANK, Stand, bank
 
@@ -105,7 +105,7 @@ def test_a_sound_file_is_uploaded_as_the_form_field_audio(stand: Stand, ask: Ask
 def test_an_upload_without_an_id_is_an_error(stand: Stand, ask: Ask, body: str) -> None:
     """A file that nobody can refer to was not uploaded."""
     stand.configure(f"faults: [{{on: media, body: {body}}}]")
-    with pytest.raises((UnreadableAnswer, RequestRefused)):
+    with pytest.raises((InvalidResponse, RequestRefused)):
         ask(lambda client: client.upload_media(b"x"))
 
 

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from pytest_sipfront.lab.file.sift_section import Callee, SiftSpec, Turn
-from pytest_sipfront.lab.sift.call_server import Exchange
-from pytest_sipfront.lab.sift.connections import Leg
-from pytest_sipfront.lab.sift.remote_party import Scripted
+from pytest_sipfront.lab.sift.call_server import CallServer
+from pytest_sipfront.lab.sift.connections import LabConnection
+from pytest_sipfront.lab.sift.remote_party import ScriptedParty
 from tests.sift.conftest import BANK, Stand, bank
 from tests.support import Reply, Server
 
@@ -188,9 +188,9 @@ def test_a_hang_up_between_setting_a_routine_and_its_first_command_ends_the_call
     """Nothing is cut short then, and nothing is done any more."""
 
     async def main() -> tuple[str, list[dict[str, Any]]]:
-        exchange = Exchange(SiftSpec(done_on_hangup=True), "lab-public")
-        far = Scripted(Callee(script=(Turn(hangs_up=0),)))
-        leg = Leg("+1", "+2", "incoming", far)
+        exchange = CallServer(SiftSpec(done_on_hangup=True), "lab-public")
+        far = ScriptedParty(Callee(script=(Turn(hangs_up=0),)))
+        leg = LabConnection("+1", "+2", "incoming", far)
         leg.enter("connected")
         exchange.connections.add(leg)
         far._gone.set()  # noqa: SLF001 - at the very moment at which the routine comes

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, word_error_rate
+from pytest_sipfront.sift.transcript import NO_ANSWER, Transcript, word_error_rate
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from pytest_sipfront.sift.transcript import NO_ANSWER, Heard, word_error_rate
 def test_case_punctuation_and_spacing_do_not_count(expected: str, heard: str) -> None:
     """Transcripts have neither capitals nor commas."""
     assert word_error_rate(expected, heard) == 0
-    assert Heard(heard).says(expected, wer=0)
+    assert Transcript(heard).says(expected, wer=0)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_wrong_missing_and_added_words_count_once_each(heard: str, rate: float) 
 
 def test_a_match_allows_as_many_errors_as_asked() -> None:
     """The bound itself is allowed; by default a fifth of the words."""
-    said = Heard("welcome to acne bank")
+    said = Transcript("welcome to acne bank")
     assert said.says("welcome to acme bank", wer=0.25)
     assert not said.says("welcome to acme bank")
     assert repr(said.says("welcome to acme bank")) == (

@@ -7,18 +7,18 @@ from typing import assert_type
 from pytest_sipfront import RunResult
 from pytest_sipfront.sift import (
     NO_ANSWER,
-    Bridge,
     Call,
     Calls,
     Connection,
     Event,
     GetDigits,
     HangUp,
-    Heard,
     Incoming,
+    LiveConversation,
     NoAnswer,
     Say,
     Sift,
+    Transcript,
 )
 
 
@@ -35,7 +35,7 @@ def uses_calls(sift_call: Calls, sift_incoming: Incoming, sift: Sift, run: RunRe
 
 
 def uses_verbs(call: Call) -> None:
-    assert_type(call.listen(timeout=10), Heard | NoAnswer)
+    assert_type(call.listen(timeout=10), Transcript | NoAnswer)
     assert_type(call.listen().text, str)
     assert_type(call.digits(count=4), str | NoAnswer)
     assert_type(call.choose(["a", "b"]), str | NoAnswer)
@@ -46,7 +46,7 @@ def uses_verbs(call: Call) -> None:
     assert_type(answer, bool | NoAnswer)
     if answer is not NO_ANSWER and not isinstance(answer, NoAnswer):
         assert_type(answer, bool)
-    assert_type(call.bridge("+15550100300", live_transcripts=True), Bridge)
+    assert_type(call.bridge("+15550100300", live_transcripts=True), LiveConversation)
     assert_type(call.join_conference("room").expect_event("scan"), Event)
     call.run([Say(text="hello"), GetDigits(count=4), {"name": "Dance"}, HangUp()])
     assert_type(call.expect_status("connected", within=5), str)

@@ -7,21 +7,21 @@ A GET has none. A launch has one unless it never arrived or was plainly refused.
 from __future__ import annotations
 
 from pytest_sipfront.clients.http.authorization import Basic, Bearer, Credentials
-from pytest_sipfront.clients.http.client import Answer, Http
+from pytest_sipfront.clients.http.client import HttpClient, Response
 from pytest_sipfront.clients.http.closing import Closing
 from pytest_sipfront.clients.http.error_text import TEXT_LIMIT, complaint, error_text, one_line
 from pytest_sipfront.clients.http.origins import origin, without_userinfo
-from pytest_sipfront.clients.http.timeouts import Limits, Timing, retry_after
+from pytest_sipfront.clients.http.timeouts import Timeouts, Timing, retry_after
 
 __all__ = [
     "TEXT_LIMIT",
-    "Answer",
     "Basic",
     "Bearer",
     "Closing",
     "Credentials",
-    "Http",
-    "Limits",
+    "HttpClient",
+    "Response",
+    "Timeouts",
     "Timing",
     "complaint",
     "error_text",

@@ -16,17 +16,17 @@ from pytest_sipfront.clients.http.authorization import Credentials, scrubbed
 from pytest_sipfront.clients.http.closing import Closing
 from pytest_sipfront.clients.http.error_text import error_text, one_line
 from pytest_sipfront.clients.http.origins import origin, without_userinfo
-from pytest_sipfront.clients.http.timeouts import Limits, Timing, retry_after
+from pytest_sipfront.clients.http.timeouts import Timeouts, Timing, retry_after
 from pytest_sipfront.clients.http.tls_and_proxy import cause_of, open_client, proxy_for, trusted, unavailable_hint
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
-    ForeignURL,
+    AuthenticationFailed,
+    CrossOriginURL,
+    InvalidResponse,
     NotFound,
     PlatformBusy,
     PlatformUnavailable,
     RequestRefused,
     SipfrontError,
-    UnreadableAnswer,
 )
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ _NO_CAPACITY = re.compile(r"capacity|concurren|too many|no (free |available )?ag
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A 2xx answer: its parsed JSON and where it came from."""
 
     data: Any
@@ -45,7 +45,7 @@ class Answer:
     """Seconds until it makes sense to ask again; None if the service does not say."""
 
 
-class Http(Closing):
+class HttpClient(Closing):
     """One service at one origin, with its credentials."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Http(Closing):
         credentials: Credentials,
         *,
         service: str = "Sipfront",
-        limits: Limits | None = None,
+        limits: Timeouts | None = None,
         ca_bundle: str | None = None,
         trust_env: bool = True,
         timing: Timing | None = None,
@@ -78,7 +78,7 @@ class Http(Closing):
         self._origin = origin(base_url)
         self._credentials = credentials
         self._service = service
-        self._limits = limits or Limits()
+        self._limits = limits or Timeouts()
         self._timing = timing or Timing()
         self._proxy = proxy_for(base_url) if trust_env else ""
         authorities = trusted(ca_bundle, trust_env=trust_env)
@@ -97,11 +97,11 @@ class Http(Closing):
         """Return the absolute form of a path or URL within the origin.
 
         Raises:
-            ForeignURL: It leads to another host, port or scheme.
+            CrossOriginURL: It leads to another host, port or scheme.
         """
         absolute = self.base_url + url if url.startswith("/") else url
         if _destination(absolute) != self._origin:
-            raise ForeignURL(
+            raise CrossOriginURL(
                 f"{one_line(without_userinfo(absolute))} is outside {self.base_url}: "
                 "not requested, no credentials sent",
                 hint=f"If {self._service} is reached under that address, make it the base URL.",
@@ -111,7 +111,7 @@ class Http(Closing):
     async def get(
         self,
         url: str,
-        read: Callable[[Answer], T],
+        read: Callable[[Response], T],
         *,
         deadline: float | None = None,
         patience: tuple[type[SipfrontError], ...] = (),
@@ -135,7 +135,7 @@ class Http(Closing):
 
         return await self._retried(attempt, lambda error: isinstance(error, transient), deadline)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, form: bool = False, when_busy: bool = True) -> Answer:
+    async def post(self, path: str, body: Mapping[str, Any], *, form: bool = False, when_busy: bool = True) -> Response:
         """POST what must not happen twice. It is sent again only if it certainly had no effect.
 
         Args:
@@ -151,14 +151,14 @@ class Http(Closing):
         absolute = self.resolve(path)
         content: dict[str, Any] = {"data": body} if form else {"json": body}
 
-        async def attempt() -> Answer:
+        async def attempt() -> Response:
             return await self._send("POST", absolute, self._fresh, **content)
 
         return await self._retried(attempt, _had_no_effect if when_busy else _never_arrived)
 
     async def request(
         self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> Response:
         """Send one request of any kind, once. For what is not published."""
         return await self._send(method, self.resolve(path), self._fresh, json=body, params=params)
 
@@ -211,7 +211,7 @@ class Http(Closing):
         *,
         deadline: float | None = None,
         **content: Any,
-    ) -> Answer:
+    ) -> Response:
         __tracebackhide__ = True
         told = {"request": f"{method} {without_userinfo(url)}"}
         remaining = None if deadline is None else max(deadline - self._timing.clock(), 0.05)
@@ -243,7 +243,7 @@ class Http(Closing):
         request.headers["Authorization"] = self._credentials.header()
         return request
 
-    def _read(self, response: httpx.Response, told: dict[str, str]) -> Answer:
+    def _read(self, response: httpx.Response, told: dict[str, str]) -> Response:
         __tracebackhide__ = True
         code = response.status_code
         said = "" if response.is_success else self._said(response)
@@ -251,9 +251,9 @@ class Http(Closing):
         words = f"{said} ({told['answer']})" if said else told["answer"]
         wait = retry_after(response.headers.get("Retry-After"), self._timing.now())
         if response.is_success:
-            return Answer(self._json(response, told), str(response.url), wait)
+            return Response(self._json(response, told), str(response.url), wait)
         if code in {401, 403}:
-            raise AuthenticationRefused(f"{self._service} refused the credentials: {words}", evidence=told)
+            raise AuthenticationFailed(f"{self._service} refused the credentials: {words}", evidence=told)
         full = code == httpx.codes.TOO_MANY_REQUESTS or (code in _MAY_BE_FULL and _NO_CAPACITY.search(said) is not None)
         if full or code == httpx.codes.SERVICE_UNAVAILABLE:
             raise PlatformBusy(f"{self._service} is busy: {words}", retry_after=wait, at_capacity=full, evidence=told)
@@ -280,7 +280,7 @@ class Http(Closing):
         except (ValueError, RecursionError):
             said = self._said(response) or "nothing"
             kind = response.headers.get("Content-Type", "no content type")
-            raise UnreadableAnswer(
+            raise InvalidResponse(
                 f"{self._service} answered {response.status_code} with {kind} where JSON belongs: {said}",
                 evidence=told,
             ) from None

@@ -17,7 +17,7 @@ _own_random = random.Random().random  # noqa: S311 - jitter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Timeouts:
     """Time limits in seconds.
 
     Attributes:

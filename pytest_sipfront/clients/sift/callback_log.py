@@ -21,7 +21,7 @@ LONGEST_LINE = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class ReceivedCallback:
     """Something that arrived.
 
     Attributes:
@@ -46,7 +46,7 @@ class Received:
 
 
 @dataclass(eq=False, slots=True)
-class Inbox:
+class CallInbox:
     """What arrives for one call. Read `progress` while holding `changed`, which is notified of every arrival.
 
     Attributes:
@@ -105,7 +105,7 @@ class Inbox:
         return news
 
 
-class Record:
+class CallbackLog:
     """Everything received in a session, and who it is for."""
 
     def __init__(
@@ -128,16 +128,16 @@ class Record:
         self._account_id = account_id
         self._lock = threading.Lock()
         self._count = 0
-        self._everything: deque[Received] = deque(maxlen=KEPT)
-        self._inboxes: dict[str, Inbox] = {}
+        self._everything: deque[ReceivedCallback] = deque(maxlen=KEPT)
+        self._inboxes: dict[str, CallInbox] = {}
         self._incoming: list[tuple[float, Connection]] = []
         self._announced: set[str] = set()
         self._rings = threading.Condition(self._lock)
 
-    def open(self, call: str) -> Inbox:
+    def open(self, call: str) -> CallInbox:
         """Return the inbox of a new call under its unguessable name."""
         with self._lock:
-            return self._inboxes.setdefault(call, Inbox(Timeline(self.clock, self.scrub)))
+            return self._inboxes.setdefault(call, CallInbox(Timeline(self.clock, self.scrub)))
 
     def deliver(self, kind: str, call: str, number: int, body: Any, raw: str) -> str:
         """Sort what arrived to whom it is for, and keep it; return why it is for nobody, "" if it is for somebody."""
@@ -151,17 +151,19 @@ class Record:
         with self._lock:
             self._count += 1
             self._everything.append(
-                Received(number=self._count, at=self.clock(), moment=self.now(), kind=kind, body=line, for_nobody=why)
+                ReceivedCallback(
+                    number=self._count, at=self.clock(), moment=self.now(), kind=kind, body=line, for_nobody=why
+                )
             )
 
     @property
-    def everything(self) -> tuple[Received, ...]:
+    def everything(self) -> tuple[ReceivedCallback, ...]:
         """What was received, in order; the latest 10,000."""
         with self._lock:
             return tuple(self._everything)
 
     @property
-    def strays(self) -> tuple[Received, ...]:
+    def strays(self) -> tuple[ReceivedCallback, ...]:
         """What was received for nobody."""
         return tuple(received for received in self.everything if received.for_nobody)
 

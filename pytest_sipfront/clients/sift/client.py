@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from pytest_sipfront.clients.http import Answer, Closing, Http, complaint, one_line
+from pytest_sipfront.clients.http import Closing, HttpClient, Response, complaint, one_line
 from pytest_sipfront.clients.sift.json_fields import mapping, objects, text, texts
 from pytest_sipfront.clients.sift.models import (
     Application,
@@ -18,16 +18,16 @@ from pytest_sipfront.clients.sift.models import (
     find_connection,
 )
 from pytest_sipfront.clients.sift.routine import Step, as_json, check_endpoint, check_routine
-from pytest_sipfront.errors import RequestRefused, UnreadableAnswer
+from pytest_sipfront.errors import InvalidResponse, RequestRefused
 
 T = TypeVar("T")
 BASE_URL = "https://api.gridspace.com/v0"
 
 
-class SiftHttp(Http):
+class SiftHttpClient(HttpClient):
     """Sift's manners: an empty body is an answer, and a file travels as multipart form data."""
 
-    async def upload(self, path: str, field: str, filename: str, content: bytes) -> Answer:
+    async def upload(self, path: str, field: str, filename: str, content: bytes) -> Response:
         """POST one file, once."""
         files = {field: (filename, content, "application/octet-stream")}
         return await self._send("POST", self.resolve(path), self._fresh, files=files)
@@ -39,7 +39,7 @@ class SiftHttp(Http):
 class SiftClient(Closing):
     """Speaks to one Sift account. Every method raises `SipfrontError` subclasses and nothing else."""
 
-    def __init__(self, http: SiftHttp) -> None:
+    def __init__(self, http: SiftHttpClient) -> None:
         """Speak through `http`, whose base URL ends in `/v0`."""
         self._http = http
 
@@ -56,7 +56,7 @@ class SiftClient(Closing):
 
         Raises:
             NotFound: Sift does not know it.
-            UnreadableAnswer: What comes back is no connection, or another one.
+            InvalidResponse: What comes back is no connection, or another one.
         """
         return await self._http.get(
             f"/connections/{quote(connection_id, safe='')}",
@@ -162,7 +162,7 @@ class SiftClient(Closing):
             for entry in objects(results):
                 yield read(entry)
 
-    async def _pages(self, path: str) -> AsyncIterator[Answer]:
+    async def _pages(self, path: str) -> AsyncIterator[Response]:
         """Follow `next` verbatim, within the origin, until it is null."""
         seen: set[str] = set()
         url = path
@@ -175,29 +175,29 @@ class SiftClient(Closing):
                 raise _unreadable(answer, "the next page: its `next` leads back to a page before")
 
 
-def _page(answer: Answer) -> Answer:
+def _page(answer: Response) -> Response:
     if isinstance(answer.data, list) or isinstance(mapping(answer.data).get("results"), list):
         return answer
     raise _unreadable(answer, "a page of results")
 
 
-def _object(answer: Answer) -> Mapping[str, Any]:
+def _object(answer: Response) -> Mapping[str, Any]:
     if isinstance(answer.data, Mapping):
         return answer.data
     raise _unreadable(answer, "an object")
 
 
-def _connection(answer: Answer, connection_id: str) -> Connection:
+def _connection(answer: Response, connection_id: str) -> Connection:
     connection = Connection.read(_object(answer))
     if connection.connection_id != connection_id:
         raise _unreadable(answer, f"connection {connection_id}")
     return connection
 
 
-def _unreadable(answer: Answer, wanted: str) -> UnreadableAnswer:
+def _unreadable(answer: Response, wanted: str) -> InvalidResponse:
     said = complaint(answer.data)
-    return UnreadableAnswer(f"Sift's answer is not {wanted}" + (f": {said}" if said else ""), evidence=_seen(answer))
+    return InvalidResponse(f"Sift's answer is not {wanted}" + (f": {said}" if said else ""), evidence=_seen(answer))
 
 
-def _seen(answer: Answer) -> dict[str, object]:
+def _seen(answer: Response) -> dict[str, object]:
     return {"request": answer.url, "answer": one_line(str(answer.data))}

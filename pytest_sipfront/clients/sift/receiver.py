@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, INCOMING, STATUS, UNKNOWN, Record
+from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, INCOMING, STATUS, UNKNOWN, CallbackLog
 
 LARGEST_BODY = 1024 * 1024
 DEEPEST, MOST_FIELDS = 50, 1000
@@ -49,7 +49,7 @@ def bind(host: str, port: int) -> socket.socket:
 class Receiver:
     """Receives callbacks into a record. `start` and `stop` run on the event loop that serves it."""
 
-    def __init__(self, record: Record, listening: socket.socket, public_url: str = "", token: str = "") -> None:
+    def __init__(self, record: CallbackLog, listening: socket.socket, public_url: str = "", token: str = "") -> None:
         """Prepare to serve a socket that is already bound.
 
         Args:

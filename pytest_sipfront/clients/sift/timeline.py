@@ -14,7 +14,7 @@ _BOUND = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """One line of a timeline.
 
     Attributes:
@@ -46,7 +46,7 @@ class Timeline:
         self._clock, self._scrub = clock, scrub
         self._began = clock()
         self._lock = threading.Lock()
-        self._entries: list[Entry] = []
+        self._entries: list[TimelineEntry] = []
 
     @property
     def elapsed(self) -> float:
@@ -59,9 +59,9 @@ class Timeline:
         line = self._scrub(printable(" ".join(told.split())))
         line = line if len(line) <= _BOUND else line[: _BOUND - 1] + "…"
         with self._lock:
-            self._entries.append(Entry(self.elapsed, direction, self._scrub(event), line))
+            self._entries.append(TimelineEntry(self.elapsed, direction, self._scrub(event), line))
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[TimelineEntry]:
         with self._lock:
             return iter(list(self._entries))
 

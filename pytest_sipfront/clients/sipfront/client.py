@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_sipfront.clients.http import Answer, Closing, Http, complaint, one_line
+from pytest_sipfront.clients.http import Closing, HttpClient, Response, complaint, one_line
 from pytest_sipfront.clients.sipfront.models import Document, Endpoint, LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.errors import (
-    LaunchUncertain,
+    InvalidResponse,
+    LaunchOutcomeUnknown,
     NotFound,
     PlatformUnavailable,
     RequestRefused,
-    UnreadableAnswer,
 )
 
 API = "/api/v2"
@@ -21,7 +21,7 @@ API = "/api/v2"
 class SipfrontClient(Closing):
     """Speaks to one Sipfront account. Every method raises `SipfrontError` subclasses and nothing else."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: HttpClient) -> None:
         """Speak through `http`, whose base URL is the account's, without `/api/v2`."""
         self._http = http
 
@@ -63,16 +63,16 @@ class SipfrontClient(Closing):
         Raises:
             PlatformBusy: Not now; nothing was started, and when to ask again is the caller's to decide.
             RequestRefused: The platform refused, also where it does so inside a 2xx answer.
-            LaunchUncertain: A run may have been started: the answer was lost or says nothing of it.
+            LaunchOutcomeUnknown: A run may have been started: the answer was lost or says nothing of it.
         """
         path = f"{API}/projects/run" if request.is_project else f"{API}/tests/run"
         try:
             return _launched(await self._http.post(path, request.payload(), form=form, when_busy=False))
-        except UnreadableAnswer as error:
-            raise LaunchUncertain(error) from None
+        except InvalidResponse as error:
+            raise LaunchOutcomeUnknown(error) from None
         except PlatformUnavailable as error:
             if error.arrived:
-                raise LaunchUncertain(error) from None
+                raise LaunchOutcomeUnknown(error) from None
             raise
 
     async def status(self, status_url: str, *, deadline: float | None = None) -> RunStatus:
@@ -80,7 +80,7 @@ class SipfrontClient(Closing):
 
         An answer that is no status, and a 404 while the run is not yet known everywhere, are asked again for a while.
         """
-        return await self._http.get(status_url, _run_status, deadline=deadline, patience=(UnreadableAnswer, NotFound))
+        return await self._http.get(status_url, _run_status, deadline=deadline, patience=(InvalidResponse, NotFound))
 
     async def last_status_of_test(self, test_id: int) -> RunStatus:
         """Return the status of a test's last run (`GET /tests/:id/status/last`)."""
@@ -107,18 +107,18 @@ class SipfrontClient(Closing):
         return await self._http.get(API + path, _document)
 
 
-def _document(answer: Answer) -> Document:
+def _document(answer: Response) -> Document:
     return Document(answer.data, answer.url)
 
 
-def _endpoints(answer: Answer) -> tuple[Endpoint, ...]:
+def _endpoints(answer: Response) -> tuple[Endpoint, ...]:
     entries = answer.data.get("endpoints") if isinstance(answer.data, Mapping) else None
     if not isinstance(entries, list):
         raise _unreadable(answer, "a list of endpoints")
     return tuple(Endpoint.read(entry) for entry in entries if isinstance(entry, Mapping))
 
 
-def _launched(answer: Answer) -> Launched:
+def _launched(answer: Response) -> Launched:
     data = answer.data.get("data") if isinstance(answer.data, Mapping) else None
     launched = Launched.read(data) if isinstance(data, Mapping) else None
     if launched is not None:
@@ -129,14 +129,14 @@ def _launched(answer: Answer) -> Launched:
     raise _unreadable(answer, "a launched run: it has no status_url")
 
 
-def _run_status(answer: Answer) -> RunStatus:
+def _run_status(answer: Response) -> RunStatus:
     run = answer.data.get("run") if isinstance(answer.data, Mapping) else None
     if not isinstance(run, Mapping):
         raise _unreadable(answer, "a run's status")
     return RunStatus.read(run, retry_after=answer.retry_after)
 
 
-def _last_statuses(answer: Answer) -> tuple[LastStatus, ...]:
+def _last_statuses(answer: Response) -> tuple[LastStatus, ...]:
     """The vendor's own scripts look for the list in `tests`, then `data`, then at the root."""
     data = answer.data
     entries = data.get("tests", data.get("data")) if isinstance(data, Mapping) else data
@@ -145,12 +145,10 @@ def _last_statuses(answer: Answer) -> tuple[LastStatus, ...]:
     return tuple(LastStatus.read(entry) for entry in entries if isinstance(entry, Mapping))
 
 
-def _unreadable(answer: Answer, wanted: str) -> UnreadableAnswer:
+def _unreadable(answer: Response, wanted: str) -> InvalidResponse:
     said = complaint(answer.data)
-    return UnreadableAnswer(
-        f"Sipfront's answer is not {wanted}" + (f": {said}" if said else ""), evidence=_seen(answer)
-    )
+    return InvalidResponse(f"Sipfront's answer is not {wanted}" + (f": {said}" if said else ""), evidence=_seen(answer))
 
 
-def _seen(answer: Answer) -> dict[str, object]:
+def _seen(answer: Response) -> dict[str, object]:
     return {"request": answer.url, "answer": one_line(str(answer.data))}

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from pytest_sipfront.lab.calls.calls_backend import CallsEngine
+from pytest_sipfront.lab.calls.calls_backend import CallsBackend
 
 __all__ = ["available", "engine"]
 
 
-def engine() -> CallsEngine:
+def engine() -> CallsBackend:
     """Return the engine that executes tests by placing their calls."""
-    return CallsEngine()
+    return CallsBackend()
 
 
 def available() -> str | None:
     """Return why no call can be placed on this machine, in one sentence, or None where it can."""
-    return CallsEngine().unavailable or None
+    return CallsBackend().unavailable or None

@@ -24,7 +24,7 @@ class Writable(Protocol):
         """Take as many bytes as fit and return how many."""
 
 
-class Ear:
+class AudioReceiver:
     """Collects what is heard and when, and makes one timeline of it, silence standing where nothing came.
 
     Audio may come late and in bursts, since a busy machine stops the SIP stack for a while. So only what never came
@@ -85,7 +85,7 @@ class Ear:
         return 0 if self._since is None else int((now - self._since) * BYTES_PER_SECOND)
 
 
-class Mouth:
+class AudioSender:
     """Speaks PCM half a second ahead of the line, so that a busy machine tears no hole into it."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Any
 
-from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, Ear, Mouth
+from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, AudioReceiver, AudioSender
 
 TAG_HEADER = "X-Lab-Call"
 """Stands in the INVITE of the lab's own callers."""
@@ -20,7 +20,7 @@ _READ_BYTES = 2 * BYTES_PER_SECOND
 _BYE_RECEIVED = "Connection reset by peer"
 
 
-class Leg:
+class CallLeg:
     """One end of a call: its events, its audio, its digits. Times are of `time.monotonic()`.
 
     `errors` is the module that names the stack's exceptions, `ending` is held while a call is being ended. Two
@@ -47,8 +47,8 @@ class Leg:
         self.close_text = ""
         self.ended_here = False
         self.digits = ""
-        self.ear = Ear()
-        self.mouth = Mouth()
+        self.ear = AudioReceiver()
+        self.mouth = AudioSender()
 
     @property
     def handle(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_sipfront.lab.file.calls_section import CallPlan
-from pytest_sipfront.lab.file.steps import Action, Call, Register, Steps
+from pytest_sipfront.lab.file.steps import Action, CallAction, RegisterAction, Steps
 
 
 class LimitError(ValueError):
@@ -23,17 +23,17 @@ def check_limits(steps: Steps, plan: CallPlan) -> None:
 
 def _check(where: str, action: Action, plan: CallPlan) -> None:
     limits = plan.limits
-    if isinstance(action, Call) and action.concurrent_calls > limits.concurrent_calls:
+    if isinstance(action, CallAction) and action.concurrent_calls > limits.concurrent_calls:
         raise LimitError(
             f"{where}.concurrent_calls asks for {action.concurrent_calls} calls at a time; "
             f"limits.concurrent_calls is {limits.concurrent_calls}"
         )
-    if isinstance(action, Call) and action.max_total_calls > limits.calls_per_run:
+    if isinstance(action, CallAction) and action.max_total_calls > limits.calls_per_run:
         raise LimitError(
             f"{where}.max_total_calls asks for {action.max_total_calls} calls; "
             f"limits.calls_per_run is {limits.calls_per_run}"
         )
-    if isinstance(action, Register) and not plan.may_reach(action.registrar):
+    if isinstance(action, RegisterAction) and not plan.may_reach(action.registrar):
         raise LimitError(
             f"{where}.registrar is {action.registrar}, which is not on this machine; the lab registers elsewhere only "
             "at a target that the file allows by 'allow_remote: true'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pytest_sipfront.lab.calls.emodel import mos_cqe
-from pytest_sipfront.lab.calls.prompt_recognition import Match
+from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch
 
 SILENCE_DBFS = -50.0
 """Speech and tones lie far above; the noise floor of a G.711 line lies below."""
@@ -41,7 +41,7 @@ class Reception:
     longest_gap: float = 0.0
     level_dbfs: float = float("-inf")
     digits: str = ""
-    prompts: tuple[Match, ...] = ()
+    prompts: tuple[PromptMatch, ...] = ()
     audio: bytes = field(default=b"", repr=False)
 
     @property

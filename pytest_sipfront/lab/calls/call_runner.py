@@ -9,26 +9,34 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_sipfront.lab.calls.audio import level_dbfs
-from pytest_sipfront.lab.calls.call_leg import Leg
+from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, CallRecord, Reception
 from pytest_sipfront.lab.calls.ladder import Rung
 from pytest_sipfront.lab.calls.prompt_recognition import rank
-from pytest_sipfront.lab.calls.sip_stack import Agent, NoStackError, StackError
-from pytest_sipfront.lab.calls.switchboard import Exchange, Expected
-from pytest_sipfront.lab.file.steps import Action, Call, ExpectDtmf, HangUp, Hold, Play, SendDtmf
+from pytest_sipfront.lab.calls.sip_stack import NoStackError, SipAgent, StackError
+from pytest_sipfront.lab.calls.switchboard import ExpectedLeg, Switchboard
+from pytest_sipfront.lab.file.steps import (
+    Action,
+    CallAction,
+    ExpectDtmfAction,
+    HangUpAction,
+    HoldAction,
+    PlayAction,
+    SendDtmfAction,
+)
 
 _FAR_END_SECONDS = 1.0
 _FINAL_CODE_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 
 
-class Conversation:
+class CallRunner:
     """One call of a test. `hold` is entered for as long as the call is up, so that calls can be counted.
 
     `rungs` and `record` are there when `conduct` is done.
     """
 
-    def __init__(self, exchange: Exchange, agent: Agent, call: Call, actions: tuple[Action, ...]) -> None:
+    def __init__(self, exchange: Switchboard, agent: SipAgent, call: CallAction, actions: tuple[Action, ...]) -> None:
         self._exchange = exchange
         self._agent = agent
         self._call = call
@@ -56,7 +64,7 @@ class Conversation:
         finally:
             self._exchange.forget(expected)
 
-    async def _conduct(self, expected: Expected, *, listen_for_prompts: bool) -> CallRecord:
+    async def _conduct(self, expected: ExpectedLeg, *, listen_for_prompts: bool) -> CallRecord:
         leg = await self._agent.dial(self._exchange.uri(self._call.dial_destination), expected.tag)
         try:
             await self._talk(leg)
@@ -69,7 +77,7 @@ class Conversation:
             return await asyncio.to_thread(self._with_prompts, record)
         return record
 
-    async def _talk(self, leg: Leg) -> None:
+    async def _talk(self, leg: CallLeg) -> None:
         if not await leg.settled(self._call.answer_timeout) or leg.answered_at is None:
             return
         try:
@@ -81,9 +89,9 @@ class Conversation:
                 f"call hung up by the lab after {self._limit:g} s: limits.call_seconds is {self._limit:g}"
             )
 
-    async def _act(self, leg: Leg) -> None:
+    async def _act(self, leg: CallLeg) -> None:
         for action in self._actions:
-            if isinstance(action, HangUp):
+            if isinstance(action, HangUpAction):
                 return
             if leg.is_closed:
                 lasted = (leg.closed_at or 0.0) - (leg.answered_at or 0.0)
@@ -91,18 +99,18 @@ class Conversation:
                 return
             await self._do(action, leg)
 
-    async def _do(self, action: Action, leg: Leg) -> None:
-        if isinstance(action, Hold):
+    async def _do(self, action: Action, leg: CallLeg) -> None:
+        if isinstance(action, HoldAction):
             await leg.closed(action.seconds)
-        elif isinstance(action, SendDtmf):
+        elif isinstance(action, SendDtmfAction):
             await leg.closed(action.after)
             await leg.press(action.digits)
-        elif isinstance(action, Play):
+        elif isinstance(action, PlayAction):
             await self._play(self._exchange.prompts[action.prompt], leg)
-        elif isinstance(action, ExpectDtmf):
+        elif isinstance(action, ExpectDtmfAction):
             await self._await_digits(action, leg)
 
-    async def _play(self, pcm: bytes, leg: Leg) -> None:
+    async def _play(self, pcm: bytes, leg: CallLeg) -> None:
         leg.mouth.speak(pcm)
         waits = [asyncio.ensure_future(leg.mouth.finished()), asyncio.ensure_future(leg.closed())]
         try:
@@ -111,7 +119,7 @@ class Conversation:
             for wait in waits:
                 wait.cancel()
 
-    async def _await_digits(self, action: ExpectDtmf, leg: Leg) -> None:
+    async def _await_digits(self, action: ExpectDtmfAction, leg: CallLeg) -> None:
         try:
             async with asyncio.timeout(action.within):
                 while not leg.digits.endswith(action.digits) and await leg.digit_after(len(leg.digits)):
@@ -124,7 +132,7 @@ class Conversation:
                 f"DTMF {action.digits} expected from the callee within {action.within:g} s, {received} received"
             )
 
-    async def _recorded(self, leg: Leg, expected: Expected) -> CallRecord:
+    async def _recorded(self, leg: CallLeg, expected: ExpectedLeg) -> CallRecord:
         code, reason = await self._final(leg)
         ended_at = leg.closed_at or time.monotonic()
         answered_at = leg.answered_at
@@ -147,7 +155,7 @@ class Conversation:
             complaints=tuple(self._complaints),
         )
 
-    async def _final(self, leg: Leg) -> tuple[int | None, str]:
+    async def _final(self, leg: CallLeg) -> tuple[int | None, str]:
         """The INVITE's final code and phrase; after a CANCEL it is still on its way, so the trace is asked for it."""
         ladders = (await self._exchange.open()).ladders
         self.rungs = ladders.of(leg.call_id)
@@ -166,7 +174,7 @@ class Conversation:
         return replace(record, heard_by_caller=replace(heard, prompts=rank(heard.audio, self._exchange.prompts)))
 
 
-def _reception(leg: Leg) -> Reception:
+def _reception(leg: CallLeg) -> Reception:
     stats: Any = leg.stats
     audio = leg.ear.audio
     if stats is None or leg.is_deaf:
@@ -185,7 +193,7 @@ def _reception(leg: Leg) -> Reception:
     )
 
 
-def _far_reception(expected: Expected) -> Reception | None:
+def _far_reception(expected: ExpectedLeg) -> Reception | None:
     if expected.callee is None:
         return None
     reception = _reception(expected.callee)

@@ -13,7 +13,7 @@ from pytest_sipfront.lab.calls.speech_synthesis import say
 from pytest_sipfront.lab.file.calls_section import CallPlan
 from pytest_sipfront.lab.file.schema import LabFileError, nearest
 from pytest_sipfront.lab.file.sections import FILE_KEYS, TEST_KEYS
-from pytest_sipfront.lab.file.steps import Play, Wait, overridden
+from pytest_sipfront.lab.file.steps import PlayAction, WaitAction, overridden
 from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_sipfront.lab.platform.executor import Executor
 
 
-class CallsEngine:
+class CallsBackend:
     """Executes the tests that have steps by placing calls.
 
     Where no call can be placed it still reads their keys, so that one lab file serves everywhere; every verdict is
@@ -94,8 +94,8 @@ def _check_test(file: LabFile, test: TestSpec, plan: CallPlan) -> None:
     except ValueError as error:
         raise LabFileError(f"{file.name}: {where}: {error}") from None
     actions = [action for step in steps for action in step]
-    _known(file, where, "phone", (a.phone for a in actions if isinstance(a, Wait) and a.phone), plan.phones)
-    _known(file, where, "prompt", (a.prompt for a in actions if isinstance(a, Play)), plan.prompts)
+    _known(file, where, "phone", (a.phone for a in actions if isinstance(a, WaitAction) and a.phone), plan.phones)
+    _known(file, where, "prompt", (a.prompt for a in actions if isinstance(a, PlayAction)), plan.prompts)
     _known(file, where, "prompt", test.conditions.prompt_heard if test.conditions else (), plan.prompts)
 
 

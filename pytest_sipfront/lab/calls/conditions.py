@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, SILENCE_DBFS, CallRecord, Reception
-from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, Match, rivals
+from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, PromptMatch, rivals
 
 BOTH, FROM_CALLEE, FROM_CALLER = "both", "from_callee", "from_caller"
 NO_MEDIA = "none"
@@ -197,7 +197,7 @@ def _digits(wanted: str, reception: Reception | None) -> Iterator[str]:
         yield f"DTMF {wanted} expected, {reception.digits or 'nothing'} received"
 
 
-def _heard(prompt: str, ranking: tuple[Match, ...], after: float) -> Match | str:
+def _heard(prompt: str, ranking: tuple[PromptMatch, ...], after: float) -> PromptMatch | str:
     """The place where the prompt was heard, or the sentence that says what was heard instead."""
     own = next((match for match in ranking if match.prompt == prompt), None)
     if own is None or own.score < SCORE_NEEDED:
@@ -213,7 +213,7 @@ def _heard(prompt: str, ranking: tuple[Match, ...], after: float) -> Match | str
     return own
 
 
-def _unheard(prompt: str, own: Match | None, ranking: tuple[Match, ...]) -> str:
+def _unheard(prompt: str, own: PromptMatch | None, ranking: tuple[PromptMatch, ...]) -> str:
     score = f"{own.score:.2f}" if own is not None else "none"
     best = ranking[0] if ranking else None
     if best is not None and best.prompt != prompt and best.score >= SCORE_NEEDED:

@@ -13,11 +13,11 @@ from pytest_sipfront.lab.calls.optional_imports import unavailable
 from pytest_sipfront.lab.diagnosis import Check, Diagnosis
 from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.file.lab_file import TestSpec
-from pytest_sipfront.lab.file.steps import Call, ExpectDtmf, Play, SendDtmf, Steps, Wait
+from pytest_sipfront.lab.file.steps import CallAction, ExpectDtmfAction, PlayAction, SendDtmfAction, Steps, WaitAction
 from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
 
 if TYPE_CHECKING:
-    from pytest_sipfront.lab.platform.executor import Finding
+    from pytest_sipfront.lab.platform.executor import LabRunResult
 
 _BOUND_SECONDS = 20.0
 _PORTS_NEEDED = 4
@@ -76,8 +76,8 @@ def _wheel() -> str:
 def _call() -> list[Check]:
     """One call with audio both ways and one digit."""
     steps: Steps = (
-        (Wait(), ExpectDtmf(digits="1")),
-        (Call(dial_destination="doctor"), Play(prompt="tone"), SendDtmf(digits="1")),
+        (WaitAction(), ExpectDtmfAction(digits="1")),
+        (CallAction(dial_destination="doctor"), PlayAction(prompt="tone"), SendDtmfAction(digits="1")),
     )
     try:
         finding = asyncio.run(asyncio.wait_for(_placed(steps), _BOUND_SECONDS))
@@ -86,7 +86,7 @@ def _call() -> list[Check]:
     return _seen(finding)
 
 
-async def _placed(steps: Steps) -> Finding:
+async def _placed(steps: Steps) -> LabRunResult:
     from pytest_sipfront.lab.calls.calls_executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
 
     plan = CallPlan(
@@ -102,7 +102,7 @@ async def _placed(steps: Steps) -> Finding:
         await executor.close()
 
 
-def _seen(finding: Finding) -> list[Check]:
+def _seen(finding: LabRunResult) -> list[Check]:
     values = {name: measure.value for name, measure in finding.measures.items()}
     calls = values.get("calls_answered") == 1
     digit = values.get("dtmf_received")

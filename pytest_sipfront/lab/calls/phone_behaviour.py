@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
-from pytest_sipfront.lab.calls.call_leg import Leg
+from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.sip_stack import CODECS, UNOFFERED_CODECS
 from pytest_sipfront.lab.file.calls_section import HANG_UP, MenuState, Phone
 
@@ -19,10 +19,10 @@ def codecs(phone: Phone) -> tuple[str, ...]:
     return UNOFFERED_CODECS if phone.reject == NOT_ACCEPTABLE else CODECS
 
 
-class Line:
+class PhoneBehaviour:
     """One call at one phone. `serve` behaves as the phone does until the call ends."""
 
-    def __init__(self, phone: Phone, leg: Leg, prompts: Mapping[str, bytes]) -> None:
+    def __init__(self, phone: Phone, leg: CallLeg, prompts: Mapping[str, bytes]) -> None:
         self._phone = phone
         self._leg = leg
         self._prompts = prompts

@@ -37,7 +37,7 @@ MARGIN_NEEDED = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class PromptMatch:
     """One prompt's best place in a recording: `score` from -1 to 1, `at` in seconds from the recording's start."""
 
     prompt: str
@@ -45,7 +45,7 @@ class Match:
     at: float
 
 
-def rank(recording: bytes, prompts: Mapping[str, bytes]) -> tuple[Match, ...]:
+def rank(recording: bytes, prompts: Mapping[str, bytes]) -> tuple[PromptMatch, ...]:
     """Return every prompt's best match in the recording, the best first.
 
     Args:
@@ -57,21 +57,21 @@ def rank(recording: bytes, prompts: Mapping[str, bytes]) -> tuple[Match, ...]:
     return tuple(sorted(matches, key=lambda match: match.score, reverse=True))
 
 
-def rivals(ranking: tuple[Match, ...], prompt: str, seconds: float) -> tuple[Match, ...]:
+def rivals(ranking: tuple[PromptMatch, ...], prompt: str, seconds: float) -> tuple[PromptMatch, ...]:
     """Return the other prompts whose best place lies within `seconds` of the named one's: they claim the same sound."""
     own = next(match for match in ranking if match.prompt == prompt)
     return tuple(match for match in ranking if match.prompt != prompt and abs(match.at - own.at) <= seconds)
 
 
-def _match(name: str, heard: NDArray[np.float64], wanted: NDArray[np.float64]) -> Match:
+def _match(name: str, heard: NDArray[np.float64], wanted: NDArray[np.float64]) -> PromptMatch:
     steps = len(wanted)
     if not 0 < steps <= len(heard):
-        return Match(prompt=name, score=TOO_SHORT, at=0.0)
+        return PromptMatch(prompt=name, score=TOO_SHORT, at=0.0)
     whole = _correlation(heard, wanted)
     at = int(whole.argmax())
     there = heard[at : at + steps]
     worst = min(_alike(there[part], wanted[part]) for part in _words(steps))
-    return Match(prompt=name, score=round(float(whole[at] + worst) / 2, 3), at=round(at * HOP_SECONDS, 2))
+    return PromptMatch(prompt=name, score=round(float(whole[at] + worst) / 2, 3), at=round(at * HOP_SECONDS, 2))
 
 
 def _words(steps: int) -> list[slice]:

@@ -8,20 +8,20 @@ from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
 from pytest_sipfront.lab.calls.conditions import Conditions, violations
 from pytest_sipfront.lab.calls.ladder import Rung
-from pytest_sipfront.lab.platform.executor import Finding, Measure
+from pytest_sipfront.lab.platform.executor import LabRunResult, Measure
 
 PASSED, FAILED = "passed", "failed"
 _CALLS_TOLD = 5
 
 
-def conclude(conditions: Conditions, calls: Sequence[CallRecord], ladders: Sequence[tuple[Rung, ...]]) -> Finding:
+def conclude(conditions: Conditions, calls: Sequence[CallRecord], ladders: Sequence[tuple[Rung, ...]]) -> LabRunResult:
     """Return the finding of a run: passed only where at least one call was placed and none violates a condition.
 
     The ladder and the recordings are those of the first call that went wrong, or else of the first call.
     """
     wrong = [violations(conditions, call) for call in calls]
     shown = next((place for place, sentences in enumerate(wrong) if sentences), 0)
-    return Finding(
+    return LabRunResult(
         state=FAILED if not calls or any(wrong) else PASSED,
         description=_description(wrong),
         measures=measures(calls),

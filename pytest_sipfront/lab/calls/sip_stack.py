@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sipfront.lab.calls.audio import wav
-from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, Leg
+from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, CallLeg
 from pytest_sipfront.lab.calls.ladder import Ladders
 from pytest_sipfront.lab.calls.sip_trace import Trace
 
@@ -57,16 +57,16 @@ class NoStackError(StackError):
     """The SIP stack itself is not there, so that nothing can be learned of whoever is to be called."""
 
 
-class Agent:
+class SipAgent:
     """One SIP identity of the lab. `user` and `domain` are the two halves of its address."""
 
-    def __init__(self, stack: Stack, ua: Any, user: str, domain: str) -> None:
+    def __init__(self, stack: SipStack, ua: Any, user: str, domain: str) -> None:
         self._stack = stack
         self._ua = ua
         self.user = user
         self.domain = domain
 
-    async def dial(self, uri: str, tag: str = "") -> Leg:
+    async def dial(self, uri: str, tag: str = "") -> CallLeg:
         """Place a call and return its near end at once.
 
         Cancelling ends the call that may be on its way already.
@@ -98,12 +98,12 @@ class Agent:
         with contextlib.suppress(self._stack.errors.BaresipError):
             await self._ua.unregister()
 
-    def on_call(self, take: Callable[[Leg], None], **faults: Any) -> None:
-        """Hand every call to this agent to `take`, as soon as it rings; `faults` are those of a `Leg`."""
+    def on_call(self, take: Callable[[CallLeg], None], **faults: Any) -> None:
+        """Hand every call to this agent to `take`, as soon as it rings; `faults` are those of a `CallLeg`."""
         self._ua.on_incoming(lambda call: take(self._stack.adopt(call, **faults)))
 
 
-class Stack:
+class SipStack:
     """The running SIP stack of this process. Made by `start`, ended by `close`."""
 
     def __init__(self, host: str) -> None:
@@ -111,7 +111,7 @@ class Stack:
         self.host = host
         self.port = 0
         self.ladders = Ladders()
-        self._legs: dict[int, Leg] = {}
+        self._legs: dict[int, CallLeg] = {}
         self._ending = asyncio.Lock()
         self._early: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
         self._runtime: Any = None
@@ -122,7 +122,7 @@ class Stack:
         self._handles_sigterm = False
 
     @classmethod
-    async def start(cls, host: str = LOOPBACK) -> Stack:
+    async def start(cls, host: str = LOOPBACK) -> SipStack:
         """Start the stack on a free port of `host`, which is this machine's address towards everything it calls.
 
         Raises:
@@ -168,7 +168,7 @@ class Stack:
         transport: str = "udp",
         codecs: tuple[str, ...] = CODECS,
         mute: bool = False,
-    ) -> Agent:
+    ) -> SipAgent:
         """Make an identity: `user` at `domain` (empty: this stack itself), registering for `expires` seconds.
 
         A mute agent sends no RTP beyond its first packet.
@@ -190,7 +190,7 @@ class Stack:
             ua = await self.errors.UserAgent.create(self._runtime, account)
         except (ValueError, self.errors.BaresipError) as error:
             raise NoStackError(f"the SIP stack refuses the agent '{user}': {error}") from None
-        return Agent(self, ua, user, domain)
+        return SipAgent(self, ua, user, domain)
 
     def _silent_file(self) -> Path:
         # a source that ends at once: the stack then has nothing to send, which is what being mute means in RTP
@@ -198,8 +198,8 @@ class Stack:
         path.write_bytes(wav(b""))
         return path
 
-    async def place(self, ua: Any, uri: str, tag: str) -> Leg:
-        """Send an INVITE; see `Agent.dial`."""
+    async def place(self, ua: Any, uri: str, tag: str) -> CallLeg:
+        """Send an INVITE; see `SipAgent.dial`."""
         started_at = time.monotonic()
         try:
             call = await ua.dial(uri, {TAG_HEADER: tag} if tag else None)
@@ -211,9 +211,9 @@ class Stack:
         leg.started_at = started_at
         return leg
 
-    def adopt(self, call: Any, **faults: Any) -> Leg:
+    def adopt(self, call: Any, **faults: Any) -> CallLeg:
         """Return the leg of a call that the stack has made, with the events that came before it."""
-        leg = Leg(call, self.errors, self._ending, **faults)
+        leg = CallLeg(call, self.errors, self._ending, **faults)
         self._legs[leg.handle] = leg
         for name, text, at in self._early.pop(leg.handle, ()):
             self._tell(leg, name, text, at)
@@ -257,7 +257,7 @@ class Stack:
         if len(self._early) > _KEPT_CALLS:
             self._early.popitem(last=False)
 
-    def _tell(self, leg: Leg, name: str, text: str, now: float) -> None:
+    def _tell(self, leg: CallLeg, name: str, text: str, now: float) -> None:
         if name == "CALL_CLOSED":
             leg.pump(now)
             self._legs.pop(leg.handle, None)

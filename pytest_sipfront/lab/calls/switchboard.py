@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, Leg
+from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, CallLeg
 from pytest_sipfront.lab.calls.optional_imports import import_all
-from pytest_sipfront.lab.calls.phone_behaviour import NOT_FOUND, Line, codecs
+from pytest_sipfront.lab.calls.phone_behaviour import NOT_FOUND, PhoneBehaviour, codecs
 from pytest_sipfront.lab.calls.prompt_catalogue import render
-from pytest_sipfront.lab.calls.sip_stack import LOOPBACK, Agent, Stack, StackError
+from pytest_sipfront.lab.calls.sip_stack import LOOPBACK, SipAgent, SipStack, StackError
 from pytest_sipfront.lab.file.calls_section import PASSWORD_VARIABLE, USER_VARIABLE, CallPlan, Phone, Target
-from pytest_sipfront.lab.file.steps import Register
+from pytest_sipfront.lab.file.steps import RegisterAction
 from pytest_sipfront.lab.hosts import is_loopback
 
 
 @dataclass(slots=True, kw_only=True)
-class Expected:
+class ExpectedLeg:
     """A call that is being placed: its tag, other answer delays by phone name ("": whichever phone it reaches).
 
     Once it rings: its called leg, and whether that phone records.
@@ -31,27 +31,27 @@ class Expected:
 
     tag: str
     answer_delays: Mapping[str, float] = field(default_factory=dict)
-    callee: Leg | None = None
+    callee: CallLeg | None = None
     recorded: bool = True
 
 
-class Exchange:
+class Switchboard:
     """Opened by the first call that needs it; `close` ends every call and the stack."""
 
     def __init__(self, plan: CallPlan) -> None:
         self.plan = plan
         self.prompts: dict[str, bytes] = {}
-        self._stack: Stack | None = None
+        self._stack: SipStack | None = None
         self._opening = asyncio.Lock()
         self._making = asyncio.Lock()
         self._registering = asyncio.Lock()
-        self._registrations: Counter[Agent] = Counter()
-        self._agents: dict[tuple[Any, ...], Agent] = {}
-        self._expected: dict[str, Expected] = {}
+        self._registrations: Counter[SipAgent] = Counter()
+        self._agents: dict[tuple[Any, ...], SipAgent] = {}
+        self._expected: dict[str, ExpectedLeg] = {}
         self._serving: set[asyncio.Task[None]] = set()
         self._tags = count(1)
 
-    async def open(self) -> Stack:
+    async def open(self) -> SipStack:
         """Return the running stack with every phone reachable, starting it where it is not.
 
         Raises:
@@ -62,7 +62,7 @@ class Exchange:
             if self._stack is None:
                 await asyncio.to_thread(import_all)
                 self.prompts = await asyncio.to_thread(render, self.plan.prompts, self.plan.directory)
-                stack = await Stack.start(_own_address(self.plan.target))
+                stack = await SipStack.start(_own_address(self.plan.target))
                 try:
                     await self._connect_phones(stack)
                 except BaseException:
@@ -82,7 +82,7 @@ class Exchange:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
-    async def caller(self, user: str) -> Agent:
+    async def caller(self, user: str) -> SipAgent:
         """Return the agent that calls as `user`, with the target's credentials where it has any."""
         stack, target = await self.open(), self.plan.target
         if target is None:
@@ -101,7 +101,7 @@ class Exchange:
             raise StackError("the exchange is not open")
         return f"sip:{number}@{self._stack.host}:{self._stack.port}"
 
-    async def register(self, action: Register, phone: str) -> Agent | None:
+    async def register(self, action: RegisterAction, phone: str) -> SipAgent | None:
         """Register as the action says, so that calls to that user reach `phone`; None where there is no registrar.
 
         Raises:
@@ -126,29 +126,29 @@ class Exchange:
             self._registrations[agent] += 1
         return agent
 
-    async def unregister(self, agent: Agent) -> None:
+    async def unregister(self, agent: SipAgent) -> None:
         """Withdraw a registration, unless another run goes on with it."""
         async with self._registering:
             self._registrations[agent] -= 1
             if not self._registrations[agent]:
                 await agent.unregister()
 
-    def expect(self, answer_delays: Mapping[str, float]) -> Expected:
+    def expect(self, answer_delays: Mapping[str, float]) -> ExpectedLeg:
         """Announce a call, so that its called leg is known when it rings."""
-        expected = Expected(tag=str(next(self._tags)), answer_delays=answer_delays)
+        expected = ExpectedLeg(tag=str(next(self._tags)), answer_delays=answer_delays)
         self._expected[expected.tag] = expected
         return expected
 
-    def forget(self, expected: Expected) -> None:
+    def forget(self, expected: ExpectedLeg) -> None:
         """The call is over."""
         self._expected.pop(expected.tag, None)
 
-    async def _connect_phones(self, stack: Stack) -> None:
+    async def _connect_phones(self, stack: SipStack) -> None:
         for name, phone in self.plan.phones.items():
             if phone.reject != NOT_FOUND:  # a number nobody has is answered with 404 by the stack itself
                 await self._agent(stack, phone.number, phone=name)
 
-    async def _agent(self, stack: Stack, user: str, *, phone: str = "", **account: Any) -> Agent:
+    async def _agent(self, stack: SipStack, user: str, *, phone: str = "", **account: Any) -> SipAgent:
         key = (user, phone, *sorted(account.items()))
         async with self._making:
             if key not in self._agents:
@@ -159,18 +159,18 @@ class Exchange:
                     agent.on_call(lambda leg: self._ring(phone, leg), **_faults(self.plan.phones[phone]))
             return self._agents[key]
 
-    def _ring(self, name: str, leg: Leg) -> None:
+    def _ring(self, name: str, leg: CallLeg) -> None:
         expected = self._expected_of(leg)
         if expected is not None:
             expected.callee, expected.recorded = leg, self.plan.phones[name].record
         delays = expected.answer_delays if expected is not None else {}
         serving = asyncio.ensure_future(
-            Line(self.plan.phones[name], leg, self.prompts).serve(delays.get(name, delays.get("")))
+            PhoneBehaviour(self.plan.phones[name], leg, self.prompts).serve(delays.get(name, delays.get("")))
         )
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 
-    def _expected_of(self, leg: Leg) -> Expected | None:
+    def _expected_of(self, leg: CallLeg) -> ExpectedLeg | None:
         tag = leg.headers.get(TAG_HEADER)
         if tag is not None:
             return self._expected.get(tag)

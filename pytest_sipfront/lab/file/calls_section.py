@@ -109,7 +109,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class CallLimits:
     """How much the lab may do: calls that are up at the same time, calls of one run, seconds that a call may last."""
 
     concurrent_calls: int = 20
@@ -125,7 +125,7 @@ class CallPlan:
     prompts: Mapping[str, PromptSpec] = field(default_factory=dict)
     phones: Mapping[str, Phone] = field(default_factory=dict)
     target: Target | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: CallLimits = field(default_factory=CallLimits)
 
     def may_reach(self, address: str) -> bool:
         """Whether the lab may send to `address`, a host or host:port: this machine, or the target that is allowed."""

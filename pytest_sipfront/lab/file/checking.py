@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_sipfront.lab.backend import available_engine, in_words
+from pytest_sipfront.lab.backend import available_backend, in_words
 from pytest_sipfront.lab.file.loading import load_default, load_path
 from pytest_sipfront.lab.file.schema import LabFileError
 from pytest_sipfront.lab.process import LabError
@@ -16,7 +16,7 @@ def check_lab_file(path: Path | None) -> str:
     Raises:
         LabError: It is no lab file; the text has file, line and what is allowed.
     """
-    engine = available_engine()
+    engine = available_backend()
     try:
         file = load_path(path, engine) if path is not None else load_default(engine)
         engine.check(file)

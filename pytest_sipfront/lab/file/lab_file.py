@@ -100,7 +100,7 @@ class FaultSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class AccountSpec:
     """The account: its credentials (none: any are accepted) and its limit of launches in flight."""
 
     public_key: str | None = None
@@ -171,7 +171,7 @@ class LabFile:
 
     name: str
     directory: Path
-    account: Account
+    account: AccountSpec
     tests: Mapping[str, TestSpec]
     projects: Mapping[str, ProjectSpec]
     faults: tuple[FaultSpec, ...] = ()

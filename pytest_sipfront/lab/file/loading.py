@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pytest_sipfront.lab.backend import CALL_FILE_KEYS, CALL_TEST_KEYS, Engine
+from pytest_sipfront.lab.backend import CALL_FILE_KEYS, CALL_TEST_KEYS, Backend
 from pytest_sipfront.lab.file.field_types import (
     Choice,
     Convert,
@@ -23,7 +23,7 @@ from pytest_sipfront.lab.file.field_types import (
     Whole,
 )
 from pytest_sipfront.lab.file.lab_file import (
-    Account,
+    AccountSpec,
     Box,
     FaultSpec,
     LabFile,
@@ -44,7 +44,7 @@ _RUN_FAULTS = ("launch", "status", "last", "stats", "any")
 ACCOUNT_FAULTS = (*_RUN_FAULTS, "explore", "tests", "projects", "runs", "appimages")
 
 
-def load(text: str, engine: Engine, *, name: str = "lab.yaml", directory: Path | None = None) -> LabFile:
+def load(text: str, engine: Backend, *, name: str = "lab.yaml", directory: Path | None = None) -> LabFile:
     """Return what `text` says; `name` is the file's name in errors, relative paths start in `directory` (here).
 
     Raises:
@@ -71,7 +71,7 @@ def load(text: str, engine: Engine, *, name: str = "lab.yaml", directory: Path |
     )
 
 
-def load_path(path: Path, engine: Engine) -> LabFile:
+def load_path(path: Path, engine: Backend) -> LabFile:
     """Return what the file at `path` says.
 
     Raises:
@@ -85,7 +85,7 @@ def load_path(path: Path, engine: Engine) -> LabFile:
     return load(text, engine, name=str(path), directory=path.resolve().parent)
 
 
-def load_default(engine: Engine) -> LabFile:
+def load_default(engine: Backend) -> LabFile:
     """Return the lab file that comes with the package."""
     text = resources.files("pytest_sipfront.lab").joinpath("default.yaml").read_text(encoding="utf-8")
     return load(text, engine, name="default.yaml")
@@ -134,7 +134,7 @@ _ACCOUNT = Section(
         "retry_after": Field(_SECONDS, 1.0),
         "agentpool": Field(Text(), "lab"),
     },
-    Account,
+    AccountSpec,
 )
 _RULE = Section(
     "an entry of 'when'",
@@ -181,7 +181,7 @@ _PROJECT: Section[dict[str, Any]] = Section(
 )
 
 
-def _file_section(engine: Engine) -> Section[dict[str, Any]]:
+def _file_section(engine: Backend) -> Section[dict[str, Any]]:
     test: Section[dict[str, Any]] = Section(
         "a test",
         {**TEST_FIELDS, **engine.test_keys},
@@ -189,7 +189,7 @@ def _file_section(engine: Engine) -> Section[dict[str, Any]]:
         unavailable=_refused(CALL_TEST_KEYS, engine),
     )
     fields = {
-        "account": Field(_ACCOUNT, Account()),
+        "account": Field(_ACCOUNT, AccountSpec()),
         "faults": _faults(*ACCOUNT_FAULTS),
         "seed": Field(Whole(), 0),
         "tests": Field(MapOf(test), None),
@@ -200,7 +200,7 @@ def _file_section(engine: Engine) -> Section[dict[str, Any]]:
     return Section("a lab file", fields, dict, unavailable=_refused(CALL_FILE_KEYS, engine))
 
 
-def _refused(keys: Iterable[str], engine: Engine) -> dict[str, str]:
+def _refused(keys: Iterable[str], engine: Backend) -> dict[str, str]:
     return {key: f"'{key}' needs real calls, which this lab cannot place: {engine.unavailable}" for key in keys}
 
 

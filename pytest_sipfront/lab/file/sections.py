@@ -15,7 +15,7 @@ from pytest_sipfront.lab.file.calls_section import (
     PASSWORD_VARIABLE,
     REJECTIONS,
     USER_VARIABLE,
-    Limits,
+    CallLimits,
     MenuState,
     Phone,
     PromptSpec,
@@ -26,14 +26,14 @@ from pytest_sipfront.lab.file.schema import Field, Free, Kind, Section, Source, 
 from pytest_sipfront.lab.file.steps import (
     DIALLED,
     Action,
-    Call,
-    ExpectDtmf,
-    HangUp,
-    Hold,
-    Play,
-    Register,
-    SendDtmf,
-    Wait,
+    CallAction,
+    ExpectDtmfAction,
+    HangUpAction,
+    HoldAction,
+    PlayAction,
+    RegisterAction,
+    SendDtmfAction,
+    WaitAction,
     check,
 )
 
@@ -140,25 +140,35 @@ class _TargetKind(Kind[Target]):
 _LIMITS = Section(
     "limits",
     {
-        "concurrent_calls": Field(Whole(1, 200), Limits().concurrent_calls),
-        "calls_per_run": Field(Whole(1, 100_000), Limits().calls_per_run),
-        "call_seconds": Field(Number(0.1, 3600), Limits().call_seconds),
+        "concurrent_calls": Field(Whole(1, 200), CallLimits().concurrent_calls),
+        "calls_per_run": Field(Whole(1, 100_000), CallLimits().calls_per_run),
+        "call_seconds": Field(Number(0.1, 3600), CallLimits().call_seconds),
     },
-    Limits,
+    CallLimits,
 )
 
 FILE_KEYS: Mapping[str, Field] = {
     "prompts": Field(MapOf(_PROMPT), {}),
     "phones": Field(Convert(MapOf(_PHONE), _numbered), {}),
     "target": Field(_TargetKind(), None),
-    "limits": Field(_LIMITS, Limits()),
+    "limits": Field(_LIMITS, CallLimits()),
 }
 
 
 # ---- a test's steps and conditions ------------------------------------------------------------------------------
 
 _ACTIONS: Mapping[str, type[Action]] = {
-    action.word: action for action in (Register, Wait, Call, SendDtmf, ExpectDtmf, Play, Hold, HangUp)
+    action.word: action
+    for action in (
+        RegisterAction,
+        WaitAction,
+        CallAction,
+        SendDtmfAction,
+        ExpectDtmfAction,
+        PlayAction,
+        HoldAction,
+        HangUpAction,
+    )
 }
 _PARAMETER_KINDS: Mapping[str, Kind[Any]] = {
     "str": _WORD,

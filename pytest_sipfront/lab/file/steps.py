@@ -25,7 +25,7 @@ class OverrideError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
+class RegisterAction:
     """Registers `user` at `registrar` (empty: the file's target) for `regexpire` seconds, before calls are placed.
 
     Without a registrar and a target there is nothing to register at: the lab's phones are called directly.
@@ -44,7 +44,7 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
+class WaitAction:
     """Waits for calls: `phone` takes them, here with `answer_delay` seconds instead of its own delay."""
 
     word: ClassVar[str] = "wait"
@@ -53,7 +53,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class CallAction:
     """Places `max_total_calls` calls to `dial_destination`, at most `concurrent_calls` at a time (0: the limit).
 
     A call that is not answered within `answer_timeout` seconds is cancelled.
@@ -73,7 +73,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendDtmf:
+class SendDtmfAction:
     """Presses `digits`, after `after` seconds."""
 
     word: ClassVar[str] = "send_dtmf"
@@ -85,7 +85,7 @@ class SendDtmf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectDtmf:
+class ExpectDtmfAction:
     """In step 0: the called side must have received `digits`. Later: the caller waits for them, `within` seconds."""
 
     word: ClassVar[str] = "expect_dtmf"
@@ -97,7 +97,7 @@ class ExpectDtmf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Play:
+class PlayAction:
     """Plays a prompt of the catalogue to the called side and goes on when it has been played."""
 
     word: ClassVar[str] = "play"
@@ -105,7 +105,7 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class HoldAction:
     """Keeps the call up for `seconds`, or until the called side ends it."""
 
     word: ClassVar[str] = "hold"
@@ -113,16 +113,25 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HangUp:
+class HangUpAction:
     """Ends the call. A step whose actions are done ends its call anyway."""
 
     word: ClassVar[str] = "hang_up"
 
 
-Action: TypeAlias = Register | Wait | Call | SendDtmf | ExpectDtmf | Play | Hold | HangUp
+Action: TypeAlias = (
+    RegisterAction
+    | WaitAction
+    | CallAction
+    | SendDtmfAction
+    | ExpectDtmfAction
+    | PlayAction
+    | HoldAction
+    | HangUpAction
+)
 Steps: TypeAlias = tuple[tuple[Action, ...], ...]
-CALLED_SIDE: tuple[type[Action], ...] = (Register, Wait, ExpectDtmf)
-IN_CALL: tuple[type[Action], ...] = (SendDtmf, ExpectDtmf, Play, Hold, HangUp)
+CALLED_SIDE: tuple[type[Action], ...] = (RegisterAction, WaitAction, ExpectDtmfAction)
+IN_CALL: tuple[type[Action], ...] = (SendDtmfAction, ExpectDtmfAction, PlayAction, HoldAction, HangUpAction)
 
 
 def check(steps: Steps) -> Steps:
@@ -137,7 +146,7 @@ def check(steps: Steps) -> Steps:
         if not isinstance(action, CALLED_SIDE):
             raise ValueError(f"step 0 prepares the called side, where '{action.word}' cannot stand")  # noqa: TRY004
     for number, actions in enumerate(steps[1:], start=1):
-        if not actions or not isinstance(actions[0], Call):
+        if not actions or not isinstance(actions[0], CallAction):
             raise ValueError(f"the first action of step {number} must be 'call'")
         for action in actions[1:]:
             if not isinstance(action, IN_CALL):

@@ -11,7 +11,7 @@ from itertools import count
 from time import monotonic
 
 from pytest_sipfront.lab.file.lab_file import PASSED, LabFile, ProjectSpec, TestSpec
-from pytest_sipfront.lab.platform.executor import Finding
+from pytest_sipfront.lab.platform.executor import LabRunResult
 
 RUNNING = "running"
 FIRST_RUN_ID = 12345
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Run:
+class LabRun:
     """One run of a test. `session_id` is what the launch answers, `uuid` what stands in its URLs.
 
     `started` and `stopped` are seconds of the account's clock, `started_at` and `stopped_at` are UTC.
@@ -45,7 +45,7 @@ class Run:
     started: float
     started_at: datetime
     project_run: str | None = None
-    finding: Finding | None = None
+    finding: LabRunResult | None = None
     stopped: float | None = None
     stopped_at: datetime | None = None
 
@@ -56,7 +56,7 @@ class Run:
 
 
 @dataclass(slots=True, kw_only=True)
-class ProjectRun:
+class LabProjectRun:
     """One run of a project, with the runs of its selected tests."""
 
     id: int
@@ -66,7 +66,7 @@ class ProjectRun:
     mode: str
     started: float
     started_at: datetime
-    runs: tuple[Run, ...]
+    runs: tuple[LabRun, ...]
     state: str | None = None
     stopped: float | None = None
     stopped_at: datetime | None = None
@@ -80,16 +80,16 @@ class Account:
     clock: Callable[[], float] = monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
-    runs: dict[str, Run] = field(default_factory=dict)
-    project_runs: dict[str, ProjectRun] = field(default_factory=dict)
+    runs: dict[str, LabRun] = field(default_factory=dict)
+    project_runs: dict[str, LabProjectRun] = field(default_factory=dict)
     launches: int = 0
     in_flight: int = 0
     peak_in_flight: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: count(FIRST_RUN_ID))
-    _last: dict[int, Run] = field(default_factory=dict)
-    _recorded: deque[Run] = field(default_factory=deque)
+    _last: dict[int, LabRun] = field(default_factory=dict)
+    _recorded: deque[LabRun] = field(default_factory=deque)
 
-    def launch(self, test: TestSpec, overrides: Mapping[str, str], mode: str) -> Run:
+    def launch(self, test: TestSpec, overrides: Mapping[str, str], mode: str) -> LabRun:
         """Start a run of `test` and count it.
 
         Raises:
@@ -102,7 +102,7 @@ class Account:
         self._admit()
         return self._start(test, overrides, mode)
 
-    def launch_project(self, project: ProjectSpec, tests: Collection[TestSpec], mode: str) -> ProjectRun:
+    def launch_project(self, project: ProjectSpec, tests: Collection[TestSpec], mode: str) -> LabProjectRun:
         """Start a run of `project` with `tests`; it counts as one launch, whatever the number of its tests.
 
         Raises:
@@ -110,7 +110,7 @@ class Account:
         """
         self._admit()
         run_id = self.new_id()
-        run = ProjectRun(
+        run = LabProjectRun(
             id=next(self._numbers),
             uuid=run_id,
             kiosk=self.new_id(),
@@ -123,28 +123,28 @@ class Account:
         self.project_runs[run.uuid] = run
         return run
 
-    def finish(self, run: Run, finding: Finding) -> None:
+    def finish(self, run: LabRun, finding: LabRunResult) -> None:
         """Record what came out of a run, once; a launched run is no longer in flight then."""
         if run.finding is None:
             run.finding, run.stopped, run.stopped_at = finding, self.clock(), self.now()
             self.in_flight -= run.project_run is None
             self._keep_recordings(run, finding)
 
-    def finish_project(self, run: ProjectRun) -> None:
+    def finish_project(self, run: LabProjectRun) -> None:
         """Record the verdict of a project run from those of its tests, or the one that the file forces."""
         if run.state is None:
             run.state = run.project.verdict or project_verdict(run.runs)
             run.stopped, run.stopped_at = self.clock(), self.now()
             self.in_flight -= 1
 
-    def state(self, run: Run) -> str:
+    def state(self, run: LabRun) -> str:
         """Return what the platform says of a run at this moment."""
         if run.finding is not None:
             return run.finding.state
         expected = run.test.outcome(run.parameters).takes.high
         return progress(run.test.states, self.clock() - run.started, expected)
 
-    def project_state(self, run: ProjectRun) -> str:
+    def project_state(self, run: LabProjectRun) -> str:
         """Return what the platform says of a project run at this moment."""
         if run.state is not None:
             return run.state
@@ -152,11 +152,11 @@ class Account:
         expected = max([*spans, run.project.takes.high if run.project.takes else 0.0])
         return progress(run.project.states, self.clock() - run.started, expected)
 
-    def last_run(self, test: TestSpec) -> Run | None:
+    def last_run(self, test: TestSpec) -> LabRun | None:
         """Return the latest run of a test, or None when it never ran."""
         return self._last.get(test.id)
 
-    def _keep_recordings(self, run: Run, finding: Finding) -> None:
+    def _keep_recordings(self, run: LabRun, finding: LabRunResult) -> None:
         if finding.recordings:
             self._recorded.append(run)
         while len(self._recorded) > RECORDINGS_KEPT:
@@ -173,8 +173,8 @@ class Account:
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
 
-    def _start(self, test: TestSpec, overrides: Mapping[str, str], mode: str, project_run: str | None = None) -> Run:
-        run = Run(
+    def _start(self, test: TestSpec, overrides: Mapping[str, str], mode: str, project_run: str | None = None) -> LabRun:
+        run = LabRun(
             id=next(self._numbers),
             session_id=self.new_id(),
             uuid=self.new_id(),
@@ -199,7 +199,7 @@ def progress(states: tuple[str, ...], elapsed: float, expected: float) -> str:
     return states[min(int(part * len(states)), len(states) - 1)]
 
 
-def project_verdict(runs: Iterable[Run]) -> str:
+def project_verdict(runs: Iterable[LabRun]) -> str:
     """Return "failed" if any run failed, else the first state that is not "passed", else "passed"."""
     states = [run.finding.state if run.finding else RUNNING for run in runs]
     others = [state for state in states if state != PASSED]

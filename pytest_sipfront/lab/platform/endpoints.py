@@ -8,13 +8,13 @@ from typing import Any
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform import launch_endpoints, status_endpoints
 from pytest_sipfront.lab.platform.account import Refusal
-from pytest_sipfront.lab.platform.handlers import Call, Handler, Step, answering
+from pytest_sipfront.lab.platform.handlers import EndpointRequest, EndpointResult, Handler, answering
 
 API = "/api/v2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class LabEndpoint:
     """One endpoint. `path` has variable parts as ":id"; `kind` is the word for it in faults and counts."""
 
     methods: tuple[str, ...]
@@ -25,7 +25,7 @@ class Endpoint:
     listed: bool = True
 
 
-def explore(lab: Lab, call: Call) -> Step:  # noqa: ARG001 - one signature for all
+def explore(lab: Lab, call: EndpointRequest) -> EndpointResult:  # noqa: ARG001 - one signature for all
     """GET /: the documented list, whose one named entry is the run status."""
     entries = []
     for endpoint in ENDPOINTS:
@@ -35,46 +35,50 @@ def explore(lab: Lab, call: Call) -> Step:  # noqa: ARG001 - one signature for a
     return answering("endpoints", entries)
 
 
-def unknown(lab: Lab, call: Call) -> Step:  # noqa: ARG001
+def unknown(lab: Lab, call: EndpointRequest) -> EndpointResult:  # noqa: ARG001
     """Any other path of the API."""
     raise Refusal(404, "No such endpoint")
 
 
 ENDPOINTS = (
-    Endpoint(methods=("GET",), path=f"{API}/", kind="explore", handler=explore),
-    Endpoint(
+    LabEndpoint(methods=("GET",), path=f"{API}/", kind="explore", handler=explore),
+    LabEndpoint(
         methods=("GET",),
         path=f"{API}/runs/:id/status",
         kind="status",
         handler=status_endpoints.run_status,
         name="api_run_status",
     ),
-    Endpoint(methods=("GET",), path=f"{API}/tests", kind="tests", handler=status_endpoints.list_tests),
-    Endpoint(methods=("POST",), path=f"{API}/tests/run", kind="launch", handler=launch_endpoints.launch_test),
-    Endpoint(methods=("GET",), path=f"{API}/tests/:id/status/last", kind="last", handler=status_endpoints.last_of_test),
-    Endpoint(methods=("GET",), path=f"{API}/tests/:tid/stats", kind="stats", handler=status_endpoints.stats_of_test),
-    Endpoint(
+    LabEndpoint(methods=("GET",), path=f"{API}/tests", kind="tests", handler=status_endpoints.list_tests),
+    LabEndpoint(methods=("POST",), path=f"{API}/tests/run", kind="launch", handler=launch_endpoints.launch_test),
+    LabEndpoint(
+        methods=("GET",), path=f"{API}/tests/:id/status/last", kind="last", handler=status_endpoints.last_of_test
+    ),
+    LabEndpoint(methods=("GET",), path=f"{API}/tests/:tid/stats", kind="stats", handler=status_endpoints.stats_of_test),
+    LabEndpoint(
         methods=("GET",), path=f"{API}/tests/:tid/stats/:measure", kind="stats", handler=status_endpoints.stats_of_test
     ),
-    Endpoint(methods=("GET",), path=f"{API}/runs", kind="runs", handler=status_endpoints.list_runs),
-    Endpoint(methods=("GET",), path=f"{API}/runs/:sid/stats", kind="stats", handler=status_endpoints.run_stats),
-    Endpoint(
+    LabEndpoint(methods=("GET",), path=f"{API}/runs", kind="runs", handler=status_endpoints.list_runs),
+    LabEndpoint(methods=("GET",), path=f"{API}/runs/:sid/stats", kind="stats", handler=status_endpoints.run_stats),
+    LabEndpoint(
         methods=("GET",), path=f"{API}/runs/:sid/stats/:measure", kind="stats", handler=status_endpoints.run_stats
     ),
-    Endpoint(methods=("GET",), path=f"{API}/projects", kind="projects", handler=status_endpoints.list_projects),
-    Endpoint(methods=("POST",), path=f"{API}/projects/run", kind="launch", handler=launch_endpoints.launch_project),
-    Endpoint(
+    LabEndpoint(methods=("GET",), path=f"{API}/projects", kind="projects", handler=status_endpoints.list_projects),
+    LabEndpoint(methods=("POST",), path=f"{API}/projects/run", kind="launch", handler=launch_endpoints.launch_project),
+    LabEndpoint(
         methods=("GET",), path=f"{API}/projects/:id/status/last", kind="last", handler=status_endpoints.last_of_project
     ),
-    Endpoint(methods=("GET", "POST"), path=f"{API}/appimages", kind="appimages", handler=status_endpoints.app_images),
-    Endpoint(
+    LabEndpoint(
+        methods=("GET", "POST"), path=f"{API}/appimages", kind="appimages", handler=status_endpoints.app_images
+    ),
+    LabEndpoint(
         methods=("GET",),
         path=f"{API}/projectruns/:id/status",
         kind="status",
         handler=status_endpoints.project_run_status,
         listed=False,
     ),
-    Endpoint(
+    LabEndpoint(
         methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
         path="/api/:rest",
         kind="unknown",

@@ -19,7 +19,7 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class LabRunResult:
     """What an execution found: the run's final state, why, and the evidence.
 
     `ladder` holds the SIP messages in order as (seconds since the run's start, direction, first line);
@@ -38,7 +38,7 @@ class Finding:
 class Executor(Protocol):
     """Executes one run of one test. Cancelling the task ends whatever the run has open."""
 
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> Finding:
+    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
         """Return the finding; `parameters` are the test's own, with the launch's overrides laid over them."""
         ...
 

@@ -14,7 +14,7 @@ MAINTENANCE_PAGE = "<!doctype html><html><head><title>Maintenance</title></head>
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class LabResponse:
     """What is answered. `part` names the object inside `body` that a fault changes; a text body is sent as it is."""
 
     body: Any
@@ -74,16 +74,16 @@ class FaultBook:
         return not fault.flip or self._turns[id(fault), subject.key] < len(fault.flip)
 
 
-def spoil(answer: Answer, hit: Hit) -> Answer:
+def spoil(answer: LabResponse, hit: Hit) -> LabResponse:
     """Return what `hit` makes of an answer. A dropped connection has no answer, so `drop` changes nothing here."""
     fault = hit.fault
     headers = {**answer.headers, **fault.headers}
     if fault.retry_after is not None:
         headers["Retry-After"] = f"{fault.retry_after:g}"
     if fault.html:
-        return Answer(body=MAINTENANCE_PAGE, headers=headers, media_type="text/html")
+        return LabResponse(body=MAINTENANCE_PAGE, headers=headers, media_type="text/html")
     if fault.body is not None:
-        return Answer(body=fault.body.value, status=fault.status or 200, headers=headers)
+        return LabResponse(body=fault.body.value, status=fault.status or 200, headers=headers)
     if fault.status is not None or fault.error is not None:
         return error_answer(fault.status or 200, fault.error, fault.error_key, headers)
     return replace(answer, body=_changed(answer, hit), headers=headers)
@@ -91,17 +91,17 @@ def spoil(answer: Answer, hit: Hit) -> Answer:
 
 def error_answer(
     status: int, text: str | None = None, key: str = "error", headers: Mapping[str, str] | None = None
-) -> Answer:
+) -> LabResponse:
     """Return an error whose `text` (the status's own phrase by default) stands under `key`, or plain, or nowhere."""
     headers = headers or {}
     said = text if text is not None else _phrase(status)
     if key in ("plain", "none"):
         body = said if key == "plain" else ""
-        return Answer(body=body, status=status, headers=headers, media_type="text/plain")
-    return Answer(body={key: said, "status": status}, status=status, headers=headers)
+        return LabResponse(body=body, status=status, headers=headers, media_type="text/plain")
+    return LabResponse(body={key: said, "status": status}, status=status, headers=headers)
 
 
-def _changed(answer: Answer, hit: Hit) -> Any:
+def _changed(answer: LabResponse, hit: Hit) -> Any:
     fault = hit.fault
     part = answer.body.get(answer.part) if isinstance(answer.body, dict) else None
     if not isinstance(part, dict):

@@ -1,6 +1,6 @@
 """What a handler of an endpoint is given and gives back.
 
-A handler only looks up and validates; the returned `Step` carries out. Between the two the fault, if any, is chosen.
+A handler only looks up and validates; the returned `EndpointResult` carries out. Between the two the fault, if any, is chosen.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pytest_sipfront.lab.file.lab_file import ProjectSpec, TestSpec
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform import responses
 from pytest_sipfront.lab.platform.account import Refusal
-from pytest_sipfront.lab.platform.faults import Answer, Subject
+from pytest_sipfront.lab.platform.faults import LabResponse, Subject
 
 NOTHING = Subject()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class EndpointRequest:
     """One request: the URL it came to ("http://host:port"), the variable parts of its path, its body's fields."""
 
     origin: str
@@ -28,24 +28,24 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EndpointResult:
     """What a request is about, and the function that carries it out and answers."""
 
     subject: Subject
-    carry_out: Callable[[], Answer]
+    carry_out: Callable[[], LabResponse]
 
 
-Handler: TypeAlias = Callable[[Lab, Call], Step]
+Handler: TypeAlias = Callable[[Lab, EndpointRequest], EndpointResult]
 
 
-def answering(part: str, content: Any) -> Step:
+def answering(part: str, content: Any) -> EndpointResult:
     """Return the step that answers `content` under `part` and is about no run."""
-    return Step(NOTHING, lambda: answer(part, content))
+    return EndpointResult(NOTHING, lambda: answer(part, content))
 
 
-def answer(part: str, content: Any) -> Answer:
+def answer(part: str, content: Any) -> LabResponse:
     """Return the answer with `content` under `part`."""
-    return Answer(body=responses.wrapped(part, content), part=part)
+    return LabResponse(body=responses.wrapped(part, content), part=part)
 
 
 def find_test(lab: Lab, number: str) -> TestSpec:

@@ -9,15 +9,15 @@ from pytest_sipfront.lab.file.lab_file import ProjectSpec, TestSpec
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform import responses
 from pytest_sipfront.lab.platform.account import Refusal
-from pytest_sipfront.lab.platform.faults import Answer, Subject
-from pytest_sipfront.lab.platform.handlers import Call, Step, answer, find_project
+from pytest_sipfront.lab.platform.faults import LabResponse, Subject
+from pytest_sipfront.lab.platform.handlers import EndpointRequest, EndpointResult, answer, find_project
 from pytest_sipfront.lab.platform.request_parsing import text_of, whole_of
 
 TEST_MODES = ("full", "kiosk", "print")
 PROJECT_MODES = ("full", "kiosk")
 
 
-def launch_test(lab: Lab, call: Call) -> Step:
+def launch_test(lab: Lab, call: EndpointRequest) -> EndpointResult:
     """POST /tests/run."""
     fields = _object(call.fields)
     name = text_of("test.name", fields.pop("test.name", ""))
@@ -29,27 +29,27 @@ def launch_test(lab: Lab, call: Call) -> Step:
         raise Refusal(404, f"Test '{name}' not found")
     overrides = {key: text_of(key, value) for key, value in fields.items()}
 
-    def carry_out() -> Answer:
+    def carry_out() -> LabResponse:
         run = lab.account.launch(test, overrides, mode)
         lab.begin(run)
         return answer("data", responses.launch(call.origin, run))
 
-    return Step(Subject(faults=test.faults, parameters={**test.parameters, **overrides}), carry_out)
+    return EndpointResult(Subject(faults=test.faults, parameters={**test.parameters, **overrides}), carry_out)
 
 
-def launch_project(lab: Lab, call: Call) -> Step:
+def launch_project(lab: Lab, call: EndpointRequest) -> EndpointResult:
     """POST /projects/run; `id` wins over `project.name`."""
     fields = _object(call.fields)
     mode = _mode(fields, PROJECT_MODES)
     project = _named_project(lab, fields)
     tests = _selected(project, fields.get("test_ids"))
 
-    def carry_out() -> Answer:
+    def carry_out() -> LabResponse:
         run = lab.account.launch_project(project, tests, mode)
         lab.begin_project(run)
         return answer("data", responses.project_launch(call.origin, run))
 
-    return Step(Subject(faults=project.faults), carry_out)
+    return EndpointResult(Subject(faults=project.faults), carry_out)
 
 
 def _object(fields: Any) -> dict[str, Any]:

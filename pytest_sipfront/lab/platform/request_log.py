@@ -12,7 +12,7 @@ KEPT = 100_000
 
 
 @dataclass(slots=True)
-class Entry:
+class LoggedRequest:
     """One request: `time` in seconds since the lab's start, `authorization` only its kind, `status` once answered."""
 
     method: str
@@ -28,20 +28,20 @@ class Entry:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class Recorder:
+class RequestLog:
     """Keeps the latest requests and counts all of them."""
 
     def __init__(self, clock: Callable[[], float] = monotonic, started: float = 0.0) -> None:
         self._clock = clock
         self._started = started
-        self.entries: deque[Entry] = deque(maxlen=KEPT)
+        self.entries: deque[LoggedRequest] = deque(maxlen=KEPT)
         self.requests = 0
         self.by_kind: Counter[str] = Counter()
         self.by_path: Counter[str] = Counter()
 
-    def record(self, method: str, path: str, authorization: str, content_type: str) -> Entry:
+    def record(self, method: str, path: str, authorization: str, content_type: str) -> LoggedRequest:
         """Note a request's arrival and return its entry, to be completed when it is answered."""
-        entry = Entry(method, path, self._clock() - self._started, authorization, content_type)
+        entry = LoggedRequest(method, path, self._clock() - self._started, authorization, content_type)
         self.entries.append(entry)
         self.requests += 1
         return entry

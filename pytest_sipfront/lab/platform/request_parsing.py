@@ -10,7 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from pytest_sipfront.lab.file.lab_file import Account
+from pytest_sipfront.lab.file.lab_file import AccountSpec
 from pytest_sipfront.lab.platform.account import Refusal
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -28,7 +28,7 @@ def basic_pair(header: str) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
-def authorized(account: Account, header: str) -> bool:
+def authorized(account: AccountSpec, header: str) -> bool:
     """Whether the account lets a request with this `Authorization` header in."""
     pair = basic_pair(header)
     if pair is None:

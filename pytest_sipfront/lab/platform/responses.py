@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from pytest_sipfront.lab.file.lab_file import PASSED, LabFile, ProjectSpec, TestSpec
-from pytest_sipfront.lab.platform.account import Account, ProjectRun, Run
+from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
 from pytest_sipfront.lab.platform.executor import Measure
 
 OK = 200
@@ -26,7 +26,7 @@ def wrapped(part: str, content: Any) -> dict[str, Any]:
     return {part: content, "status": OK}
 
 
-def launch(origin: str, run: Run) -> dict[str, Any]:
+def launch(origin: str, run: LabRun) -> dict[str, Any]:
     """Return the `data` of a launched test, with the documented URLs ("print" is an assumption)."""
     return {
         "report_url": origin + run_report_path(run),
@@ -35,14 +35,14 @@ def launch(origin: str, run: Run) -> dict[str, Any]:
     }
 
 
-def run_report_path(run: Run) -> str:
+def run_report_path(run: LabRun) -> str:
     """Return the path of a run's report page in the mode it was launched with."""
     if run.mode == "kiosk":
         return f"/kiosk/{run.kiosk}/{run.uuid}"
     return f"/run/{'print' if run.mode == 'print' else 'details'}/{run.uuid}"
 
 
-def project_launch(origin: str, run: ProjectRun) -> dict[str, Any]:
+def project_launch(origin: str, run: LabProjectRun) -> dict[str, Any]:
     """Return the `data` of a launched project; fields as the vendor's action reads them."""
     return {
         "status_url": f"{origin}/api/v2/projectruns/{run.uuid}/status",
@@ -52,12 +52,12 @@ def project_launch(origin: str, run: ProjectRun) -> dict[str, Any]:
     }
 
 
-def project_report_path(run: ProjectRun) -> str:
+def project_report_path(run: LabProjectRun) -> str:
     """Return the path of a project run's report page in the mode it was launched with."""
     return f"/kiosk/{run.kiosk}/{run.uuid}" if run.mode == "kiosk" else f"/projectrun/{run.uuid}/details"
 
 
-def run_status(account: Account, run: Run) -> dict[str, Any]:
+def run_status(account: Account, run: LabRun) -> dict[str, Any]:
     """Return a `run`: its status alone while it runs, every documented field afterwards."""
     state = account.state(run)
     if run.finding is None:
@@ -83,7 +83,7 @@ def run_status(account: Account, run: Run) -> dict[str, Any]:
     }
 
 
-def project_status(account: Account, run: ProjectRun) -> dict[str, Any]:
+def project_status(account: Account, run: LabProjectRun) -> dict[str, Any]:
     """Return a project's `run`; fields as the vendor's action reads them, and the pool (assumption)."""
     return {
         "agentpool_name": _pool(account, run.runs),
@@ -97,7 +97,7 @@ def project_status(account: Account, run: ProjectRun) -> dict[str, Any]:
     }
 
 
-def _pool(account: Account, runs: Iterable[Run]) -> str:
+def _pool(account: Account, runs: Iterable[LabRun]) -> str:
     scripted = any(run.finding is not None and run.finding.scripted for run in runs)
     return account.file.account.agentpool + (SCRIPTED if scripted else "")
 
@@ -127,13 +127,13 @@ def last_of_project(account: Account, project: ProjectSpec) -> list[dict[str, An
     return [{"run": run_status(account, run), "test": {"id": test.id, "name": test.name}} for test, run in ran if run]
 
 
-def measures(run: Run) -> dict[str, dict[str, Any]]:
+def measures(run: LabRun) -> dict[str, dict[str, Any]]:
     """Return a run's measures by name, each with value and unit (assumption)."""
     found: Mapping[str, Measure] = run.finding.measures if run.finding else {}
     return {name: {"value": _finite(one.value), "unit": one.unit} for name, one in found.items()}
 
 
-def measures_of(runs: Iterable[Run]) -> dict[str, list[dict[str, Any]]]:
+def measures_of(runs: Iterable[LabRun]) -> dict[str, list[dict[str, Any]]]:
     """Return the measures of several runs by name, each entry with its run's id (assumption)."""
     collected: dict[str, list[dict[str, Any]]] = {}
     for run in runs:

@@ -12,10 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform.account import Refusal
-from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, Endpoint
-from pytest_sipfront.lab.platform.faults import Answer, error_answer, spoil
-from pytest_sipfront.lab.platform.handlers import Call
-from pytest_sipfront.lab.platform.request_log import Entry
+from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, LabEndpoint
+from pytest_sipfront.lab.platform.faults import LabResponse, error_answer, spoil
+from pytest_sipfront.lab.platform.handlers import EndpointRequest
+from pytest_sipfront.lab.platform.request_log import LoggedRequest
 from pytest_sipfront.lab.platform.request_parsing import authorization_kind, authorized, read_fields
 
 DROPPED = "dropped"
@@ -43,7 +43,7 @@ def _pattern(path: str) -> str:
     return "/".join(parts).replace("{rest}", "{rest:path}")
 
 
-def _served(lab: Lab, endpoint: Endpoint) -> Any:
+def _served(lab: Lab, endpoint: LabEndpoint) -> Any:
     async def serve(request: Request) -> Response:
         headers = request.headers
         authorization = headers.get("authorization", "")
@@ -59,7 +59,7 @@ def _served(lab: Lab, endpoint: Endpoint) -> Any:
                 raise Refusal(401, "Unauthorized", {"WWW-Authenticate": 'Basic realm="lab"'})  # noqa: TRY301
             if request.method == "POST":
                 entry.body = await read_fields(request)
-            call = Call(
+            call = EndpointRequest(
                 origin=f"http://{headers.get('host', 'localhost')}", path=request.path_params, fields=entry.body
             )
             return await _answered(lab, endpoint, call, entry)
@@ -70,13 +70,13 @@ def _served(lab: Lab, endpoint: Endpoint) -> Any:
     return serve
 
 
-async def _answered(lab: Lab, endpoint: Endpoint, call: Call, entry: Entry) -> Response:
+async def _answered(lab: Lab, endpoint: LabEndpoint, call: EndpointRequest, entry: LoggedRequest) -> Response:
     step = endpoint.handler(lab, call)
     hit = lab.faults.hit(endpoint.kind, step.subject)
     if hit is None:
         return _recorded(entry, step.carry_out())
     # no await between choosing the fault and carrying out: counts stay exact when requests overlap
-    answer = step.carry_out() if hit.fault.takes_effect else Answer(body={})
+    answer = step.carry_out() if hit.fault.takes_effect else LabResponse(body={})
     if hit.fault.latency:
         await lab.pause(hit.fault.latency)
     if hit.fault.drop is not None:
@@ -85,12 +85,12 @@ async def _answered(lab: Lab, endpoint: Endpoint, call: Call, entry: Entry) -> R
     return _recorded(entry, spoil(answer, hit))
 
 
-def _recorded(entry: Entry, answer: Answer) -> Response:
+def _recorded(entry: LoggedRequest, answer: LabResponse) -> Response:
     entry.status = answer.status
     return _response(answer)
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: LabResponse) -> Response:
     is_json = answer.media_type == "application/json"
     content = json.dumps(answer.body) if is_json else answer.body
     return Response(content, answer.status, dict(answer.headers), answer.media_type)

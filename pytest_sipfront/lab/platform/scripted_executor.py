@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.platform.executor import Finding
+from pytest_sipfront.lab.platform.executor import LabRunResult
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import TestSpec
@@ -20,11 +20,11 @@ class ScriptedExecutor:
         self._random = random.Random(seed)  # noqa: S311 - a repeatable pause, not a secret
         self._sleep = sleep
 
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> Finding:
+    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
         """Wait the scripted seconds and return the scripted finding."""
         outcome = test.outcome(parameters)
         await self._sleep(outcome.takes.draw(self._random))
-        return Finding(state=outcome.verdict, description=outcome.description, scripted=True)
+        return LabRunResult(state=outcome.verdict, description=outcome.description, scripted=True)
 
     async def close(self) -> None:
         """Nothing is open here."""

@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_sipfront.lab.file.sift_section import Callee, Caller, SiftSpec
-from pytest_sipfront.lab.sift.callback_sender import Postman
+from pytest_sipfront.lab.sift.callback_sender import CallbackSender
 from pytest_sipfront.lab.sift.commands import objection
-from pytest_sipfront.lab.sift.connections import CONNECTED, CONNECTING, FAILED, FINISHED, Connections, Leg
+from pytest_sipfront.lab.sift.connections import CONNECTED, CONNECTING, FAILED, FINISHED, Connections, LabConnection
 from pytest_sipfront.lab.sift.conversations import CONVERSING, Conversations
-from pytest_sipfront.lab.sift.remote_party import Far, Scripted
+from pytest_sipfront.lab.sift.remote_party import RemoteParty, ScriptedParty
 from pytest_sipfront.lab.sift.scripted_callee import LISTENING, Reply
 
 OUR_NUMBER = "+15550100000"
 
 
-class Exchange:
+class CallServer:
     """Sift's side of every call of one lab."""
 
     def __init__(self, spec: SiftSpec, account_id: str, telephony: Any = None) -> None:
@@ -31,7 +31,7 @@ class Exchange:
         self._telephony = telephony
         self.account_id = account_id
         self.connections = Connections(spec.page_size)
-        self.postman = Postman(spec.callbacks)
+        self.postman = CallbackSender(spec.callbacks)
         self.conversations = Conversations(self)
 
     async def close(self) -> None:
@@ -45,10 +45,10 @@ class Exchange:
 
     # ---- outbound and inbound
 
-    async def create(self, to: str, status_url: str) -> Leg:
+    async def create(self, to: str, status_url: str) -> LabConnection:
         """Begin a call to `to` and return its connection, still connecting."""
         far = self._far(self.spec.callee(to))
-        leg = Leg(to, OUR_NUMBER, "incoming", far, status_url)  # as the page has it: Sift initiated it
+        leg = LabConnection(to, OUR_NUMBER, "incoming", far, status_url)  # as the page has it: Sift initiated it
         self.connections.add(leg)
         fault = self.postman.fault("status", leg, CONNECTING)
         if fault.early:
@@ -56,7 +56,7 @@ class Exchange:
         self.postman.spawn(self._ring(leg, None if fault.early else fault))
         return leg
 
-    async def _ring(self, leg: Leg, fault: Any) -> None:
+    async def _ring(self, leg: LabConnection, fault: Any) -> None:
         if fault is not None:
             await self._report(leg, fault)
         answered = await leg.far.ring()
@@ -73,11 +73,11 @@ class Exchange:
         self._watch(leg)
         await reported
 
-    async def receive(self, caller: Caller, application: Mapping[str, Any]) -> Leg:
+    async def receive(self, caller: Caller, application: Mapping[str, Any]) -> LabConnection:
         """Let `caller` call a number that `application` answers, and return the connection."""
         await asyncio.sleep(caller.after)
         far = self._far(Callee(script=caller.script))
-        leg = Leg(caller.to, caller.from_, "incoming", far, client_data=caller.client_data)
+        leg = LabConnection(caller.to, caller.from_, "incoming", far, client_data=caller.client_data)
         leg.enter(CONNECTED)
         self.connections.add(leg)
         url = application.get("on_incoming")
@@ -91,20 +91,20 @@ class Exchange:
         self._watch(leg)
         return leg
 
-    async def end(self, leg: Leg) -> None:
+    async def end(self, leg: LabConnection) -> None:
         """Let whoever called hang up."""
         await self._end(leg, FINISHED)
 
-    def _far(self, callee: Callee | None) -> Far:
+    def _far(self, callee: Callee | None) -> RemoteParty:
         if callee is not None and callee.phone is not None and self._telephony is not None:
             from pytest_sipfront.lab.sift.phone_party import PhoneCall  # noqa: PLC0415 - needs what may be missing
 
             return PhoneCall(self._telephony, callee.phone, callee.words)
-        return Scripted(callee, self.spec.timeout_scale)
+        return ScriptedParty(callee, self.spec.timeout_scale)
 
     # ---- routines
 
-    def set_routine(self, leg: Leg, routine: list[dict[str, Any]]) -> None:
+    def set_routine(self, leg: LabConnection, routine: list[dict[str, Any]]) -> None:
         """Stop what a connection does and let it do `routine`; before it is connected, once it is."""
         leg.routine += 1
         leg.doing = {}
@@ -116,7 +116,7 @@ class Exchange:
         elif leg.status == CONNECTED:
             leg.work = self.postman.spawn(self._perform(leg, routine, leg.routine))
 
-    async def _perform(self, leg: Leg, routine: list[dict[str, Any]], number: int) -> None:
+    async def _perform(self, leg: LabConnection, routine: list[dict[str, Any]], number: int) -> None:
         for command in routine:
             leg.commands.append(command)
             leg.doing = command
@@ -129,7 +129,7 @@ class Exchange:
                 if self._obey(leg, await self.postman.post("done", leg, url, body), number):
                     return
 
-    async def _carry_out(self, leg: Leg, command: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    async def _carry_out(self, leg: LabConnection, command: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return what a command reports when it is done; None if the connection ended with it."""
         await asyncio.sleep(self.spec.takes)
         name = command["name"]
@@ -156,7 +156,7 @@ class Exchange:
             return {key: None, "error": reply.error}
         return {key: ""}
 
-    def _obey(self, leg: Leg, reply: Mapping[str, Any], number: int) -> bool:
+    def _obey(self, leg: LabConnection, reply: Mapping[str, Any], number: int) -> bool:
         """Start the routine that a reply holds, unless another one has been set meanwhile."""
         routine = reply.get("routine")
         if not routine or objection(routine) or leg.routine != number or leg.is_over:
@@ -166,12 +166,12 @@ class Exchange:
 
     # ---- ends
 
-    def _watch(self, leg: Leg) -> None:
+    def _watch(self, leg: LabConnection) -> None:
         """End the connection when the other side hangs up."""
         if leg.leaving is None and not leg.is_over:
             leg.leaving = self.postman.spawn(self._leave(leg))
 
-    async def _leave(self, leg: Leg) -> None:
+    async def _leave(self, leg: LabConnection) -> None:
         await leg.far.gone()
         if leg.is_over:
             return
@@ -181,7 +181,7 @@ class Exchange:
             body = {"account_id": self.account_id, "connection_id": leg.id}
             await self.postman.post("done", leg, url, body)
 
-    async def _end(self, leg: Leg, status: str) -> None:
+    async def _end(self, leg: LabConnection, status: str) -> None:
         if leg.is_over:
             return
         leg.enter(status)
@@ -191,12 +191,12 @@ class Exchange:
         await leg.far.end()
         await self._report(leg)
 
-    def _stop(self, leg: Leg) -> None:
+    def _stop(self, leg: LabConnection) -> None:
         if leg.work is not None:
             leg.work.cancel()
             leg.work = None
 
-    async def _report(self, leg: Leg, fault: Any = None) -> None:
+    async def _report(self, leg: LabConnection, fault: Any = None) -> None:
         if not leg.status_url:
             return
         number = leg.routine
@@ -205,7 +205,7 @@ class Exchange:
         self._obey(leg, await self.postman.post("status", leg, leg.status_url, body, fault), number)
 
 
-def _stay(leg: Leg) -> None:
+def _stay(leg: LabConnection) -> None:
     if leg.leaving is not None and leg.leaving is not asyncio.current_task():
         leg.leaving.cancel()
         leg.leaving = None

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.lab.file.sift_section import CallbackFault
-from pytest_sipfront.lab.sift.connections import Leg
+from pytest_sipfront.lab.sift.connections import LabConnection
 
 if TYPE_CHECKING:
     import httpx
@@ -24,7 +24,7 @@ _NO_FAULT = CallbackFault()
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class SentCallback:
     """A callback that went out, and what came back: a status code, or the name of what went wrong."""
 
     time: float
@@ -34,7 +34,7 @@ class Posted:
     outcome: int | str
 
 
-class Postman:
+class CallbackSender:
     """Sends the callbacks of one lab."""
 
     def __init__(self, faults: tuple[CallbackFault, ...]) -> None:
@@ -42,11 +42,11 @@ class Postman:
         self._seen: Counter[int] = Counter()
         self._client: httpx.AsyncClient | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._overtaken: dict[Leg, asyncio.Event] = {}
-        self.posted: deque[Posted] = deque(maxlen=KEPT)
+        self._overtaken: dict[LabConnection, asyncio.Event] = {}
+        self.posted: deque[SentCallback] = deque(maxlen=KEPT)
         self.lost = 0
 
-    def fault(self, kind: str, leg: Leg, status: str = "") -> CallbackFault:
+    def fault(self, kind: str, leg: LabConnection, status: str = "") -> CallbackFault:
         """Return the fault that hits this callback, counting it; one that does nothing if there is none."""
         for fault in self._faults:
             if fault.concerns(kind, status, leg.to):
@@ -57,7 +57,7 @@ class Postman:
         return _NO_FAULT
 
     async def post(
-        self, kind: str, leg: Leg, url: str, body: Mapping[str, Any], fault: CallbackFault | None = None
+        self, kind: str, leg: LabConnection, url: str, body: Mapping[str, Any], fault: CallbackFault | None = None
     ) -> Mapping[str, Any]:
         """Post a callback and return the reply's object; an empty one if there is none or it is not waited for."""
         hit = fault or self.fault(kind, leg)
@@ -86,7 +86,9 @@ class Postman:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _later(self, hit: CallbackFault, kind: str, leg: Leg, url: str, body: Mapping[str, Any]) -> None:
+    async def _later(
+        self, hit: CallbackFault, kind: str, leg: LabConnection, url: str, body: Mapping[str, Any]
+    ) -> None:
         await asyncio.sleep(hit.late)
         if hit.swap:
             overtaken = self._overtaken.setdefault(leg, asyncio.Event())
@@ -97,7 +99,7 @@ class Postman:
         await self._send(hit, kind, leg, url, body)
 
     async def _in_order(
-        self, hit: CallbackFault, kind: str, leg: Leg, url: str, body: Mapping[str, Any]
+        self, hit: CallbackFault, kind: str, leg: LabConnection, url: str, body: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         async with leg.order:
             reply = await self._send(hit, kind, leg, url, body)
@@ -106,12 +108,12 @@ class Postman:
         return reply
 
     async def _send(
-        self, hit: CallbackFault, kind: str, leg: Leg, url: str, body: Mapping[str, Any]
+        self, hit: CallbackFault, kind: str, leg: LabConnection, url: str, body: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         reply: Mapping[str, Any] = {}
         for _ in range(1 + hit.repeat):
             outcome, reply = await self._exchange(url, body, hit.content_type or "application/json")
-            self.posted.append(Posted(monotonic(), kind, leg.id, body, outcome))
+            self.posted.append(SentCallback(monotonic(), kind, leg.id, body, outcome))
         return reply
 
     async def _exchange(self, url: str, body: Mapping[str, Any], kind: str) -> tuple[int | str, Mapping[str, Any]]:

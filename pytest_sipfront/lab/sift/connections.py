@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pytest_sipfront.lab.sift.remote_party import Far
+from pytest_sipfront.lab.sift.remote_party import RemoteParty
 
 CONNECTING, CONNECTED, FAILED, FINISHED = "connecting", "connected", "failed", "finished"
 
 
 @dataclass(eq=False, slots=True)
-class Leg:
+class LabConnection:
     """One connection.
 
     `routine` numbers the routine that is in force, so that a reply to an older one's callback can be told from the
@@ -27,7 +27,7 @@ class Leg:
     to: str
     from_: str
     direction: str
-    far: Far
+    far: RemoteParty
     status_url: str = ""
     client_data: Any = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -69,21 +69,21 @@ class Connections:
 
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
-        self._legs: list[Leg] = []
-        self._by_id: dict[str, Leg] = {}
+        self._legs: list[LabConnection] = []
+        self._by_id: dict[str, LabConnection] = {}
 
     def __len__(self) -> int:
         return len(self._legs)
 
-    def __iter__(self) -> Iterator[Leg]:
+    def __iter__(self) -> Iterator[LabConnection]:
         return iter(self._legs)
 
-    def add(self, leg: Leg) -> None:
+    def add(self, leg: LabConnection) -> None:
         """Keep a connection."""
         self._legs.append(leg)
         self._by_id[leg.id] = leg
 
-    def find(self, connection_id: str) -> Leg | None:
+    def find(self, connection_id: str) -> LabConnection | None:
         """Return the connection with an id."""
         return self._by_id.get(connection_id)
 

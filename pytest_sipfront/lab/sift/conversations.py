@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_sipfront.lab.sift.connections import CONNECTED, FAILED, FINISHED, Leg
-from pytest_sipfront.lab.sift.remote_party import Scripted
+from pytest_sipfront.lab.sift.connections import CONNECTED, FAILED, FINISHED, LabConnection
+from pytest_sipfront.lab.sift.remote_party import ScriptedParty
 
 if TYPE_CHECKING:
-    from pytest_sipfront.lab.sift.call_server import Exchange
+    from pytest_sipfront.lab.sift.call_server import CallServer
 
 CONVERSING = ("CallPhone", "CallClient", "JoinConference")
 PROCESSING, PROCESSED = "processing", "processed"
 
 
 @dataclass(eq=False, slots=True)
-class Talk:
+class ConversationState:
     """One conversation. `members` are those in a conference room now, with where each wants its events."""
 
     conference: str = ""
@@ -29,7 +29,7 @@ class Talk:
     start: datetime = field(default_factory=lambda: datetime.now(UTC))
     end: datetime | None = None
     recorded: bool = False
-    members: dict[Leg, str] = field(default_factory=dict)
+    members: dict[LabConnection, str] = field(default_factory=dict)
     asked: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -54,12 +54,12 @@ class Talk:
 class Conversations:
     """All conversations of one lab."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: CallServer) -> None:
         self._exchange = exchange
-        self._rooms: dict[str, Talk] = {}
-        self.talks: list[Talk] = []
+        self._rooms: dict[str, ConversationState] = {}
+        self.talks: list[ConversationState] = []
 
-    async def hold(self, leg: Leg, command: Mapping[str, Any]) -> None:
+    async def hold(self, leg: LabConnection, command: Mapping[str, Any]) -> None:
         """Carry out a command that begins a conversation, until the conversation ends for this connection."""
         if command["name"] == "JoinConference":
             await self._join(leg, command)
@@ -67,10 +67,10 @@ class Conversations:
             to = command.get("phone_number") or f"webrtc:{command.get('client_name')}"
             await self._bridge(leg, command, str(to))
 
-    async def _bridge(self, leg: Leg, command: Mapping[str, Any], to: str) -> None:
+    async def _bridge(self, leg: LabConnection, command: Mapping[str, Any], to: str) -> None:
         callee = self._exchange.spec.callee(to)
-        far = Scripted(callee)
-        second = Leg(to, leg.from_, "incoming", far)
+        far = ScriptedParty(callee)
+        second = LabConnection(to, leg.from_, "incoming", far)
         self._exchange.connections.add(second)
         if not await far.ring():
             second.enter(FAILED)
@@ -85,7 +85,9 @@ class Conversations:
             self._finish(talk)
             self._tell(leg, talk, url)
 
-    async def _talk(self, talk: Talk, second: Leg, said: list[str], command: Mapping[str, Any], url: str) -> None:
+    async def _talk(
+        self, talk: ConversationState, second: LabConnection, said: list[str], command: Mapping[str, Any], url: str
+    ) -> None:
         for words in said if command.get("live_transcripts") else ():
             body = {
                 "conversation_id": talk.id,
@@ -101,7 +103,7 @@ class Conversations:
         leaves = [turn.hangs_up for turn in script.script if turn.hangs_up is not None] if script else []
         await (asyncio.sleep(leaves[0]) if leaves else asyncio.Event().wait())
 
-    async def _join(self, leg: Leg, command: Mapping[str, Any]) -> None:
+    async def _join(self, leg: LabConnection, command: Mapping[str, Any]) -> None:
         name = str(command.get("conference_name"))
         talk = self._rooms.get(name) or self._begin(command, name)
         self._rooms[name] = talk
@@ -116,15 +118,15 @@ class Conversations:
                 self._finish(talk)
                 self._tell(leg, talk, *urls)
 
-    def _begin(self, command: Mapping[str, Any], conference: str = "") -> Talk:
-        talk = Talk(conference, recorded=bool(command.get("do_record")))
+    def _begin(self, command: Mapping[str, Any], conference: str = "") -> ConversationState:
+        talk = ConversationState(conference, recorded=bool(command.get("do_record")))
         self.talks.append(talk)
         return talk
 
-    def _finish(self, talk: Talk) -> None:
+    def _finish(self, talk: ConversationState) -> None:
         talk.end = datetime.now(UTC)
 
-    def _tell(self, leg: Leg, talk: Talk, *urls: str) -> None:
+    def _tell(self, leg: LabConnection, talk: ConversationState, *urls: str) -> None:
         """Post `ended`, also when the task that held the conversation is being cancelled."""
         body = {
             "conversation_id": talk.id,
@@ -137,7 +139,7 @@ class Conversations:
             named = {**body, "conference_name": talk.conference} if talk.conference else body
             self._exchange.postman.spawn(self._post(leg, url, named))
 
-    async def _post(self, leg: Leg, url: str, body: Mapping[str, Any]) -> None:
+    async def _post(self, leg: LabConnection, url: str, body: Mapping[str, Any]) -> None:
         if url:
             await self._exchange.postman.post("event", leg, url, body)
 

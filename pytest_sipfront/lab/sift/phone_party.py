@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_sipfront.lab.calls.audio import wav
-from pytest_sipfront.lab.calls.call_leg import Leg
+from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError
 from pytest_sipfront.lab.calls.sip_stack import StackError
-from pytest_sipfront.lab.calls.switchboard import Exchange, Expected
+from pytest_sipfront.lab.calls.switchboard import ExpectedLeg, Switchboard
 from pytest_sipfront.lab.sift.remote_party import DEFAULT_TIMEOUT
 from pytest_sipfront.lab.sift.scripted_callee import Reply, understood
 from pytest_sipfront.lab.sift.speech import SoundError, converted, has_paused, recognised, spoken
@@ -36,15 +36,15 @@ class PhoneCall:
         complaints: What could not be done, in words.
     """
 
-    def __init__(self, exchange: Exchange, phone: str, words: Mapping[str, str]) -> None:
+    def __init__(self, exchange: Switchboard, phone: str, words: Mapping[str, str]) -> None:
         """Prepare a call to `phone`; `words` says what its prompts say, where the catalogue does not."""
         self.recordings: dict[str, bytes] = {}
         self.complaints: list[str] = []
         self._exchange = exchange
         self._number = exchange.plan.phones[phone].number
         self._words = words
-        self._expected: Expected | None = None
-        self._leg: Leg | None = None
+        self._expected: ExpectedLeg | None = None
+        self._leg: CallLeg | None = None
         self._heard_until = 0
         self._digits_until = 0
 
@@ -146,7 +146,7 @@ class PhoneCall:
         spec = self._exchange.plan.prompts[prompt]
         return self._words.get(prompt) or spec.say or prompt
 
-    def _connected(self) -> Leg:
+    def _connected(self) -> CallLeg:
         if self._leg is None:
             raise RuntimeError("the phone was not called yet")
         return self._leg

@@ -12,7 +12,7 @@ from pytest_sipfront.lab.sift.scripted_callee import Listener, Reply
 DEFAULT_TIMEOUT = 10
 
 
-class Far(Protocol):
+class RemoteParty(Protocol):
     """Whoever was called, or calls. Cancelling what waits here ends it."""
 
     @property
@@ -44,7 +44,7 @@ class Far(Protocol):
         ...
 
 
-class Scripted:
+class ScriptedParty:
     """An end that follows a script. `timeout_scale` shortens what is waited for in vain."""
 
     recordings: Mapping[str, bytes] = {}

@@ -14,22 +14,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pytest_sipfront.lab.platform.account import Refusal
-from pytest_sipfront.lab.platform.faults import Answer, Subject, error_answer, spoil
+from pytest_sipfront.lab.platform.faults import LabResponse, Subject, error_answer, spoil
 from pytest_sipfront.lab.platform.request_parsing import authorization_kind, authorized, read_fields
 from pytest_sipfront.lab.platform.routes import DROPPED, Dropped
 from pytest_sipfront.lab.sift.commands import objection
-from pytest_sipfront.lab.sift.connections import Leg
-from pytest_sipfront.lab.sift.service import SiftStand
+from pytest_sipfront.lab.sift.connections import LabConnection
+from pytest_sipfront.lab.sift.service import SiftService
 
 PREFIX = "/v0"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _NUMBER = re.compile(r"\+[1-9][0-9]{4,14}")
 _NO_LEG = Subject()
 
-Handler: TypeAlias = Callable[[SiftStand, Request], Awaitable[Answer]]
+Handler: TypeAlias = Callable[[SiftService, Request], Awaitable[LabResponse]]
 
 
-def sift_routes(stand: Callable[[], SiftStand]) -> list[Route]:
+def sift_routes(stand: Callable[[], SiftService]) -> list[Route]:
     """Return Sift's routes; `stand` returns what is behind them now, since a lab can be given another file."""
     table: tuple[tuple[str, str, str, Handler], ...] = (
         ("GET", "/connections", "list", _list),
@@ -57,7 +57,7 @@ def _pattern(path: str) -> str:
     return PREFIX + re.sub(r"{(\w+)}", r":\1", path)
 
 
-def _served(stand: Callable[[], SiftStand], kind: str, pattern: str, handler: Handler) -> Any:
+def _served(stand: Callable[[], SiftService], kind: str, pattern: str, handler: Handler) -> Any:
     async def serve(request: Request) -> Response:
         now = stand()
         header = request.headers.get("authorization", "")
@@ -73,19 +73,19 @@ def _served(stand: Callable[[], SiftStand], kind: str, pattern: str, handler: Ha
             answer = await _answered(now, kind, handler, request)
         except Refusal as refusal:
             entry.status = refusal.status
-            return _response(Answer(body={"error": refusal.text}, status=refusal.status))
+            return _response(LabResponse(body={"error": refusal.text}, status=refusal.status))
         entry.status = DROPPED if isinstance(answer, Dropped) else answer.status_code
         return answer
 
     return serve
 
 
-async def _answered(stand: SiftStand, kind: str, handler: Handler, request: Request) -> Response:
+async def _answered(stand: SiftService, kind: str, handler: Handler, request: Request) -> Response:
     leg = stand.exchange.connections.find(request.path_params.get("id", ""))
     hit = stand.faults.hit(kind, _subject(leg, request))
     if hit is None:
         return _response(await handler(stand, request))
-    answer = await handler(stand, request) if hit.fault.takes_effect else Answer(body={})
+    answer = await handler(stand, request) if hit.fault.takes_effect else LabResponse(body={})
     await stand.pause(hit.fault.latency)
     if hit.fault.drop is not None:
         return Dropped()
@@ -96,21 +96,21 @@ async def _answered(stand: SiftStand, kind: str, handler: Handler, request: Requ
     return _response(answer)
 
 
-def _subject(leg: Leg | None, request: Request) -> Subject:
+def _subject(leg: LabConnection | None, request: Request) -> Subject:
     if leg is not None:
         return Subject(parameters={"to": leg.to}, finished=leg.is_over, key=leg.id)
     fields = getattr(request.state, "fields", None)
     return Subject(parameters={"to": _endpoint(fields)}) if isinstance(fields, Mapping) else _NO_LEG
 
 
-def _let_in(stand: SiftStand, header: str) -> bool:
+def _let_in(stand: SiftService, header: str) -> bool:
     kind, _, token = header.partition(" ")
     if kind.lower() == "bearer":
         return bool(token) and stand.account.secret_key in (None, token)
     return authorized(stand.account, header)
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: LabResponse) -> Response:
     if answer.media_type != "application/json" or answer.body is None:
         return Response(answer.body or b"", answer.status, dict(answer.headers), answer.media_type)
     return Response(json.dumps(answer.body), answer.status, dict(answer.headers), answer.media_type)
@@ -119,18 +119,18 @@ def _response(answer: Answer) -> Response:
 # ---- connections
 
 
-async def _list(stand: SiftStand, request: Request) -> Answer:
+async def _list(stand: SiftService, request: Request) -> LabResponse:
     page = stand.exchange.connections.page(str(request.url.replace(query="")), request.query_params.get("cursor", ""))
     if page is None:
         raise Refusal(400, "Invalid cursor")
-    return Answer(body=page)
+    return LabResponse(body=page)
 
 
-async def _retrieve(stand: SiftStand, request: Request) -> Answer:
-    return Answer(body=_leg(stand, request).as_json())
+async def _retrieve(stand: SiftService, request: Request) -> LabResponse:
+    return LabResponse(body=_leg(stand, request).as_json())
 
 
-async def _create(stand: SiftStand, request: Request) -> Answer:
+async def _create(stand: SiftService, request: Request) -> LabResponse:
     fields = _fields(request)
     url = fields.get("status_url")
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
@@ -146,10 +146,10 @@ async def _create(stand: SiftStand, request: Request) -> Answer:
         "id": {"connection_id": leg.id},
         "empty": None,
     }
-    return Answer(body=bodies[stand.spec.created])
+    return LabResponse(body=bodies[stand.spec.created])
 
 
-async def _set_routine(stand: SiftStand, request: Request) -> Answer:
+async def _set_routine(stand: SiftService, request: Request) -> LabResponse:
     leg = _leg(stand, request)
     routine: Any = _fields(request).get("routine")
     if why := objection(routine):
@@ -157,17 +157,17 @@ async def _set_routine(stand: SiftStand, request: Request) -> Answer:
     if leg.is_over:
         raise Refusal(400, "The connection is no longer active")
     stand.exchange.set_routine(leg, routine)
-    return Answer(body=None)
+    return LabResponse(body=None)
 
 
-def _leg(stand: SiftStand, request: Request) -> Leg:
+def _leg(stand: SiftService, request: Request) -> LabConnection:
     leg = stand.exchange.connections.find(request.path_params["id"])
     if leg is None:
         raise Refusal(404, "Connection not found")
     return leg
 
 
-async def _unknown(_: SiftStand, request: Request) -> Answer:
+async def _unknown(_: SiftService, request: Request) -> LabResponse:
     raise Refusal(404, f"No such resource: {request.method} {request.url.path}")
 
 
@@ -184,20 +184,20 @@ def _endpoint(fields: Mapping[str, Any]) -> str:
 # ---- what is around them
 
 
-async def _applications(stand: SiftStand, _: Request) -> Answer:
-    return Answer(body=_page(stand.applications))
+async def _applications(stand: SiftService, _: Request) -> LabResponse:
+    return LabResponse(body=_page(stand.applications))
 
 
-async def _create_application(stand: SiftStand, request: Request) -> Answer:
+async def _create_application(stand: SiftService, request: Request) -> LabResponse:
     fields = _fields(request)
     if not isinstance(fields.get("name"), str):
         raise Refusal(400, "name is required")
     application = {"application_id": secrets.token_hex(8), "phone_numbers": [], **fields}
     stand.answer_with(application)
-    return Answer(body=application)
+    return LabResponse(body=application)
 
 
-async def _conversations(stand: SiftStand, request: Request) -> Answer:
+async def _conversations(stand: SiftService, request: Request) -> LabResponse:
     least, most = _moment(request, "min_created"), _moment(request, "max_created")
     changed = _moment(request, "updated_after")
     talks = [
@@ -207,7 +207,7 @@ async def _conversations(stand: SiftStand, request: Request) -> Answer:
         and (most is None or talk.start <= most)
         and (changed is None or (talk.end or talk.start) >= changed)
     ]
-    return Answer(body=_page([talk.as_json() for talk in talks]))
+    return LabResponse(body=_page([talk.as_json() for talk in talks]))
 
 
 def _moment(request: Request, name: str) -> datetime | None:
@@ -221,41 +221,41 @@ def _moment(request: Request, name: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-async def _conversation(stand: SiftStand, request: Request) -> Answer:
+async def _conversation(stand: SiftService, request: Request) -> LabResponse:
     for talk in stand.exchange.conversations.talks:
         if talk.id == request.path_params["id"]:
-            return Answer(body=talk.as_json())
+            return LabResponse(body=talk.as_json())
     raise Refusal(404, "Conversation not found")
 
 
-async def _upload(_: SiftStand, request: Request) -> Answer:
+async def _upload(_: SiftService, request: Request) -> LabResponse:
     if not isinstance(_fields(request).get("audio"), dict):
         raise Refusal(400, "audio is required")
-    return Answer(body={"audio_id": secrets.token_hex(8)})
+    return LabResponse(body={"audio_id": secrets.token_hex(8)})
 
 
-async def _numbers(stand: SiftStand, _: Request) -> Answer:
-    return Answer(body=_page([{"phone_number": number} for number in stand.spec.numbers]))
+async def _numbers(stand: SiftService, _: Request) -> LabResponse:
+    return LabResponse(body=_page([{"phone_number": number} for number in stand.spec.numbers]))
 
 
-async def _available(stand: SiftStand, request: Request) -> Answer:
+async def _available(stand: SiftService, request: Request) -> LabResponse:
     if not re.fullmatch("[A-Za-z]{2}", request.path_params["country"]):
         raise Refusal(400, "country_code must be ISO 3166-1 alpha-2")
-    return Answer(body=_page(list(stand.spec.numbers)))
+    return LabResponse(body=_page(list(stand.spec.numbers)))
 
 
 def _page(results: list[Any]) -> dict[str, Any]:
     return {"next": None, "previous": None, "results": results}
 
 
-def _shown(stand: Callable[[], SiftStand]) -> Any:
+def _shown(stand: Callable[[], SiftService]) -> Any:
     async def show(_: Request) -> Response:
         return Response(json.dumps(stand().as_json()), media_type="application/json")
 
     return show
 
 
-def _recording(stand: Callable[[], SiftStand]) -> Any:
+def _recording(stand: Callable[[], SiftService]) -> Any:
     async def send(request: Request) -> Response:
         leg = stand().exchange.connections.find(request.path_params["id"])
         sound = leg.far.recordings.get(request.path_params["name"]) if leg is not None else None

@@ -7,25 +7,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pytest_sipfront.lab.file.lab_file import Account
+from pytest_sipfront.lab.file.lab_file import AccountSpec
 from pytest_sipfront.lab.file.sift_section import APPLICATION, RUN, Caller, SiftSpec
 from pytest_sipfront.lab.platform.faults import FaultBook
-from pytest_sipfront.lab.platform.request_log import Recorder
-from pytest_sipfront.lab.sift.call_server import Exchange
+from pytest_sipfront.lab.platform.request_log import RequestLog
+from pytest_sipfront.lab.sift.call_server import CallServer
 
 ANY_ACCOUNT = "lab-public"
 DESTINATION = ".dial_destination"
 OUR_RUNS = "+15550100999"
 
 
-class SiftStand:
+class SiftService:
     """Sift's part of one lab."""
 
     def __init__(
         self,
         spec: SiftSpec,
-        account: Account,
-        recorder: Recorder,
+        account: AccountSpec,
+        recorder: RequestLog,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         started: float = 0.0,
@@ -44,7 +44,7 @@ class SiftStand:
         self._started = started
         self.spec, self.account, self.recorder, self.pause = spec, account, recorder, pause
         self.faults = FaultBook(spec.faults)
-        self.exchange = Exchange(spec, account.public_key or ANY_ACCOUNT, telephony)
+        self.exchange = CallServer(spec, account.public_key or ANY_ACCOUNT, telephony)
         self.applications: list[dict[str, Any]] = []
 
     def answer_with(self, application: dict[str, Any]) -> None:

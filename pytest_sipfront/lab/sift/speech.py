@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, RATE
-from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, Match, rank
+from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, PromptMatch, rank
 from pytest_sipfront.lab.calls.speech_synthesis import say
 
 if TYPE_CHECKING:
@@ -108,14 +108,14 @@ def has_paused(pcm: bytes) -> bool:
 
 def recognised(pcm: bytes, prompts: Mapping[str, bytes]) -> tuple[str, ...]:
     """Return the names of the prompts in a recording, in the order in which they were said."""
-    found: list[Match] = []
+    found: list[PromptMatch] = []
     for match in rank(pcm, prompts) if pcm and prompts else ():
         if match.score >= SCORE_NEEDED and not any(_overlap(match, other, prompts) for other in found):
             found.append(match)
     return tuple(match.prompt for match in sorted(found, key=lambda match: match.at))
 
 
-def _overlap(one: Match, other: Match, prompts: Mapping[str, bytes]) -> bool:
+def _overlap(one: PromptMatch, other: PromptMatch, prompts: Mapping[str, bytes]) -> bool:
     """Two prompts that claim the same sound: the worse one was not said."""
     ends = [match.at + len(prompts[match.prompt]) / BYTES_PER_SECOND for match in (one, other)]
     shared = min(ends) - max(one.at, other.at)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from pytest_sipfront.lab.file.schema import LabFileError
 from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.platform.account import Run
+from pytest_sipfront.lab.platform.account import LabRun
 
 
 def control_routes(lab: Lab) -> list[Route]:
@@ -65,7 +65,7 @@ def counts_of(lab: Lab) -> dict[str, Any]:
     }
 
 
-def _run(lab: Lab, run: Run) -> dict[str, Any]:
+def _run(lab: Lab, run: LabRun) -> dict[str, Any]:
     return {
         "id": run.id,
         "uuid": run.uuid,

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from pytest_sipfront.lab.backend import in_words
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform import responses
-from pytest_sipfront.lab.platform.account import ProjectRun, Run
+from pytest_sipfront.lab.platform.account import LabProjectRun, LabRun
 from pytest_sipfront.lab.web.control import counts_of
 from pytest_sipfront.lab.web.waveform import waveform
 
@@ -93,7 +93,7 @@ def _calls(lab: Lab) -> list[tuple[str, ...]]:
     ]
 
 
-def run_page(lab: Lab, run: Run) -> list[str]:
+def run_page(lab: Lab, run: LabRun) -> list[str]:
     """Return a run report's parts, evidence included."""
     finding = run.finding
     facts = [
@@ -118,7 +118,7 @@ def run_page(lab: Lab, run: Run) -> list[str]:
     return parts + _section("Recordings: what each end heard", recordings)
 
 
-def project_page(lab: Lab, run: ProjectRun) -> list[str]:
+def project_page(lab: Lab, run: LabProjectRun) -> list[str]:
     """Return a project report's parts: the verdict and the runs of its tests."""
     return [_verdict(lab.account.project_state(run), ""), "<h2>Tests</h2>", _runs(lab, run.runs)]
 
@@ -139,7 +139,7 @@ def _section(title: str, content: str) -> list[str]:
     return [f"<h2>{title}</h2>", content] if content else []
 
 
-def _runs(lab: Lab, runs: Iterable[Run]) -> str:
+def _runs(lab: Lab, runs: Iterable[LabRun]) -> str:
     rows = "".join(
         f"<tr><td><a href='{escape(responses.run_report_path(run))}'>{run.id}</a></td><td>{escape(run.test.name)}</td>"
         f"<td>{escape(lab.account.state(run))}{_scripted(run)}</td>"
@@ -150,7 +150,7 @@ def _runs(lab: Lab, runs: Iterable[Run]) -> str:
     return f"<table>{head}{rows}</table>" if rows else "<p>None yet.</p>"
 
 
-def _scripted(run: Run) -> str:
+def _scripted(run: LabRun) -> str:
     return " (scripted)" if run.finding is not None and run.finding.scripted else ""
 
 
@@ -161,7 +161,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return f"<table><tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>{body}</table>"
 
 
-def _recording(run: Run, name: str, audio: bytes) -> str:
+def _recording(run: LabRun, name: str, audio: bytes) -> str:
     link = f"/recordings/{escape(run.uuid)}/{escape(name)}.wav"
     player = f"<audio controls src='{link}'></audio> <a href='{link}' download>WAV</a>"
     return f"<p>{escape(name)} {player}<br>{waveform(audio)}</p>"

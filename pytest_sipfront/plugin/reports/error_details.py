@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
-from pytest_sipfront.errors import Explained
+from pytest_sipfront.errors import DetailedError
 
 SECTION = "sipfront"
 
 
-def section(error: Explained) -> str:
+def section(error: DetailedError) -> str:
     """Return the text of the details: evidence by name, aligned, then what to do."""
     width = max((len(name) for name in error.evidence), default=0)
     lines = [f"{name:<{width}}  {_shown(value)}" for name, value in error.evidence.items()]

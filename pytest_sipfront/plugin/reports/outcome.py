@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.errors import Explained, SipfrontError, SipfrontWarning
+from pytest_sipfront.errors import DetailedError, SipfrontError, SipfrontWarning
 from pytest_sipfront.plugin.reports import error_details
 
 
 def shape(report: pytest.TestReport, error: BaseException, item: pytest.Item) -> None:
     """Shape the report of a phase that ended in `error`; reports of other errors stay as they are."""
-    if not isinstance(error, Explained):
+    if not isinstance(error, DetailedError):
         return
     longrepr: Any = report.longrepr
     text = error_details.section(error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sipfront.errors import Explained
+from pytest_sipfront.errors import DetailedError
 
 if TYPE_CHECKING:
     from pytest_sipfront.sift.call import Call
@@ -36,7 +36,7 @@ def record(properties: list[tuple[str, object]], calls: Iterable[Call]) -> None:
 def attach(report: pytest.TestReport, calls: Iterable[Call], error: BaseException | None) -> None:
     """Show the timelines: with the failure where there is one, which then reaches JUnit too."""
     longrepr: Any = report.longrepr
-    told = str(error.evidence.get("timeline", "")).strip() if isinstance(error, Explained) else ""
+    told = str(error.evidence.get("timeline", "")).strip() if isinstance(error, DetailedError) else ""
     for call in calls:
         title, timeline = f"sift: {call!r}", str(call.timeline)
         if told and timeline.strip().startswith(told):

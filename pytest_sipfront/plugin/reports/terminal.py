@@ -15,7 +15,7 @@ from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, VERDICT
 
 if TYPE_CHECKING:
-    from pytest_sipfront.engine.resume import Recorded
+    from pytest_sipfront.engine.resume import JournalEntry
     from pytest_sipfront.engine.run import Run
 
 _PROPERTY = re.compile(r"sipfront\.((?:\d+\.)?)(.*)", re.DOTALL)
@@ -36,7 +36,7 @@ def header(settings: Settings, lab_in_words: str = "") -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class SessionSummary:
     """What the session's books say at its end.
 
     Attributes:
@@ -45,12 +45,12 @@ class Books:
         not_taken: What was launched ahead for tests that did not come to their setup.
     """
 
-    launches: Sequence[Recorded] = ()
-    left_behind: Sequence[Recorded] = ()
+    launches: Sequence[JournalEntry] = ()
+    left_behind: Sequence[JournalEntry] = ()
     not_taken: Sequence[Run] = ()
 
 
-def summary(stats: dict[str, list[object]], settings: Settings, books: Books) -> Iterator[str]:
+def summary(stats: dict[str, list[object]], settings: Settings, books: SessionSummary) -> Iterator[str]:
     """Yield the lines of the closing section; none if no test had a run."""
     runs = {report.nodeid: _runs(report) for report in _reports(stats.values())}
     if not (runs or books.launches):
@@ -82,7 +82,7 @@ def _totals(runs: list[dict[str, object]], expected: int) -> str:
     )
 
 
-def _spent(launches: Sequence[Recorded], settings: Settings) -> Iterator[str]:
+def _spent(launches: Sequence[JournalEntry], settings: Settings) -> Iterator[str]:
     if settings.max_runs is None and settings.max_minutes is None:
         return
     started = [one for one in launches if one.launched is not None or one.is_uncertain]
@@ -92,7 +92,7 @@ def _spent(launches: Sequence[Recorded], settings: Settings) -> Iterator[str]:
     yield f"budget: {len(started)}{of_runs} runs, {minutes:.1f}{of_minutes} min spent"
 
 
-def _loose_ends(books: Books) -> Iterator[str]:
+def _loose_ends(books: SessionSummary) -> Iterator[str]:
     flying = [one for one in books.launches if one.is_in_flight]
     if flying:
         yield f"{len(flying)} still in flight, which the API offers no way to stop:"
@@ -106,7 +106,7 @@ def _loose_ends(books: Books) -> Iterator[str]:
         yield from map(_place, books.left_behind)
 
 
-def _place(one: Recorded) -> str:
+def _place(one: JournalEntry) -> str:
     where = one.launched.report_url if one.launched else "may have been started"
     return f"  {one.test} - {one.target} - {one.at:%Y-%m-%d %H:%M:%S} UTC - {where}"
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from pytest_sipfront.clients.http import (
     TEXT_LIMIT,
-    Answer,
     Bearer,
-    Http,
-    Limits,
+    HttpClient,
+    Response,
+    Timeouts,
     Timing,
     complaint,
     error_text,
@@ -31,16 +31,16 @@ from pytest_sipfront.clients.http import (
     retry_after,
 )
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
+    AuthenticationFailed,
     ConfigurationError,
-    Explained,
-    ForeignURL,
+    CrossOriginURL,
+    DetailedError,
+    InvalidResponse,
     NotFound,
     PlatformBusy,
     PlatformUnavailable,
     RequestRefused,
     SipfrontError,
-    UnreadableAnswer,
 )
 from pytest_sipfront.secret import Secret
 from tests.support import (
@@ -68,7 +68,7 @@ FINE = Reply(body={"fine": True})
 BUSY = Reply(status=503)
 BODY = {"test.name": "Basic call"}
 REFUSED = f"422 {HTTPStatus(422).phrase}"  # which Python 3.13 words anew
-QUICK = Limits(read=0.2, retry=0)
+QUICK = Timeouts(read=0.2, retry=0)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -96,19 +96,19 @@ def tls(_files: TlsFiles, monkeypatch: pytest.MonkeyPatch) -> TlsFiles:
     return _files
 
 
-def whole(answer: Answer) -> Any:
+def whole(answer: Response) -> Any:
     return answer.data
 
 
-def getting(url: str = "/x", **options: Any) -> Callable[[Http], Awaitable[Any]]:
+def getting(url: str = "/x", **options: Any) -> Callable[[HttpClient], Awaitable[Any]]:
     return lambda http: http.get(url, whole, **options)
 
 
-def posting(**options: Any) -> Callable[[Http], Awaitable[Answer]]:
+def posting(**options: Any) -> Callable[[HttpClient], Awaitable[Response]]:
     return lambda http: http.post("/x", BODY, **options)
 
 
-def all_text(error: Explained) -> str:
+def all_text(error: DetailedError) -> str:
     return f"{error} {error!r} {dict(error.evidence)} {error.hint}"
 
 
@@ -144,7 +144,7 @@ def test_a_foreign_url_is_refused_before_anything_is_sent(foreign: str) -> None:
     """No connection is opened and no credentials leave: the origin is compared before the request is built."""
     with Server(FINE) as own, Server(FINE) as other:
         url = foreign.format(own=own.port, other=other.port)
-        with pytest.raises(ForeignURL, match="no credentials sent") as caught:
+        with pytest.raises(CrossOriginURL, match="no credentials sent") as caught:
             talk(own.url, getting(url))
         assert own.url in str(caught.value)
         assert (own.connections, other.connections) == (0, 0)
@@ -152,7 +152,7 @@ def test_a_foreign_url_is_refused_before_anything_is_sent(foreign: str) -> None:
 
 def test_a_plain_http_url_is_refused_where_the_base_is_https(tls: TlsFiles) -> None:
     """Over http, credentials would be readable on the way."""
-    with Server(FINE, tls=(tls.certificate, tls.key)) as server, pytest.raises(ForeignURL):
+    with Server(FINE, tls=(tls.certificate, tls.key)) as server, pytest.raises(CrossOriginURL):
         talk(server.url, getting(server.url.replace("https", "http")), ca_bundle=str(tls.authority))
     assert server.connections == 0
 
@@ -171,7 +171,7 @@ def test_a_plain_http_url_is_refused_where_the_base_is_https(tls: TlsFiles) -> N
 def test_case_and_default_port_make_no_other_origin(base: str, url: str) -> None:
     """A host's case and a scheme's own port say nothing."""
 
-    async def resolve(http: Http) -> str:
+    async def resolve(http: HttpClient) -> str:
         return http.resolve(url)
 
     assert talk(base, resolve) == url
@@ -197,13 +197,13 @@ def test_a_path_is_asked_of_the_own_origin(url: str) -> None:
 def test_what_is_accepted_leads_to_the_base_by_the_http_library_s_own_reading(url: str) -> None:
     """Two parsers of URLs may disagree, and then credentials would leave."""
 
-    async def resolve(http: Http) -> str:
+    async def resolve(http: HttpClient) -> str:
         return http.resolve(url)
 
     try:
         absolute = talk("https://app.sipfront.com", resolve)
         read = httpx.URL(absolute)
-    except (ForeignURL, httpx.InvalidURL):
+    except (CrossOriginURL, httpx.InvalidURL):
         return
     assert (read.scheme, read.host, read.port) == ("https", "app.sipfront.com", None)
 
@@ -220,7 +220,7 @@ def test_a_user_in_the_url_is_neither_sent_nor_shown() -> None:
 
 def test_a_refused_url_is_shown_without_its_user() -> None:
     """A URL with a password in it goes into reports otherwise."""
-    with pytest.raises(ForeignURL) as caught:
+    with pytest.raises(CrossOriginURL) as caught:
         talk("https://app.sipfront.com", getting("https://someone:hidden@evil.example/x"))
     assert "hidden" not in all_text(caught.value)
     assert "evil.example" in str(caught.value)
@@ -240,7 +240,7 @@ def test_a_url_without_an_origin_is_a_value_error(url: str) -> None:
 )
 def test_a_url_that_cannot_be_sent_is_refused_on_one_bounded_line(tail: str) -> None:
     """A `status_url` comes from outside: whatever it holds, it ends in an error of ours."""
-    with Server(FINE) as server, pytest.raises(ForeignURL) as caught:
+    with Server(FINE) as server, pytest.raises(CrossOriginURL) as caught:
         talk(server.url, getting(f"{server.url}/{tail}"))
     assert server.connections == 0
     assert "\n" not in str(caught.value)
@@ -249,7 +249,7 @@ def test_a_url_that_cannot_be_sent_is_refused_on_one_bounded_line(tail: str) -> 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("use", [getting(), posting()], ids=["GET", "POST"])
-def test_a_redirect_is_not_followed(status: int, use: Callable[[Http], Awaitable[Any]]) -> None:
+def test_a_redirect_is_not_followed(status: int, use: Callable[[HttpClient], Awaitable[Any]]) -> None:
     """Neither elsewhere, where credentials would go, nor within the origin, where a launch would be repeated."""
     with Server(FINE) as elsewhere:
         location = f"http://someone:hidden@127.0.0.1:{elsewhere.port}/y"
@@ -279,7 +279,7 @@ def test_a_get_is_tried_again_while_the_platform_fails(status: int) -> None:
 def test_a_get_is_tried_again_after_a_broken_connection(broken: Reply) -> None:
     """A reset, an early end and a read timeout may pass."""
     with Server(broken, FINE) as server:
-        assert talk(server.url, getting(), limits=Limits(read=0.2)) == {"fine": True}
+        assert talk(server.url, getting(), limits=Timeouts(read=0.2)) == {"fine": True}
     assert len(server.requests) == 2
 
 
@@ -287,12 +287,12 @@ def test_a_get_is_tried_again_after_a_broken_connection(broken: Reply) -> None:
     ("reply", "error"),
     [
         (Reply(status=400), RequestRefused),
-        (Reply(status=401), AuthenticationRefused),
-        (Reply(status=403), AuthenticationRefused),
+        (Reply(status=401), AuthenticationFailed),
+        (Reply(status=403), AuthenticationFailed),
         (Reply(status=404), NotFound),
         (Reply(status=409), RequestRefused),
         (Reply(status=422), RequestRefused),
-        (Reply(body="no JSON"), UnreadableAnswer),
+        (Reply(body="no JSON"), InvalidResponse),
     ],
     ids=lambda value: str(value.status) if isinstance(value, Reply) else "",
 )
@@ -312,7 +312,7 @@ def test_waits_grow_exponentially_with_jitter_within_the_budget(random: float, f
     """Up to half of each wait is taken off at random; the last attempt begins within `retry` seconds."""
     time = FakeTime(random=random)
     with Server(BUSY) as server, pytest.raises(PlatformBusy) as caught:
-        talk(server.url, getting(), time=time, limits=Limits(retry=27 * factor))
+        talk(server.url, getting(), time=time, limits=Timeouts(retry=27 * factor))
     assert time.sleeps == [factor * wait for wait in (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)[: len(time.sleeps)]]
     assert sum(time.sleeps) == 25.5 * factor
     assert len(server.requests) == 7
@@ -322,7 +322,7 @@ def test_waits_grow_exponentially_with_jitter_within_the_budget(random: float, f
 def test_an_error_of_a_single_attempt_counts_no_attempts() -> None:
     """Evidence names only what happened."""
     with Server(BUSY) as server, pytest.raises(PlatformBusy) as caught:
-        talk(server.url, getting(), limits=Limits(retry=0))
+        talk(server.url, getting(), limits=Timeouts(retry=0))
     assert len(server.requests) == 1
     assert "attempts" not in caught.value.evidence
 
@@ -382,7 +382,7 @@ def test_a_hint_within_the_deadline_is_waited_for_beyond_the_budget() -> None:
     """A platform that says when to come back is at work."""
     time = FakeTime()
     with Server(Reply(status=503, headers={"Retry-After": "200"}), FINE) as server:
-        talk(server.url, getting(deadline=time.start + 900), time=time, limits=Limits(retry=60))
+        talk(server.url, getting(deadline=time.start + 900), time=time, limits=Timeouts(retry=60))
     assert time.sleeps == [200.0]
 
 
@@ -390,7 +390,7 @@ def test_a_hint_beyond_the_budget_is_not_waited_for_without_a_deadline() -> None
     """A server cannot make a session hang for a day."""
     time = FakeTime()
     with Server(Reply(status=429, headers={"Retry-After": "86400"})) as server, pytest.raises(PlatformBusy):
-        talk(server.url, getting(), time=time, limits=Limits(retry=60))
+        talk(server.url, getting(), time=time, limits=Timeouts(retry=60))
     assert (len(server.requests), time.sleeps) == (1, [])
 
 
@@ -405,7 +405,7 @@ def test_a_silent_server_is_left_at_the_deadline() -> None:
 def test_other_errors_are_tried_again_where_the_caller_is_patient() -> None:
     """A status may be unreadable for a moment, or not yet known everywhere."""
     with Server(Reply(status=404), Reply(body="no JSON"), FINE) as server:
-        assert talk(server.url, getting(patience=(NotFound, UnreadableAnswer))) == {"fine": True}
+        assert talk(server.url, getting(patience=(NotFound, InvalidResponse))) == {"fine": True}
     assert len(server.requests) == 3
 
 
@@ -420,7 +420,7 @@ def test_an_unreachable_service_is_an_error_with_host_and_cause() -> None:
 def test_questions_share_a_connection_and_launches_never_do() -> None:
     """A kept connection may be closed just as a launch goes out, and then nobody knows whether it arrived."""
 
-    async def all_of_them(http: Http) -> None:
+    async def all_of_them(http: HttpClient) -> None:
         await http.get("/a", whole)
         await http.get("/b", whole)
         await http.post("/c", BODY)
@@ -444,19 +444,19 @@ class _Slow(Server):
 def test_waiting_for_a_free_connection_is_not_held_against_the_platform() -> None:
     """Of fifty launches at once the last waits longer than the platform has for an answer."""
 
-    async def all_of_them(http: Http) -> None:
+    async def all_of_them(http: HttpClient) -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(50):
                 tasks.start_soon(http.post, "/x", BODY)
 
     with _Slow(FINE) as server:
-        talk(server.url, all_of_them, limits=Limits(read=0.35, retry=0))
+        talk(server.url, all_of_them, limits=Timeouts(read=0.35, retry=0))
     assert len(server.requests) == 50
 
 
 # ---- POST -------------------------------------------------------------------------------------------------------
 
-RETRIED_ONCE = Limits(connect=0.1, read=0.2, retry=1)
+RETRIED_ONCE = Timeouts(connect=0.1, read=0.2, retry=1)
 
 
 def _never_arrived(url: str, **options: Any) -> PlatformUnavailable:
@@ -530,7 +530,7 @@ def test_a_launch_that_may_have_arrived_is_never_sent_again(reply: Reply) -> Non
     """A call cannot be unplaced: one request reaches the server, whatever time there would be for another."""
     time = FakeTime()
     with Server(reply, FINE) as server, pytest.raises(PlatformUnavailable) as caught:
-        talk(server.url, posting(), time=time, limits=Limits(read=0.2, retry=600))
+        talk(server.url, posting(), time=time, limits=Timeouts(read=0.2, retry=600))
     assert caught.value.arrived is True
     assert (len(server.requests), time.sleeps) == (1, [])
 
@@ -545,7 +545,7 @@ def test_a_launch_that_breaks_at_its_second_attempt_is_not_sent_a_third_time() -
 
 def test_a_launch_whose_answer_cannot_be_read_is_not_sent_again() -> None:
     """It was answered, so it was received."""
-    with Server(Reply(body="<html>"), FINE) as server, pytest.raises(UnreadableAnswer):
+    with Server(Reply(body="<html>"), FINE) as server, pytest.raises(InvalidResponse):
         talk(server.url, posting())
     assert len(server.requests) == 1
 
@@ -646,7 +646,7 @@ def test_complaint_of_any_data_is_one_bounded_line(data: Any) -> None:
 )
 def test_a_2xx_answer_that_is_no_json_says_what_came_instead(reply: Reply, said: str) -> None:
     """A proxy's page with status 200 is no answer of the platform."""
-    with Server(reply) as server, pytest.raises(UnreadableAnswer) as caught:
+    with Server(reply) as server, pytest.raises(InvalidResponse) as caught:
         talk(server.url, getting())
     assert said in str(caught.value)
     assert (reply.content_type or "text/plain") in str(caught.value)
@@ -696,7 +696,7 @@ def test_a_secret_in_json_escapes_is_not_shown() -> None:
         talk(server.url, getting())
 
 
-@pytest.mark.parametrize(("status", "error"), [(200, UnreadableAnswer), (422, RequestRefused)])
+@pytest.mark.parametrize(("status", "error"), [(200, InvalidResponse), (422, RequestRefused)])
 def test_json_too_deep_to_be_read_is_an_error_of_ours(status: int, error: type[SipfrontError]) -> None:
     """A hostile body must not end in a RecursionError."""
     with Server(Reply(status=status, body="[" * 100_000)) as server, pytest.raises(error):

@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from pytest_sipfront.clients.http import Http, Limits
+from pytest_sipfront.clients.http import HttpClient, Timeouts
 from pytest_sipfront.clients.sipfront.client import SipfrontClient
 from pytest_sipfront.lab.process import LabProcess, start_lab
 from tests.support import FakeTime, plain_environment, talk
@@ -47,9 +47,9 @@ def ask(lab: LabProcess) -> Ask:
     def asked(
         question: Callable[[SipfrontClient], Awaitable[T]], /, *, url: str = "", time: FakeTime | None = None
     ) -> T:
-        async def use(http: Http) -> T:
+        async def use(http: HttpClient) -> T:
             return await question(SipfrontClient(http))
 
-        return talk(url or lab.url, use, time=time, limits=Limits(retry=5), trust_env=False)
+        return talk(url or lab.url, use, time=time, limits=Timeouts(retry=5), trust_env=False)
 
     return asked

@@ -7,13 +7,13 @@ import pytest
 from pytest_sipfront.clients.sipfront.client import SipfrontClient
 from pytest_sipfront.clients.sipfront.models import Launched, RunRequest, RunStatus
 from pytest_sipfront.errors import (
-    AuthenticationRefused,
-    LaunchUncertain,
+    AuthenticationFailed,
+    InvalidResponse,
+    LaunchOutcomeUnknown,
     NotFound,
     PlatformBusy,
     PlatformUnavailable,
     RequestRefused,
-    UnreadableAnswer,
 )
 from pytest_sipfront.lab.process import LabProcess
 from tests.clients.sipfront.conftest import Ask
@@ -128,7 +128,7 @@ def test_a_launch_whose_answer_says_nothing_is_uncertain(ask: Ask, body: Any) ->
     reply = Reply(body="null" if body is None else body, content_type="application/json")
     if isinstance(body, str):
         reply = Reply(body=f'"{body}"', content_type="application/json")
-    with Server(reply) as server, pytest.raises((LaunchUncertain, RequestRefused)) as caught:
+    with Server(reply) as server, pytest.raises((LaunchOutcomeUnknown, RequestRefused)) as caught:
         ask(lambda client: client.launch(BASIC), url=server.url)
     assert isinstance(caught.value, RequestRefused) is (body == "text")
     assert len(server.requests) == 1
@@ -153,7 +153,7 @@ def test_a_launch_of_which_nobody_knows_whether_it_took_effect_is_sent_once(
 ) -> None:
     """Dropped before or after it took effect looks the same from here: uncertain, and never sent again."""
     lab.configure(WITH_FAULT.format(fault=f"{{on: launch, times: 1, {fault}}}"))
-    with pytest.raises(LaunchUncertain, match="the run may have been started"):
+    with pytest.raises(LaunchOutcomeUnknown, match="the run may have been started"):
         ask(lambda client: client.launch(BASIC))
     assert (lab.launches, lab.counts["launch_requests"]) == (launches, 1)
 
@@ -185,7 +185,7 @@ def test_a_platform_without_capacity_says_so_in_several_ways(
 def test_wrong_credentials_are_refused_by_the_platform(lab: LabProcess, ask: Ask) -> None:
     """One request tells."""
     lab.configure("account: {public_key: other, secret_key: other}\ntests:\n  Basic call: {}\n")
-    with pytest.raises(AuthenticationRefused, match="Unauthorized"):
+    with pytest.raises(AuthenticationFailed, match="Unauthorized"):
         ask(lambda client: client.launch(BASIC))
     assert lab.counts["requests"] == 1
 
@@ -208,7 +208,7 @@ def test_a_status_that_cannot_be_read_is_asked_again(lab: LabProcess, ask: Ask, 
 def test_a_status_of_unknown_shape_is_unreadable(ask: Ask, body: Any) -> None:
     """After a while of asking again; never a state."""
     reply = Reply(body=body if not isinstance(body, str) else f'"{body}"', content_type="application/json")
-    with Server(reply) as server, pytest.raises(UnreadableAnswer, match="is not a run's status"):
+    with Server(reply) as server, pytest.raises(InvalidResponse, match="is not a run's status"):
         ask(lambda client: client.status("/status"), url=server.url)
     assert len(server.requests) > 1
 
@@ -216,14 +216,14 @@ def test_a_status_of_unknown_shape_is_unreadable(ask: Ask, body: Any) -> None:
 def test_a_status_is_asked_no_longer_than_until_its_deadline(ask: Ask) -> None:
     """A run's time limits its questions."""
     time = FakeTime()
-    with Server(Reply(body={})) as server, pytest.raises(UnreadableAnswer):
+    with Server(Reply(body={})) as server, pytest.raises(InvalidResponse):
         ask(lambda client: client.status("/status", deadline=time.start + 1), url=server.url, time=time)
     assert time.seconds <= time.start + 1
 
 
 def test_refused_credentials_end_the_questions_at_once(ask: Ask) -> None:
     """They will not become right."""
-    with Server(Reply(status=401)) as server, pytest.raises(AuthenticationRefused):
+    with Server(Reply(status=401)) as server, pytest.raises(AuthenticationFailed):
         ask(lambda client: client.status("/status"), url=server.url)
     assert len(server.requests) == 1
 
@@ -329,11 +329,11 @@ def test_a_document_has_no_shape_to_violate(ask: Ask, question: Any, body: Any) 
 @pytest.mark.parametrize("body", [[], {}, {"endpoints": {}}, {"endpoints": None}, 7], ids=repr)
 def test_a_listing_of_unknown_shape_is_unreadable(ask: Ask, body: Any) -> None:
     """Its shape is published, so it is held to it."""
-    with Server(Reply(body=body)) as server, pytest.raises(UnreadableAnswer, match="is not a list of endpoints"):
+    with Server(Reply(body=body)) as server, pytest.raises(InvalidResponse, match="is not a list of endpoints"):
         ask(lambda client: client.explore(), url=server.url)
     with Server(Reply(body={"tests": body})) as server:
         if body != []:
-            with pytest.raises(UnreadableAnswer, match="is not a list of tests"):
+            with pytest.raises(InvalidResponse, match="is not a list of tests"):
                 ask(lambda client: client.last_status_of_project(1), url=server.url)
 
 

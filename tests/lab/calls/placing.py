@@ -13,7 +13,7 @@ from pytest_sipfront.lab.calls import available, engine
 from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
 from pytest_sipfront.lab.file.lab_file import LabFile
 from pytest_sipfront.lab.file.loading import load
-from pytest_sipfront.lab.platform.executor import Finding
+from pytest_sipfront.lab.platform.executor import LabRunResult
 
 T = TypeVar("T")
 BOUND_SECONDS = 50.0
@@ -49,16 +49,16 @@ async def until_traced(executor: CallsExecutor, start: str) -> None:
         await asyncio.sleep(0.01)
 
 
-def find_all(text: str, runs: Sequence[tuple[str, Mapping[str, str]]]) -> list[Finding]:
+def find_all(text: str, runs: Sequence[tuple[str, Mapping[str, str]]]) -> list[LabRunResult]:
     """Run tests with overrides, all at once, and return their findings in order."""
 
-    async def work(executor: CallsExecutor, file: LabFile) -> list[Finding]:
+    async def work(executor: CallsExecutor, file: LabFile) -> list[LabRunResult]:
         tests = [(file.tests[name], {**file.tests[name].parameters, **overrides}) for name, overrides in runs]
         return await asyncio.gather(*(executor.execute(test, parameters) for test, parameters in tests))
 
     return with_lab(text, work)
 
 
-def find(text: str, test: str = "call", overrides: Mapping[str, str] | None = None) -> Finding:
+def find(text: str, test: str = "call", overrides: Mapping[str, str] | None = None) -> LabRunResult:
     """Run one test and return its finding."""
     return find_all(text, [(test, overrides or {})])[0]

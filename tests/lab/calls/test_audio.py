@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
 
-from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, Ear, Mouth, level_dbfs, wav
+from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, AudioReceiver, AudioSender, level_dbfs, wav
 from pytest_sipfront.lab.calls.speech_synthesis import tone
 
 TENTH = b"\1\0" * 800
 
 
-def listen(arrivals: list[tuple[float, bytes]], end: float) -> Ear:
-    ear = Ear()
+def listen(arrivals: list[tuple[float, bytes]], end: float) -> AudioReceiver:
+    ear = AudioReceiver()
     ear.start(0.0)
     for at, pcm in arrivals:
         ear.take(pcm, at)
@@ -61,7 +61,7 @@ def test_a_pause_that_is_never_made_up_for_stands_as_silence() -> None:
 
 def test_audio_that_arrived_and_could_not_be_kept_is_no_gap() -> None:
     """What the lab itself had no room for came over the line all the same."""
-    ear = Ear()
+    ear = AudioReceiver()
     ear.start(0.0)
     ear.take(TENTH, 0.1)
     ear.take(TENTH, 1.2, skipped=len(TENTH) * 10)
@@ -85,7 +85,7 @@ def test_all_is_spoken_in_order_and_then_finished() -> None:
     """A line with little room gets everything, piece by piece, and the end is told when it has been sent."""
 
     async def speak() -> None:
-        mouth, line = Mouth(), Line(3000)
+        mouth, line = AudioSender(), Line(3000)
         pcm = tone(440, 1.0)
         mouth.speak(pcm)
         while len(line.taken) < len(pcm):
@@ -102,7 +102,7 @@ def test_what_a_renegotiation_threw_away_is_spoken_again() -> None:
     """Audio that waited in the line when the streams were replaced is not missing afterwards."""
 
     async def speak() -> None:
-        mouth, lost, line = Mouth(), Line(10**6), Line(10**6)
+        mouth, lost, line = AudioSender(), Line(10**6), Line(10**6)
         pcm = tone(440, 0.4)
         mouth.speak(pcm)
         mouth.feed(lost, 0)

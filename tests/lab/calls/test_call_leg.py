@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pytest_sipfront.lab.calls.call_leg import Leg
+from pytest_sipfront.lab.calls.call_leg import CallLeg
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -14,7 +14,7 @@ def test_a_run_that_is_cancelled_as_its_call_ends_is_cancelled(turns: int) -> No
     """However close the two come together: a cancellation that got lost would keep the lab from ending."""
 
     async def both_at_once() -> bool:
-        leg = Leg(call=None, errors=None, ending=asyncio.Lock())
+        leg = CallLeg(call=None, errors=None, ending=asyncio.Lock())
         waiting = asyncio.create_task(leg.closed(60))
         for _ in range(3):
             await asyncio.sleep(0)

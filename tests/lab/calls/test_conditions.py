@@ -10,7 +10,7 @@ import pytest
 
 from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
 from pytest_sipfront.lab.calls.conditions import Conditions, violations
-from pytest_sipfront.lab.calls.prompt_recognition import Match
+from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch
 
 WELL = Reception(packets=100, jitter_ms=1.0, rtt_ms=5.0, level_dbfs=-20.0)
 ANSWERED = CallRecord(
@@ -40,7 +40,7 @@ MUTE = replace(ANSWERED, heard_by_caller=Reception(longest_gap=2.0))
 
 
 def heard(*ranking: tuple[str, float, float]) -> CallRecord:
-    prompts = tuple(Match(prompt=name, score=score, at=at) for name, score, at in ranking)
+    prompts = tuple(PromptMatch(prompt=name, score=score, at=at) for name, score, at in ranking)
     return replace(ANSWERED, heard_by_caller=replace(WELL, prompts=prompts))
 
 

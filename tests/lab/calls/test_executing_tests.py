@@ -17,7 +17,7 @@ import pytest
 from pytest_sipfront.lab.calls import doctor
 from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
 from pytest_sipfront.lab.file.lab_file import LabFile
-from pytest_sipfront.lab.platform.executor import Finding
+from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find, find_all, needs_stack, until_traced, with_lab
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
 
@@ -137,7 +137,7 @@ def test_digits_from_the_called_side_are_awaited() -> None:
 def test_a_test_without_steps_has_the_scripted_verdict() -> None:
     """Where nothing is executed the finding says so."""
     finding = find(LAB, "scripted")
-    assert finding == Finding(state="failed", description="as the file says", scripted=True)
+    assert finding == LabRunResult(state="failed", description="as the file says", scripted=True)
 
 
 def test_both_ends_are_recorded_unless_the_phone_does_not() -> None:
@@ -152,7 +152,7 @@ def test_both_ends_are_recorded_unless_the_phone_does_not() -> None:
 def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
     """The SIP stack is one to a process; a second lab in it says so, and has no verdict on anybody's call."""
 
-    async def twice(executor: CallsExecutor, file: LabFile) -> Finding:
+    async def twice(executor: CallsExecutor, file: LabFile) -> LabRunResult:
         await executor.exchange.open()
         other = CallsExecutor(executor.exchange.plan, executor)
         return await other.execute(file.tests["call"], {})
@@ -165,7 +165,7 @@ def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
 def test_a_stack_that_dies_leaves_no_verdict() -> None:
     """What breaks in the lab is nobody's failed call, however many calls the run places."""
 
-    async def die(executor: CallsExecutor, file: LabFile) -> Finding:
+    async def die(executor: CallsExecutor, file: LabFile) -> LabRunResult:
         stack = await executor.exchange.open()
 
         async def dial(*_: object) -> None:
@@ -176,7 +176,7 @@ def test_a_stack_that_dies_leaves_no_verdict() -> None:
         return await executor.execute(file.tests["call"], {"step.1.0.max_total_calls": "3"})
 
     finding = with_lab(LAB, die)
-    assert finding == Finding(state="errored", description="the SIP stack does not work: its thread is gone")
+    assert finding == LabRunResult(state="errored", description="the SIP stack does not work: its thread is gone")
 
 
 @needs_sipp

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from pytest_sipfront.lab.file.calls_section import Phone
-from pytest_sipfront.lab.platform.executor import Finding
+from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find_all, needs_stack
 
 pytestmark = needs_stack
@@ -153,7 +153,7 @@ def number_of(phone: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def findings() -> dict[tuple[str, str], Finding]:
+def findings() -> dict[tuple[str, str], LabRunResult]:
     """The suite against the sound phone and against every faulty one, by fault and test."""
     runs = [(fault, test) for fault in (SOUND, *FAULTS) for test in SUITE_TESTS]
     key = "step.1.0.dial_destination"
@@ -164,7 +164,7 @@ def findings() -> dict[tuple[str, str], Finding]:
     return dict(zip(runs, found, strict=True))
 
 
-def test_a_sound_phone_passes_every_test(findings: Mapping[tuple[str, str], Finding]) -> None:
+def test_a_sound_phone_passes_every_test(findings: Mapping[tuple[str, str], LabRunResult]) -> None:
     """Without a fault the whole suite is green, so that every red below is the fault's."""
     assert {test: findings[SOUND, test].description for test in SUITE_TESTS} == dict.fromkeys(SUITE_TESTS, "")
     assert {findings[SOUND, test].state for test in SUITE_TESTS} == {"passed"}
@@ -172,7 +172,7 @@ def test_a_sound_phone_passes_every_test(findings: Mapping[tuple[str, str], Find
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_turns_exactly_the_tests_red_that_it_concerns(
-    fault: str, findings: Mapping[tuple[str, str], Finding]
+    fault: str, findings: Mapping[tuple[str, str], LabRunResult]
 ) -> None:
     """A fault is found by every test that it concerns, told in its own words, and by no other test."""
     _, expected = FAULTS[fault]

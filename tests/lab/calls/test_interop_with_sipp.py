@@ -6,10 +6,10 @@ import asyncio
 import re
 
 from pytest_sipfront.lab.calls.audio import level_dbfs
-from pytest_sipfront.lab.calls.call_leg import Leg
+from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.call_record import SILENCE_DBFS
 from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
-from pytest_sipfront.lab.calls.phone_behaviour import Line
+from pytest_sipfront.lab.calls.phone_behaviour import PhoneBehaviour
 from pytest_sipfront.lab.file.lab_file import LabFile
 from tests.lab.calls.placing import find, needs_stack, with_lab
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
@@ -91,16 +91,16 @@ def test_a_peer_that_never_answers_gets_a_cancel() -> None:
 
 def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:
     """A phone of the lab answers a foreign stack's call, hears its audio, and sees its BYE."""
-    legs: list[Leg] = []
+    legs: list[CallLeg] = []
 
     async def call_the_phone(executor: CallsExecutor, file: LabFile) -> int:
         stack = await executor.exchange.open()
         agent = await stack.agent("reception")
         lines: list[asyncio.Task[None]] = []
 
-        def ring(leg: Leg) -> None:
+        def ring(leg: CallLeg) -> None:
             legs.append(leg)
-            lines.append(asyncio.create_task(Line(file.extras["phones"]["hall"], leg, {}).serve()))
+            lines.append(asyncio.create_task(PhoneBehaviour(file.extras["phones"]["hall"], leg, {}).serve()))
 
         agent.on_call(ring)
         with sipp("calls", f"127.0.0.1:{stack.port}", "-s", "reception") as peer:

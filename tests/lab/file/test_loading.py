@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.calls import engine
 from pytest_sipfront.lab.file.lab_file import FaultSpec, LabFile, Span
 from pytest_sipfront.lab.file.loading import load, load_default, load_path
 from pytest_sipfront.lab.file.schema import LabFileError
 
-ENGINE = ScriptedEngine("the wheel is missing")
+ENGINE = ScriptedBackend("the wheel is missing")
 
 
 def loaded(text: str) -> LabFile:

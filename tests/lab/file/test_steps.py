@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_sipfront.lab.file.steps import Call, Hold, OverrideError, Register, SendDtmf, Wait, check, overridden
+from pytest_sipfront.lab.file.steps import (
+    CallAction,
+    HoldAction,
+    OverrideError,
+    RegisterAction,
+    SendDtmfAction,
+    WaitAction,
+    check,
+    overridden,
+)
 
 STEPS = check(
     (
-        (Register(), Wait(phone="desk")),
-        (Call(dial_destination="100"), SendDtmf(digits="1"), Hold(seconds=2)),
+        (RegisterAction(), WaitAction(phone="desk")),
+        (CallAction(dial_destination="100"), SendDtmfAction(digits="1"), HoldAction(seconds=2)),
     )
 )
 
@@ -24,15 +33,15 @@ def test_published_overrides_change_what_they_name() -> None:
             "step.1.0.max_total_calls": "5",
         },
     )
-    assert steps[0][0] == Register(regexpire=60)
-    assert steps[1][0] == Call(dial_destination="0043123", max_total_calls=5)
+    assert steps[0][0] == RegisterAction(regexpire=60)
+    assert steps[1][0] == CallAction(dial_destination="0043123", max_total_calls=5)
 
 
 def test_every_other_parameter_is_overridden_by_the_same_address() -> None:
     """What stands in the file can be changed for one run, whatever action it belongs to."""
     steps = overridden(STEPS, {"step.0.1.answer_delay": "0.5", "step.1.1.digits": "42#", "step.1.2.seconds": "0.25"})
-    assert steps[0][1] == Wait(phone="desk", answer_delay=0.5)
-    assert steps[1][1:] == (SendDtmf(digits="42#"), Hold(seconds=0.25))
+    assert steps[0][1] == WaitAction(phone="desk", answer_delay=0.5)
+    assert steps[1][1:] == (SendDtmfAction(digits="42#"), HoldAction(seconds=0.25))
 
 
 def test_parameters_that_are_no_addresses_are_left_alone() -> None:
@@ -62,9 +71,15 @@ def test_an_override_that_cannot_be_applied_says_why(key: str, text: str, told: 
 
 @pytest.mark.parametrize(
     "steps",
-    [(), ((),), ((), ()), ((Hold(seconds=1),), (Call(dial_destination="1"),)), ((), (Hold(seconds=1),))],
+    [
+        (),
+        ((),),
+        ((), ()),
+        ((HoldAction(seconds=1),), (CallAction(dial_destination="1"),)),
+        ((), (HoldAction(seconds=1),)),
+    ],
 )
-def test_steps_without_a_call_are_refused(steps: tuple[tuple[Hold | Call, ...], ...]) -> None:
+def test_steps_without_a_call_are_refused(steps: tuple[tuple[HoldAction | CallAction, ...], ...]) -> None:
     """A test prepares the called side first and then calls."""
     with pytest.raises(ValueError, match=r"step|call"):
         check(steps)

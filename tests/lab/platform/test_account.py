@@ -6,14 +6,14 @@ from itertools import count
 
 import pytest
 
-from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.platform.account import RECORDINGS_KEPT, Account, Refusal, progress
-from pytest_sipfront.lab.platform.executor import Finding
+from pytest_sipfront.lab.platform.executor import LabRunResult
 from pytest_sipfront.lab.platform.responses import run_status
 
 START = datetime(2024, 2, 9, 8, 20, 18, tzinfo=UTC)
-PASSED, FAILED = Finding(state="passed"), Finding(state="failed", description="486 Busy Here")
+PASSED, FAILED = LabRunResult(state="passed"), LabRunResult(state="failed", description="486 Busy Here")
 
 
 class Clock:
@@ -37,7 +37,7 @@ def account(clock: Clock) -> Callable[[str], Account]:
     ids = count(1)
 
     def make(text: str) -> Account:
-        file = load(text, ScriptedEngine())
+        file = load(text, ScriptedBackend())
         return Account(file=file, clock=clock, now=clock.now, new_id=lambda: f"id-{next(ids)}")
 
     return make
@@ -106,7 +106,7 @@ def test_a_project_passes_only_if_all_its_tests_passed(
     project = kept.file.projects["Default"]
     run = kept.launch_project(project, project.tests, "full")
     for one, state in zip(run.runs, findings, strict=True):
-        kept.finish(one, Finding(state=state))
+        kept.finish(one, LabRunResult(state=state))
     kept.finish_project(run)
     assert kept.project_state(run) == verdict
 
@@ -163,6 +163,6 @@ def test_recordings_are_kept_for_a_bounded_number_of_runs(account: MakeAccount) 
     kept = account("tests: {A: {}}")
     runs = [kept.launch(kept.file.tests["A"], {}, "full") for _ in range(RECORDINGS_KEPT + 1)]
     for run in runs:
-        kept.finish(run, Finding(state="passed", recordings={"caller": b"RIFF"}))
+        kept.finish(run, LabRunResult(state="passed", recordings={"caller": b"RIFF"}))
     with_audio = [run for run in runs if run.finding and run.finding.recordings]
     assert with_audio == runs[1:]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.lab.file.lab_file import Box, FaultSpec
-from pytest_sipfront.lab.platform.faults import Answer, FaultBook, Hit, Subject, spoil
+from pytest_sipfront.lab.platform.faults import FaultBook, Hit, LabResponse, Subject, spoil
 
 RUN = {"status": "passed", "has_passed": 1}
 
@@ -17,8 +17,8 @@ def hits(*faults: FaultSpec, requests: int, on: str = "status", subject: Subject
     return [None if hit is None else next(n for n, f in enumerate(faults) if f is hit.fault) for hit in found]
 
 
-def spoiled(fault: FaultSpec, turn: int = 0) -> Answer:
-    answer = Answer(body={"run": dict(RUN), "status": 200}, part="run")
+def spoiled(fault: FaultSpec, turn: int = 0) -> LabResponse:
+    answer = LabResponse(body={"run": dict(RUN), "status": 200}, part="run")
     return spoil(answer, Hit(fault, turn))
 
 
@@ -84,7 +84,7 @@ def test_flips_are_counted_for_each_run() -> None:
 def test_a_flip_replaces_the_state_and_everything_else() -> None:
     """A flipped status looks like a running one: the state alone, under the name that the body uses."""
     assert spoiled(FaultSpec(flip=("queued", "running")), turn=1).body == {"run": {"status": "running"}, "status": 200}
-    project = Answer(body={"run": {"run_status": "passed"}}, part="run")
+    project = LabResponse(body={"run": {"run_status": "passed"}}, part="run")
     assert spoil(project, Hit(FaultSpec(flip=("queued",)), 0)).body == {"run": {"run_status": "queued"}}
 
 

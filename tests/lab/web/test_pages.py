@@ -6,17 +6,17 @@ from collections.abc import Mapping
 import pytest
 from starlette.requests import Request
 
-from pytest_sipfront.lab.backend import ScriptedEngine
+from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.lab_file import TestSpec
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.platform.executor import Finding, Measure
-from pytest_sipfront.lab.platform.handlers import Call
+from pytest_sipfront.lab.platform.executor import LabRunResult, Measure
+from pytest_sipfront.lab.platform.handlers import EndpointRequest
 from pytest_sipfront.lab.platform.status_endpoints import run_stats, stats_of_test
 from pytest_sipfront.lab.web.pages import page_routes, run_page
 from tests.lab.talking import Platform
 
-EVIDENCE = Finding(
+EVIDENCE = LabRunResult(
     state="failed",
     description="no RTP from callee for 2.0 s",
     measures={"mos": Measure(value=4.3, unit="MOS"), "jitter": Measure(value=float("nan"), unit="ms")},
@@ -26,7 +26,7 @@ EVIDENCE = Finding(
 
 
 def lab_with_evidence() -> Lab:
-    engine = ScriptedEngine()
+    engine = ScriptedBackend()
     lab = Lab(load("tests: {Call: {}}", engine), engine)
     run = lab.account.launch(lab.file.tests["Call"], {}, "full")
     lab.account.finish(run, EVIDENCE)
@@ -122,7 +122,7 @@ def test_recordings_can_be_downloaded() -> None:
 
 def stats(lab: Lab, path: Mapping[str, str]) -> object:
     handler = run_stats if "sid" in path else stats_of_test
-    return handler(lab, Call(origin="", path=path)).carry_out().body["stats"]
+    return handler(lab, EndpointRequest(origin="", path=path)).carry_out().body["stats"]
 
 
 def test_measures_are_served_with_their_units() -> None:
@@ -142,7 +142,7 @@ def test_a_test_s_measures_are_those_of_all_its_runs() -> None:
 
 
 class Broken:
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> Finding:
+    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
         raise RuntimeError(f"{test.name} broke with {dict(parameters)}")
 
     async def close(self) -> None:
@@ -153,7 +153,7 @@ def test_an_executor_that_breaks_leaves_an_errored_run() -> None:
     """Its error is the run's description, and the run is no longer in flight."""
 
     async def run_it() -> tuple[str, str, int]:
-        engine = ScriptedEngine()
+        engine = ScriptedBackend()
         lab = Lab(load("tests: {Call: {}}", engine), engine)
         lab.executor = Broken()
         run = lab.account.launch(lab.file.tests["Call"], {"a": "b"}, "full")
