@@ -32,8 +32,8 @@ def killed(suite: Suite, after: str, *options: str) -> None:
     """Run the suite in a process that kills itself once an event of the slow test is written."""
     code = (
         "import json, os, signal, sys, pytest\n"
-        "from pytest_sipfront.engine.journal import Ledger\n"
-        "write = Ledger.write\n"
+        "from pytest_sipfront.engine.journal import Journal\n"
+        "write = Journal.write\n"
         "def deadly(self, lines):\n"
         "    write(self, lines)\n"
         "    for event in map(json.loads, lines):\n"
@@ -41,7 +41,7 @@ def killed(suite: Suite, after: str, *options: str) -> None:
         f"        if event['event'] == {after!r} and slow:\n"
         "            os.kill(os.getpid(), signal.SIGKILL)\n"
         "seen = [True, False]\n"
-        "Ledger.write = deadly\n"
+        "Journal.write = deadly\n"
         "sys.exit(pytest.main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, f"--sipfront-base-url={suite.lab.url}", "--sipfront-poll-interval=0.02"]
