@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PYTEST = {"pytest", "_pytest", "pluggy", "xdist"}
 HTTP = {"httpx", "httpcore", "starlette", "uvicorn", "tenacity", "anyio", "ssl", "yaml"}
 LAB_DOORS = {f"pytest_sipfront.lab{door}" for door in ("", ".process", ".diagnosis", ".file.checking")}
-SHARED = {"suggestions", "yaml_models"}  # used by every room; they know nothing of either service
+SHARED = {"extras", "suggestions", "yaml_models"}  # used by every room; they know nothing of either service
 LAYERS = (
     {"clients"},
     {"engine"},

@@ -9,13 +9,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_sipfront.lab.backend import Backend, available_backend, in_words
-from pytest_sipfront.lab.calls import doctor
-from pytest_sipfront.lab.file.loading import load_default, load_path
-from pytest_sipfront.lab.file.schema import LabFileError
-from pytest_sipfront.lab.hosts import is_loopback
-from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.web.server import LabServer, bind, url_of
+from pytest_sipfront.extras import missing_extra
+
+try:
+    from pytest_sipfront.lab.backend import Backend, available_backend, in_words
+    from pytest_sipfront.lab.calls import doctor
+    from pytest_sipfront.lab.file.loading import load_default, load_path
+    from pytest_sipfront.lab.file.schema import LabFileError
+    from pytest_sipfront.lab.hosts import is_loopback
+    from pytest_sipfront.lab.lab import Lab
+    from pytest_sipfront.lab.web.server import LabServer, bind, url_of
+except ModuleNotFoundError:
+    if not (reason := missing_extra("lab", "the lab")):
+        raise
+    print(f"lab: {reason}", file=sys.stderr)  # noqa: T201 - the command's output
+    sys.exit(2)
 
 # what is announced when the file asks for no particular keys: any pair is let in then
 ANY_PUBLIC_KEY, ANY_SECRET_KEY = "lab-public", "lab-secret"

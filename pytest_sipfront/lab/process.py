@@ -15,6 +15,7 @@ from typing import IO, Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from pytest_sipfront.extras import missing_extra
 from pytest_sipfront.lab.diagnosis import Check, Diagnosis
 
 ASK_TIMEOUT = 10.0
@@ -25,6 +26,16 @@ _COMMAND = (sys.executable, "-P", "-m", "pytest_sipfront.lab")
 
 class LabError(Exception):
     """The lab did not start, cannot be reached or refuses a lab file; the text holds what it said."""
+
+
+def require_lab_extra() -> None:
+    """Return if the packages of the extra `lab` are installed.
+
+    Raises:
+        LabError: They are not; the text names the extra.
+    """
+    if reason := missing_extra("lab", "the lab"):
+        raise LabError(reason)
 
 
 class LabHandle:
@@ -148,6 +159,7 @@ def start_lab(file: Path | None = None, *, text: str | None = None, timeout: flo
     Raises:
         LabError: It did not start within `timeout` seconds; the text is what it wrote to its standard error.
     """
+    require_lab_extra()
     with ExitStack() as stack:
         if text is not None:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sipfront-lab-"))
@@ -174,6 +186,7 @@ def examine(timeout: float = 60) -> Diagnosis:
     Raises:
         LabError: The self-check did not come to its end within `timeout` seconds.
     """
+    require_lab_extra()
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module
             [*_COMMAND, "--doctor", "--announce"], capture_output=True, text=True, check=False, timeout=timeout

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.extras import missing_extra
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.sift_options import SiftSettings, SiftTarget
 from pytest_sipfront.plugin.sigterm import SigtermHandler
@@ -48,6 +49,8 @@ class SiftSession:
         __tracebackhide__ = True
         if not self._dialling:
             raise ConfigurationError("nothing is sent to Sift with --setup-only and --setup-plan")
+        if reason := missing_extra("sift", "a call with Sift"):
+            raise ConfigurationError(reason)
         if self._line is None:
             access = self._access()
             self._base_url = access.base_url

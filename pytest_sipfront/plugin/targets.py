@@ -58,10 +58,12 @@ class SessionLab:
         Raises:
             ConfigurationError: It is no lab file; the text has file, line and what is allowed.
         """
-        from pytest_sipfront.lab.file.checking import check_lab_file  # noqa: PLC0415 - only sessions on the lab pay
-        from pytest_sipfront.lab.process import LabError  # noqa: PLC0415
+        from pytest_sipfront.lab.process import LabError, require_lab_extra  # noqa: PLC0415 - only sessions on the lab pay
 
         try:
+            require_lab_extra()
+            from pytest_sipfront.lab.file.checking import check_lab_file  # noqa: PLC0415 - imports packages of the extra
+
             return check_lab_file(self._settings.lab_file)
         except LabError as error:
             raise ConfigurationError(str(error)) from None

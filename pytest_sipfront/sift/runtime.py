@@ -6,17 +6,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from pytest_sipfront.clients.sift.client import SiftClient
-from pytest_sipfront.clients.sift.receiver import Receiver
 from pytest_sipfront.clients.sift.routine import HangUp
 from pytest_sipfront.engine.loop_thread import LoopThread
 from pytest_sipfront.errors import ConfigurationError, SipfrontError
 from pytest_sipfront.sift.wait_policy import Patience
+
+if TYPE_CHECKING:
+    from pytest_sipfront.clients.sift.receiver import Receiver
 
 P = ParamSpec("P")
 T = TypeVar("T")

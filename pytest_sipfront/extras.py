@@ -1,0 +1,18 @@
+"""Find out whether the packages of an optional extra are installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+MODULES = {
+    "lab": ("starlette", "uvicorn", "python_multipart"),
+    "sift": ("starlette", "uvicorn", "python_multipart", "jiwer"),
+}
+
+
+def missing_extra(extra: str, feature: str) -> str:
+    """Return one sentence that says which extra `feature` needs, or "" if its packages are installed."""
+    missing = [module for module in MODULES[extra] if find_spec(module) is None]
+    if not missing:
+        return ""
+    return f'{feature} requires pip install "pytest-sipfront[{extra}]" (not installed: {", ".join(missing)})'
