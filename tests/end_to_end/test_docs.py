@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from pytest_sipfront import lab
 from pytest_sipfront.clients.sipfront.models import RunStatus
+from pytest_sipfront.lab import process
 from pytest_sipfront.plugin.credentials import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES
 from pytest_sipfront.plugin.options import OPTIONS
 from pytest_sipfront.plugin.reports import properties
@@ -19,46 +22,90 @@ from tests.end_to_end.suite import Suite
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-OWN_TESTS = {"lab.md", "calls.md", "sift.md"}
-PAGES = [README, *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in OWN_TESTS)]
-PLATFORM = """
-tests:
-  Basic call:
-    takes: 0.05
-    tags: [media]
-    when: [{step.1.0.dial_destination: "486*", verdict: failed, description: 486 Busy Here, takes: 0.05}]
-  Busy destination: {takes: 0.05, verdict: failed, description: 486 Busy Here}
-projects:
-  Nightly: {tests: [Basic call]}
-"""
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+LAB_FILES = {"lab.md", "calls.md", "sift.md"}  # their YAML blocks are lab files, which tests/lab and tests/sift read
+BUILT_IN_LAB = Path(lab.__file__).with_name("default.yaml").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[Any]:
+def blocks(language: str, *, title: str = "", skip: Collection[str] = ()) -> list[Any]:
     """Every fenced block of a language, with its page and line."""
-    return list(_blocks(language))
-
-
-def _blocks(language: str) -> Iterator[Any]:
+    fence = re.escape(f'{language} title="{title}"' if title else language)
+    found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for found in re.finditer(rf"^( *)```{language}\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
-            line = text[: found.start()].count("\n") + 2
-            yield pytest.param(found[2], id=f"{page.name}:{line}")
+        for block in re.finditer(rf"^( *)```{fence}\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+            line = text[: block.start()].count("\n") + 2
+            if page.name not in skip:
+                found.append(pytest.param(block[2], id=f"{page.name}:{line}"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def built_in_lab() -> Iterator[process.LabProcess]:
+    """The lab of a bare `--sipfront-lab`, started once for all blocks."""
+    with process.start_lab() as running:
+        yield running
+
+
+class SharedLab(process.LabHandle):
+    """A running lab that outlives the sessions which use it."""
+
+    def __init__(self, running: process.LabProcess) -> None:
+        super().__init__(running.url)
+        self.public_key, self.secret_key = running.public_key, running.secret_key
+
+    def close(self) -> None:
+        """Leave the lab running."""
+
+
+@pytest.fixture
+def reader(
+    pytester: pytest.Pytester, built_in_lab: process.LabProcess, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], pytest.RunResult]:
+    """Run `pytest --sipfront-lab` in a fresh folder, as a reader of the docs does."""
+    for name in list(os.environ):
+        if name.startswith(("SIPFRONT_", "SIFT_", "SF_", "PYTEST_ADDOPTS")):
+            monkeypatch.delenv(name)
+    built_in_lab.configure(BUILT_IN_LAB)
+    start_another = process.start_lab
+
+    def start_lab(file: Path | None = None, **arguments: Any) -> process.LabHandle:
+        return start_another(file, **arguments) if file or arguments else SharedLab(built_in_lab)
+
+    monkeypatch.setattr(process, "start_lab", start_lab)
+    return lambda: pytester.runpytest_inprocess("--sipfront-lab", "--strict-markers", "-Werror", "-pno:randomly")
 
 
 @pytest.mark.parametrize("code", blocks("python"))
-def test_a_python_example_runs(suite: Suite, code: str) -> None:
-    """Copied as it stands, each is a module whose tests pass."""
-    suite.platform(PLATFORM)
-    suite.pytester.makepyfile(test_example=code)
-    result = suite.run("--strict-markers", "-Werror")
-    counts = result.parseoutcomes()
-    assert result.ret == 0
-    assert counts.keys() <= {"passed", "xfailed"}
-    assert suite.lab.counts["requests"]
+def test_a_python_block_runs_on_the_built_in_lab(
+    pytester: pytest.Pytester, reader: Callable[[], pytest.RunResult], code: str
+) -> None:
+    """Pasted into a file, the tests of a block have the outcome that the block shows."""
+    pytester.makepyfile(test_x=code)
+    outcomes = reader().parseoutcomes()
+    assert outcomes.keys() == {"xfailed" if "mark.xfail" in code else "passed"}
 
 
-@pytest.mark.parametrize("text", blocks("yaml"))
+@pytest.mark.parametrize("code", blocks("python", title="conftest.py"))
+def test_a_conftest_block_is_loaded(
+    pytester: pytest.Pytester, reader: Callable[[], pytest.RunResult], code: str
+) -> None:
+    """Its hooks are known to pytest, and a test that they let through passes."""
+    pytester.makeconftest(code)
+    pytester.makepyfile(test_x="import pytest\n@pytest.mark.sipfront(test='Basic call')\ndef test_call(): ...")
+    assert reader().parseoutcomes() == {"passed": 1}
+
+
+def test_the_first_block_of_the_readme_runs_in_a_process(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a lab and a process for itself, as on a reader's machine."""
+    monkeypatch.delenv("SIPFRONT_LAB", raising=False)
+    pytester.makepyfile(test_x=blocks("python")[0].values[0])
+    pytester.runpytest_subprocess("--sipfront-lab", timeout=60).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("text", blocks("yaml", skip=LAB_FILES))
 def test_a_yaml_example_can_be_read(text: str) -> None:
     """A pipeline that cannot be parsed helps nobody."""
     assert isinstance(yaml.safe_load(text), dict)

@@ -115,7 +115,7 @@ def test_the_built_in_file_is_valid() -> None:
     """A lab without a file has something to call, and a suite written for it keeps its names."""
     file = load_default(engine())
     assert {"Basic call", "Busy destination", "No answer"} <= file.tests.keys()
-    assert all(test.steps is not None for test in file.tests.values())
+    assert [name for name, test in file.tests.items() if test.steps is None] == ["Call the bot"]
 
 
 @pytest.mark.parametrize(
