@@ -1,145 +1,159 @@
-"""What a session may spend: reserved before each launch, settled at its end, shared by its workers."""
+"""The runs and minutes that a session may spend: reserved before each launch, settled when the run ends."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Protocol
-
-from filelock import FileLock
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from pytest_sipfront.errors import BudgetExceeded
 
 UNKNOWN_SECONDS = 60.0
-"""What a run of unknown duration is reserved at before any run of the session is over."""
+"""Reservation for a run of unknown duration until the first run of the session has ended."""
 
 _ROUNDING = 1e-6
 
 
 @dataclass(slots=True)
-class Spending:
-    """What was spent so far.
+class _Reservation:
+    """Seconds set aside for one launch, and when; `confirmed` once the platform may have started the run."""
 
-    Attributes:
-        runs: How many were launched, or are about to be.
-        seconds: What those took that are over.
-        finished: How many are over.
-        reserved: Seconds set aside for each launch that is not over, by its id.
-    """
-
-    runs: int = 0
-    seconds: float = 0.0
-    finished: int = 0
-    reserved: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def committed(self) -> float:
-        """Seconds spent and set aside."""
-        return self.seconds + sum(self.reserved.values())
-
-    def estimate(self, expected: float | None) -> float:
-        """Return what to set aside: what is expected, else the mean of this session's runs."""
-        if expected is not None:
-            return expected
-        return self.seconds / self.finished if self.finished else UNKNOWN_SECONDS
-
-
-class BudgetStore(Protocol):
-    """Where the spending is kept."""
-
-    def open(self) -> AbstractContextManager[Spending]:
-        """Lend the spending to one user at a time; what is changed is kept."""
-        ...
-
-
-class LocalBudgetStore:
-    """The spending of one process."""
-
-    def __init__(self) -> None:
-        self._spending = Spending()
-
-    @contextmanager
-    def open(self) -> Iterator[Spending]:
-        """Lend the spending."""
-        yield self._spending
-
-
-class SharedBudgetStore:
-    """The spending of several processes of one machine, in a file."""
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "spending.json"
-        self._lock = FileLock(directory / "spending.lock", thread_local=False)
-
-    @contextmanager
-    def open(self) -> Iterator[Spending]:
-        """Lend the spending, holding the others off."""
-        with self._lock:
-            spending = Spending(**json.loads(self._path.read_text())) if self._path.exists() else Spending()
-            yield spending
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(json.dumps(asdict(spending)))
-            fresh.replace(self._path)  # all of it or nothing, should this process be killed
+    seconds: float
+    since: float
+    confirmed: bool = False
 
 
 class Budget:
-    """Limits of runs and of minutes; None for no limit."""
+    """Limits the runs and minutes of one session."""
 
-    def __init__(self, max_runs: int | None, max_minutes: float | None, purse: BudgetStore) -> None:
-        self._max_runs, self._max_minutes = max_runs, max_minutes
-        self._purse = purse
+    def __init__(
+        self,
+        max_runs: int | None = None,
+        max_minutes: float | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with nothing spent.
 
-    @property
-    def _is_unlimited(self) -> bool:
-        return self._max_runs is None and self._max_minutes is None
+        Args:
+            max_runs: Maximum number of launched runs; None for no limit.
+            max_minutes: Maximum sum of the runs' durations in minutes; None for no limit.
+            now: The monotonic clock, in seconds.
+        """
+        self._max_runs = max_runs
+        self._max_minutes = max_minutes
+        self._now = now
+        self._reservations: dict[str, _Reservation] = {}
+        self._settled_runs = 0
+        self._settled_seconds = 0.0
+        self._measured: list[float] = []
 
-    def reserve(self, launch: str, expected: float | None) -> None:
-        """Set aside one run and the seconds it is expected to take.
+    def fits(self, expected: float | None) -> bool:
+        """Return whether a run may be launched now; False if it must wait until another run ends.
+
+        Args:
+            expected: Expected duration of the run in seconds; None if it is unknown.
 
         Raises:
-            BudgetExceeded: They do not fit.
+            BudgetExceeded: The run does not fit, even if no run in flight uses the rest of its reservation.
         """
-        if self._is_unlimited:
-            return
-        with self._purse.open() as spending:
-            estimate = spending.estimate(expected)
-            self._check(spending, estimate)
-            spending.runs += 1
-            spending.reserved[launch] = estimate
+        return self._has_run_left() and self._has_seconds_left(expected)
 
-    def _check(self, spending: Spending, estimate: float) -> None:
-        minutes = spending.committed / 60
-        seen = {"spent": f"{spending.runs} runs, {minutes:.1f} min with what is in flight"}
-        if self._max_runs is not None and spending.runs >= self._max_runs:
-            raise BudgetExceeded(
-                f"not launched: the budget of {self._max_runs} runs is spent",
-                evidence=seen,
-                hint="It is set by --sipfront-max-runs, SIPFRONT_MAX_RUNS or sipfront_max_runs.",
-            )
-        if self._max_minutes is not None and spending.committed + estimate > self._max_minutes * 60 + _ROUNDING:
-            raise BudgetExceeded(
-                f"not launched: about {estimate / 60:.1f} min more do not fit into the budget of "
-                f"{self._max_minutes:g} min",
-                evidence=seen,
-                hint="It is set by --sipfront-max-minutes, SIPFRONT_MAX_MINUTES or sipfront_max_minutes.",
-            )
+    def reserve(self, launch: str, expected: float | None) -> None:
+        """Set aside one run and its expected duration.
+
+        Args:
+            launch: The id of the launch.
+            expected: As for `fits`.
+        """
+        self._reservations[launch] = _Reservation(self._estimate(expected, self._unspent_seconds), self._now())
+
+    def confirm(self, launch: str) -> None:
+        """Count a launch for good: the platform started the run or may have started it."""
+        reservation = self._reservations.get(launch)
+        if reservation is not None:
+            reservation.confirmed = True
 
     def cancel(self, launch: str) -> None:
-        """Give back what was set aside: nothing was started."""
-        if self._is_unlimited:
-            return
-        with self._purse.open() as spending:
-            if spending.reserved.pop(launch, None) is not None:
-                spending.runs -= 1
+        """Release the reservation of a launch that started nothing. A confirmed launch keeps its reservation."""
+        if launch in self._reservations and not self._reservations[launch].confirmed:
+            del self._reservations[launch]
 
-    def settle(self, launch: str, seconds: float) -> None:
-        """Replace what was set aside by what the run took."""
-        if self._is_unlimited:
+    def settle(self, launch: str, seconds: float | None) -> None:
+        """Replace the reservation of a launch by the duration of its run.
+
+        Args:
+            launch: The id of the launch. An id without a reservation is ignored.
+            seconds: The duration in seconds; None if it is unknown, which spends the reserved seconds.
+        """
+        reservation = self._reservations.pop(launch, None)
+        if reservation is None:
             return
-        with self._purse.open() as spending:
-            if spending.reserved.pop(launch, None) is not None:
-                spending.seconds += seconds
-                spending.finished += 1
+        self._settled_runs += 1
+        self._settled_seconds += reservation.seconds if seconds is None else seconds
+        if seconds is not None:
+            self._measured.append(seconds)
+
+    def _has_run_left(self) -> bool:
+        if self._max_runs is None:
+            return True
+        if self._launched_runs >= self._max_runs:
+            raise BudgetExceeded(
+                f"not launched: the budget of {self._max_runs} runs is spent",
+                evidence=self._evidence(),
+                hint="Change it with --sipfront-max-runs, SIPFRONT_MAX_RUNS or sipfront_max_runs.",
+            )
+        return self._settled_runs + len(self._reservations) < self._max_runs
+
+    def _has_seconds_left(self, expected: float | None) -> bool:
+        if self._max_minutes is None:
+            return True
+        unspent = self._unspent_seconds
+        estimate = self._estimate(expected, unspent)
+        if estimate > unspent + _ROUNDING or unspent <= _ROUNDING:
+            raise BudgetExceeded(
+                f"not launched: the run takes about {_duration(estimate)} and does not fit into the budget of "
+                f"{self._max_minutes:g} min",
+                evidence=self._evidence(),
+                hint="Change it with --sipfront-max-minutes, SIPFRONT_MAX_MINUTES or sipfront_max_minutes.",
+            )
+        return self._committed_seconds + estimate <= self._max_minutes * 60 + _ROUNDING
+
+    def _estimate(self, expected: float | None, unspent: float) -> float:
+        """Return the seconds to reserve: the expected duration, or else the mean of this session's runs."""
+        if expected is not None:
+            return expected
+        if self._measured:
+            return statistics.fmean(self._measured)
+        return min(UNKNOWN_SECONDS, unspent)  # the first run may fit into the rest of the budget, however small
+
+    @property
+    def _launched_runs(self) -> int:
+        return self._settled_runs + sum(reservation.confirmed for reservation in self._reservations.values())
+
+    @property
+    def _unspent_seconds(self) -> float:
+        """The seconds that would be left if every run in flight ended now; infinite without a limit."""
+        if self._max_minutes is None:
+            return math.inf
+        now = self._now()
+        in_flight = (now - reservation.since for reservation in self._reservations.values() if reservation.confirmed)
+        return self._max_minutes * 60 - self._settled_seconds - sum(in_flight)
+
+    @property
+    def _committed_seconds(self) -> float:
+        """The spent and reserved seconds. A run that exceeds its reservation counts with its actual duration."""
+        now, in_flight = self._now(), self._reservations.values()
+        return self._settled_seconds + sum(
+            max(reservation.seconds, now - reservation.since) for reservation in in_flight
+        )
+
+    def _evidence(self) -> dict[str, str]:
+        runs, minutes = self._settled_runs + len(self._reservations), self._committed_seconds / 60
+        return {"spent": f"{runs} runs, {minutes:.1f} min, including runs in flight"}
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"  # noqa: PLR2004 - then minutes read better

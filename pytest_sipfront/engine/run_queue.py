@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 
 import anyio
 
 from pytest_sipfront.engine.admission import Waiting, Window, admissible
+from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.slots import Lease, Slots
 from pytest_sipfront.engine.verdict import Verdict
-from pytest_sipfront.errors import SipfrontError
+from pytest_sipfront.errors import BudgetExceeded, SipfrontError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +71,9 @@ class QueuedRun:
 class RunQueue:
     """The entries of one process. It starts nothing itself and belongs to the event loop's thread."""
 
-    def __init__(self, limit: int, places: Slots, history: Durations) -> None:
-        """Keep at most `limit` in flight, each with a place of `places`."""
-        self._limit, self._places, self._history = limit, places, history
+    def __init__(self, limit: int, places: Slots, budget: Budget, history: Durations) -> None:
+        """Keep at most `limit` in flight, each with a place of `places` and reserved in `budget`."""
+        self._limit, self._places, self._budget, self._history = limit, places, budget, history
         self._window = Window(limit)
         self._waiting: list[QueuedRun] = []
         self._in_flight: list[QueuedRun] = []
@@ -101,7 +103,18 @@ class RunQueue:
             taken={name for entry in self._in_flight for name in entry.run.exclusive},
             only_urgent=only_urgent,
         )
-        return [entry for entry in (candidate.run for candidate in chosen) if self._place(entry)]
+        started: list[QueuedRun] = []
+        for entry in (candidate.run for candidate in chosen):
+            try:
+                if not self._budget.fits(self.expected(entry)):
+                    break  # no other run overtakes it: it would never fit
+            except BudgetExceeded as error:
+                self._waiting.remove(entry)
+                self.finish(entry, error=error)
+                continue
+            if self._place(entry):
+                started.append(entry)
+        return started
 
     def patience(self, now: float) -> float | None:
         """Return after how many seconds a waiting run may have to be looked at again, though nothing happened here."""
@@ -128,6 +141,7 @@ class RunQueue:
 
     def put_back(self, entry: QueuedRun) -> None:
         """Let a run that was given a place wait again, before all others."""
+        self._budget.cancel(entry.launch)
         self.land(entry)
         self._waiting.insert(0, entry)
 
@@ -183,10 +197,13 @@ class RunQueue:
 
     def _place(self, entry: QueuedRun) -> bool:
         entry.lease = self._places.take(entry.run.exclusive)
-        if entry.lease is not None:
-            self._waiting.remove(entry)
-            self._in_flight.append(entry)
-        return entry.lease is not None
+        if entry.lease is None:
+            return False
+        entry.launch = uuid.uuid4().hex[:12]
+        self._budget.reserve(entry.launch, self.expected(entry))
+        self._waiting.remove(entry)
+        self._in_flight.append(entry)
+        return True
 
     def _left(self, entry: QueuedRun, now: float) -> float | None:
         expected = self.expected(entry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 
 import anyio
@@ -62,7 +61,7 @@ class Scheduler:
         self._recovery = recovery or ResumableRuns()
         self._retry_for, self._stopped, self._max_failures = retry_for, stopped, max_failures
         self._clock = clock or Clock()
-        self._roster = RunQueue(limit, places, self._history)
+        self._roster = RunQueue(limit, places, budget, self._history)
         self._entries: dict[Run, QueuedRun] = {}
         self._taken_up: list[QueuedRun] = []
         self._sending = 0
@@ -175,6 +174,7 @@ class Scheduler:
             if entry.run.launched is not None or await self._launch(entry):
                 await self._follow(entry)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not leave a test waiting for ever
+            self._budget.settle(entry.launch, None)
             if not entry.done.is_set():
                 self._roster.finish(entry, error=SipfrontError(f"internal error: {type(error).__name__}: {error}"))
         finally:
@@ -183,7 +183,6 @@ class Scheduler:
 
     async def _launch(self, entry: QueuedRun) -> bool:
         """Return whether the run is launched; if not, it is over or waits again."""
-        entry.launch = uuid.uuid4().hex[:12]
         self._sending += 1
         try:
             async with self._turns:
@@ -191,11 +190,11 @@ class Scheduler:
                     self._roster.put_back(entry)
                     return False
                 self._engine.check()
-                self._budget.reserve(entry.launch, self._roster.expected(entry))
                 await self._send(entry)
         except SipfrontError as error:
-            if not isinstance(error, LaunchOutcomeUnknown):  # which may have cost what was set aside
-                self._budget.cancel(entry.launch)
+            if isinstance(error, LaunchOutcomeUnknown):
+                self._budget.settle(entry.launch, None)
+            self._budget.cancel(entry.launch)
             if isinstance(error, PlatformBusy) and self._is_patient(entry, error):
                 self._roster.wait_again(entry, self._clock.now(), error.retry_after)
             else:
@@ -205,6 +204,7 @@ class Scheduler:
             self._sending -= 1
             self._wake()
         self._roster.accepted()
+        self._budget.confirm(entry.launch)
         entry.launched.set()
         return True
 
@@ -245,7 +245,7 @@ class Scheduler:
             await self._scribe.verdict(launch, run, result, bracket)
             self._roster.finish(entry, result=result)
         finally:
-            self._budget.settle(launch, run.age(self._clock.now()))
+            self._budget.settle(launch, entry.result.duration if entry.result else run.age(self._clock.now()))
 
     def _recover(self, entry: QueuedRun, known: JournalEntry) -> None:
         """Take up where an interrupted session was: at nothing certain, at a verdict, or at a run in flight."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sipfront.engine import journal as events
-from pytest_sipfront.engine.budget import Budget, LocalBudgetStore, SharedBudgetStore
+from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.journal import Journal, read_events, still_running
 from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, brackets, chain, recorded, unfinished
@@ -66,10 +66,8 @@ class RunStorage:
         return SharedSlots(self._workers.directory, self._settings.concurrency if explicit else None)
 
     def budget(self) -> Budget:
-        """Return the budget that the session's processes share."""
-        directory = self._workers.directory
-        purse = LocalBudgetStore() if directory is None else SharedBudgetStore(directory)
-        return Budget(self._settings.max_runs, self._settings.max_minutes, purse)
+        """Return the budget of this process."""
+        return Budget(self._settings.max_runs, self._settings.max_minutes)
 
     def launches(self) -> list[JournalEntry]:
         """Return the launches of this session, of all its processes."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
-from pytest_sipfront.engine.budget import Budget, LocalBudgetStore
+from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, recorded
 from pytest_sipfront.engine.run import RunResult
@@ -290,7 +290,7 @@ def test_nothing_is_launched_ahead_once_pytest_is_stopping() -> None:
 def test_what_was_admitted_already_is_not_launched_ahead_either_once_pytest_is_stopping() -> None:
     """It waits again, unwritten and unpaid, until a test asks for it after all."""
     stopping: list[bool] = []
-    yard = Yard(limit=100, stopped=lambda: bool(stopping), budget=Budget(21, None, LocalBudgetStore()))
+    yard = Yard(limit=100, stopped=lambda: bool(stopping), budget=Budget(21))
     yard.platform.answers_after = 2
 
     async def stopped(dispatcher: Scheduler) -> RunResult | SipfrontError:
@@ -444,7 +444,7 @@ def test_each_attempt_has_an_id_of_its_own() -> None:
 
 def test_nothing_is_launched_that_cannot_be_written_down() -> None:
     """It might be lost."""
-    yard = Yard(budget=Budget(1, None, LocalBudgetStore()))
+    yard = Yard(budget=Budget(1))
     yard.book.broken = {events.INTENT: ConfigurationError("the ledger cannot be written")}
     assert verdicts(yard.finish(run_of("a"))) == ["ConfigurationError"]
     assert yard.launched == []
@@ -574,7 +574,7 @@ def test_a_run_that_is_taken_up_holds_its_names_in_all_processes(tmp_path: Path)
 
 def test_what_does_not_fit_into_the_budget_is_not_launched() -> None:
     """The others are; what was refused by the platform is given back."""
-    yard = Yard(budget=Budget(2, None, LocalBudgetStore()))
+    yard = Yard(budget=Budget(2))
     yard.platform.says = {"a": [RequestRefused("no")]}
     found = yard.finish(*runs_of("abcd"))
     assert verdicts(found) == ["RequestRefused", "passed", "passed", "BudgetExceeded"]
@@ -584,7 +584,7 @@ def test_what_does_not_fit_into_the_budget_is_not_launched() -> None:
 
 def test_a_launch_of_which_nobody_knows_counts_against_the_budget() -> None:
     """It may cost."""
-    yard = Yard(limit=1, budget=Budget(1, None, LocalBudgetStore()))
+    yard = Yard(limit=1, budget=Budget(1))
     yard.platform.says = {"a": [LOST]}
     assert verdicts(yard.finish(*runs_of("ab"))) == ["LaunchOutcomeUnknown", "BudgetExceeded"]
 
@@ -637,14 +637,6 @@ def test_a_defect_of_ours_is_an_error_and_no_endless_wait() -> None:
     found = yard.finish(*runs_of("ab"))
     assert verdicts(found) == ["SipfrontError", "passed"]
     assert str(found[0]) == "internal error: ValueError: odd"
-
-
-def test_a_verdict_stands_though_its_costs_cannot_be_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the platform said does not depend on our books."""
-    budget = Budget(5, None, LocalBudgetStore())
-    monkeypatch.setattr(budget, "settle", lambda *_: (_ for _ in ()).throw(OSError("disk")))
-    yard = Yard(budget=budget)
-    assert verdicts(yard.finish(run_of("a"))) == ["passed"]
 
 
 # ---- where the runs stand ---------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import anyio
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
-from pytest_sipfront.engine.budget import Budget, LocalBudgetStore
+from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.run import Run, RunResult
@@ -112,7 +112,7 @@ class Yard:
             "limit": limit,
             "ledger": self.book,
             "places": LocalSlots(),
-            "budget": Budget(None, None, LocalBudgetStore()),
+            "budget": Budget(),
         } | options
 
     def dispatcher(self) -> Scheduler:
