@@ -1,29 +1,29 @@
-"""Everything that can go wrong, as one tree.
+"""The exceptions and the warning of this package.
 
 ```
 Exception
-└── SipfrontError              no verdict: pytest reports ERROR, JUnit <error>
-    ├── ConfigurationError     settings or credentials are missing or wrong
-    ├── AuthenticationFailed  401, 403
-    ├── RequestRefused         another 4xx, a redirect, or a refusal inside a 2xx
-    │   └── NotFound           404
-    ├── PlatformBusy           429, 503: not now
-    ├── PlatformUnavailable    unreachable, TLS, 5xx
-    ├── InvalidResponse       not JSON, or JSON without what the API promises
-    ├── CrossOriginURL             a URL outside the configured origin: credentials stay here
-    ├── LaunchOutcomeUnknown        the launch was sent and its answer lost: a run may have been started
-    ├── RunTimeout             not finished by the deadline
-    ├── NoVerdict              stopped, errored, an unknown final state, contradicting fields
-    ├── CallbackMissing        Sift owes a callback and does not send it
-    ├── BudgetExceeded            the session may not launch any more
-    ├── LaunchVetoed           a hook of the user's said no
-    └── LaunchSkipped               failed fast: an earlier error already says that it cannot work
+└── SipfrontError             no verdict: pytest reports ERROR, JUnit <error>
+    ├── ConfigurationError    a setting, a marker or a credential is missing or invalid
+    ├── AuthenticationFailed  the platform rejected the credentials (401, 403)
+    ├── RequestRefused        the platform rejected the request (another 4xx, a redirect, an error inside a 2xx)
+    │   └── NotFound          the requested object does not exist (404)
+    ├── PlatformBusy          the platform asked to retry later (429, 503)
+    ├── PlatformUnavailable   DNS, connection, TLS or timeout error, or 5xx
+    ├── InvalidResponse       the response is not JSON or lacks required fields
+    ├── CrossOriginURL        a URL leaves the configured origin, so no credentials are sent to it
+    ├── LaunchOutcomeUnknown  the response to a launch was lost: a run may have been started
+    ├── RunTimeout            the run did not finish before its deadline
+    ├── NoVerdict             the run was stopped or errored, or its status is unknown or contradictory
+    ├── CallbackMissing       an expected Sift callback did not arrive in time
+    ├── BudgetExceeded        the run does not fit into the budget of the session
+    ├── LaunchVetoed          a hook rejected the launch
+    └── LaunchSkipped         an earlier error of the session would make the launch fail, too
 AssertionError
-├── RunFailed                  the platform's verdict differs from the expected one: FAILED, <failure>
-└── CallFailed                 a call went otherwise than asserted: FAILED, <failure>
+├── RunFailed                 the verdict differs from the expected one: FAILED, <failure>
+└── CallFailed                a call did not behave as asserted: FAILED, <failure>
 ```
 
-An error's text is one line. `evidence` and `hint` are shown in a section of their own.
+The text of an error is one line. Reports show `evidence` and `hint` in a separate section.
 """
 
 from __future__ import annotations
@@ -32,22 +32,26 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-_NOTHING: Mapping[str, object] = MappingProxyType({})
+_NO_EVIDENCE: Mapping[str, object] = MappingProxyType({})
 
 
 class DetailedError(Exception):
-    """What every error of this package carries beside its one line.
+    """Base class of all errors of this package.
 
     Attributes:
-        evidence: What was seen, by name, in the order in which it is shown.
-        hint: What to do about it and where; "" if there is nothing to add.
+        evidence: Observed values by name, in the order in which they are shown.
+        hint: How to fix the problem and where to change it, or "".
     """
 
     evidence: Mapping[str, object]
     hint: str
 
+    def __init__(self, message: str, *, evidence: Mapping[str, object] = _NO_EVIDENCE, hint: str = "") -> None:
+        super().__init__(message)
+        self.explain(evidence, hint)
+
     def explain(self, evidence: Mapping[str, object], hint: str) -> None:
-        """Attach evidence and hint."""
+        """Replace evidence and hint."""
         self.evidence = MappingProxyType(dict(evidence))
         self.hint = hint
 
@@ -56,38 +60,34 @@ class SipfrontError(DetailedError):
     """There is no verdict: the test neither passed nor failed.
 
     Attributes:
-        platform_gone: True if the platform as a whole did not answer, as opposed to answering this request badly.
+        platform_gone: True if the platform as a whole is unreachable or broken, rather than this request.
     """
 
     platform_gone = False
 
-    def __init__(self, message: str, *, evidence: Mapping[str, object] = _NOTHING, hint: str = "") -> None:
-        super().__init__(message)
-        self.explain(evidence, hint)
-
 
 class ConfigurationError(SipfrontError):
-    """A setting or a credential is missing or wrong; nothing was sent."""
+    """A setting, a marker or a credential is missing or invalid. No request was sent."""
 
 
 class AuthenticationFailed(SipfrontError):
-    """The platform refused the credentials (401) or what they may do (403)."""
+    """The platform rejected the credentials (401) or their permissions (403)."""
 
 
 class RequestRefused(SipfrontError):
-    """The platform refused this request and says why: nothing was started."""
+    """The platform rejected the request and gave a reason. No run was started."""
 
 
 class NotFound(RequestRefused):
-    """The platform does not know what was asked for."""
+    """The requested object does not exist on the platform."""
 
 
 class PlatformBusy(SipfrontError):
-    """The platform said "not now" (429, 503): nothing was started.
+    """The platform asked to retry later (429, 503). No run was started.
 
     Attributes:
-        retry_after: Seconds that the platform asks to wait; None if it does not say.
-        at_capacity: True if it has no place for one more run now, as opposed to not working properly.
+        retry_after: Seconds to wait as requested by the platform, or None.
+        at_capacity: True if the platform rejected the run because too many runs are active.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class PlatformBusy(SipfrontError):
         *,
         retry_after: float | None = None,
         at_capacity: bool = False,
-        evidence: Mapping[str, object] = _NOTHING,
+        evidence: Mapping[str, object] = _NO_EVIDENCE,
         hint: str = "",
     ) -> None:
         super().__init__(message, evidence=evidence, hint=hint)
@@ -105,10 +105,10 @@ class PlatformBusy(SipfrontError):
 
 
 class PlatformUnavailable(SipfrontError):
-    """The platform could not be reached (DNS, refused, timeout, TLS) or failed itself (5xx).
+    """The platform could not be reached (DNS, connection, TLS, timeout) or failed internally (5xx).
 
     Attributes:
-        arrived: False if the request certainly never reached the platform.
+        arrived: False if the request certainly did not reach the platform.
     """
 
     platform_gone = True
@@ -118,7 +118,7 @@ class PlatformUnavailable(SipfrontError):
         message: str,
         *,
         arrived: bool,
-        evidence: Mapping[str, object] = _NOTHING,
+        evidence: Mapping[str, object] = _NO_EVIDENCE,
         hint: str = "",
     ) -> None:
         super().__init__(message, evidence=evidence, hint=hint)
@@ -126,69 +126,62 @@ class PlatformUnavailable(SipfrontError):
 
 
 class InvalidResponse(SipfrontError):
-    """The platform answered, but not with what its documentation promises."""
+    """The response does not have the documented format."""
 
 
 class CrossOriginURL(SipfrontError):
-    """A URL leads away from the configured origin, so it was not requested and no credentials left."""
+    """A URL leaves the configured origin. It was not requested, and no credentials were sent."""
 
 
 class LaunchOutcomeUnknown(SipfrontError):
-    """A launch was sent and its answer is lost or says nothing: a run may have been started. Never sent again."""
+    """A launch was sent and its response was lost: a run may have been started. The launch is not sent again."""
 
     def __init__(self, cause: SipfrontError) -> None:
         super().__init__(
             f"the run may have been started: {cause}",
             evidence=cause.evidence,
-            hint="It is not sent again, since a call would be placed twice. Look for it on the platform.",
+            hint="The launch is not sent again, because that could place the call twice. Look for the run on the "
+            "platform.",
         )
         self.platform_gone = cause.platform_gone
 
     @classmethod
     def since(cls, at: datetime) -> LaunchOutcomeUnknown:
-        """Return the error for a launch that an earlier session was sending at `at` (UTC) when it was ended."""
-        return cls(SipfrontError(f"an earlier session was ended while it was launched at {at:%Y-%m-%d %H:%M:%S} UTC"))
+        """Return the error for a launch that an earlier session was sending at `at` (UTC) when it ended."""
+        return cls(SipfrontError(f"an earlier session ended while sending the launch at {at:%Y-%m-%d %H:%M:%S} UTC"))
 
 
 class RunTimeout(SipfrontError):
-    """The run was not finished by its deadline; it may still be going on."""
+    """The run did not finish before its deadline. It may still be running."""
 
 
 class NoVerdict(SipfrontError):
-    """The run is over, or seems to be, and what the platform says of it is no verdict."""
-
-
-class BudgetExceeded(SipfrontError):
-    """The run does not fit into what the session may spend; nothing was sent."""
-
-
-class LaunchVetoed(SipfrontError):
-    """A `pytest_sipfront_before_launch` hook does not want this launch; nothing was sent. For hooks to raise."""
-
-
-class LaunchSkipped(SipfrontError):
-    """Nothing was sent, because an earlier error of this session says that it could not work."""
-
-
-class RunFailed(DetailedError, AssertionError):
-    """The verdict is not the expected one. Its text is the platform's `result_description`."""
-
-    def __init__(self, message: str, *, evidence: Mapping[str, object] = _NOTHING, hint: str = "") -> None:
-        super().__init__(message)
-        self.explain(evidence, hint)
+    """The run ended, but its status is not a verdict."""
 
 
 class CallbackMissing(SipfrontError):
-    """Sift owes a callback and did not send it in time, while the call goes on: nobody knows how the command ended."""
+    """An expected Sift callback did not arrive in time, so the result of the command is unknown."""
+
+
+class BudgetExceeded(SipfrontError):
+    """The run does not fit into the budget of the session. No request was sent."""
+
+
+class LaunchVetoed(SipfrontError):
+    """A `pytest_sipfront_before_launch` hook rejected the launch. Hooks raise it; no request was sent."""
+
+
+class LaunchSkipped(SipfrontError):
+    """The launch was not sent, because an earlier error of the session would make it fail, too."""
+
+
+class RunFailed(DetailedError, AssertionError):
+    """The verdict of a run is not the expected one. The text is the platform's `result_description`."""
 
 
 class CallFailed(DetailedError, AssertionError):
-    """A call went otherwise than asserted: it failed, was not connected in time, or was hung up in the middle."""
-
-    def __init__(self, message: str, *, evidence: Mapping[str, object] = _NOTHING, hint: str = "") -> None:
-        super().__init__(message)
-        self.explain(evidence, hint)
+    """A call did not behave as asserted: it failed, was not connected in time, or was hung up too early."""
 
 
 class SipfrontWarning(UserWarning):
-    """Something that a test engineer should know and that decides no outcome."""
+    """A problem that does not change an outcome."""

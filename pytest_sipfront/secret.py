@@ -1,16 +1,16 @@
-"""A value that nothing shows."""
+"""A credential that cannot be printed by accident."""
 
 from __future__ import annotations
 
 from typing import NoReturn
 
-_SHOWN = "[secret]"
+_PLACEHOLDER = "[secret]"
 
 
 class Secret:
-    """Holds a credential. No repr, str, format, comparison message, pickle or `vars` gives it away.
+    """Holds a credential and hides it from repr, str, format, comparison messages, pickle and `vars`.
 
-    Not a `str`: pytest, logging and JSON print strings. `reveal` is called where the request header is built.
+    It is not a `str`, because pytest, logging and JSON print strings. Call `reveal` only to build a request header.
     """
 
     __slots__ = ("__value",)
@@ -19,12 +19,12 @@ class Secret:
         self.__value = value
 
     def reveal(self) -> str:
-        """Return the value itself."""
+        """Return the credential as text."""
         return self.__value
 
     def scrub(self, text: str) -> str:
-        """Return `text` with every occurrence of the value replaced: a server may echo what it was sent."""
-        return text.replace(self.__value, _SHOWN) if self.__value else text
+        """Return `text` with every occurrence of the credential replaced, since a server may echo it."""
+        return text.replace(self.__value, _PLACEHOLDER) if self.__value else text
 
     def __bool__(self) -> bool:
         return bool(self.__value)
@@ -36,13 +36,13 @@ class Secret:
         return hash((Secret, self.__value))
 
     def __repr__(self) -> str:
-        return _SHOWN
+        return _PLACEHOLDER
 
     def __str__(self) -> str:
-        return _SHOWN
+        return _PLACEHOLDER
 
     def __format__(self, spec: str) -> str:
-        return format(_SHOWN, spec)
+        return format(_PLACEHOLDER, spec)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled")

@@ -7,11 +7,19 @@ from collections.abc import Iterable
 
 
 def nearest(given: str, valid: Iterable[str]) -> str:
-    """Return the name among `valid` that is closest to `given`, or "" if none is close."""
-    return next(iter(difflib.get_close_matches(given, list(valid), n=1, cutoff=0.5)), "")
+    """Return the name among `valid` that is closest to `given`, ignoring case, or "" if no name is close."""
+    names = {name.casefold(): name for name in valid}
+    matches = difflib.get_close_matches(given.casefold(), names, n=1, cutoff=0.5)
+    return names[matches[0]] if matches else ""
 
 
 def did_you_mean(given: str, valid: Iterable[str]) -> str:
     """Return the end of an error message: "; did you mean 'test'?", or "" if no name is close."""
     name = nearest(given, valid)
     return f"; did you mean {name!r}?" if name else ""
+
+
+def invalid_choice(given: str, valid: Iterable[str]) -> str:
+    """Return the end of an error message about a value that is not among `valid`."""
+    names = list(valid)
+    return f"must be one of {', '.join(names)}, got {given!r}{did_you_mean(given, names)}"

@@ -12,7 +12,7 @@ from pytest_sipfront.clients.sipfront.models import RunStatus
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.errors import ConfigurationError, SipfrontError, SipfrontWarning
 from pytest_sipfront.plugin.fixture_order import RUN_FIXTURE
-from pytest_sipfront.plugin.item_markers import is_marked, read_order
+from pytest_sipfront.plugin.item_markers import is_marked, read_run_spec
 from pytest_sipfront.plugin.look_ahead import LookAhead
 from pytest_sipfront.plugin.reports.error_details import raise_in
 from pytest_sipfront.plugin.reports.properties import NO_VERDICT, recorder
@@ -100,7 +100,7 @@ class MarkedTests:
         if self._ahead is None:
             items = current.session.items
             marked = (item for item in items if isinstance(item, pytest.Function) and is_marked(item))
-            self._ahead = LookAhead(items, (item for item in marked if self.order(item).ahead))
+            self._ahead = LookAhead(items, (item for item in marked if self.order(item).look_ahead))
         for item in self._ahead.ready(current):
             self._submitted[item] = self._session.submit(self.order(item), Origin(item.nodeid, item.ihook))
 
@@ -155,9 +155,9 @@ class MarkedTests:
             ConfigurationError: They make no sense.
         """
         try:
-            return read_order(item, self._session.settings.report_mode)
+            return read_run_spec(item, self._session.settings.report_mode)
         except MarkerError as error:
-            raise ConfigurationError(f"sipfront mark: {error}") from None
+            raise ConfigurationError(f"@pytest.mark.sipfront: {error}") from None
 
 
 def _not_launched(order: RunSpec) -> RunResult:

@@ -1,86 +1,73 @@
-"""What the text of a setting may say: each reader returns its value, or raises `ValueError` with what is wanted."""
+"""Converters for option values: each returns the value, or raises `ValueError` with what the value must be."""
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 REPORT_MODES = ("full", "kiosk", "print")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_EXAMPLE_URL = "must be a URL such as https://app.sipfront.com"
 
 
-def number(text: str, least: float, wanted: str) -> float:
+def _number(text: str, minimum: float, unit: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not least <= value < math.inf:
-        raise ValueError(wanted)
+    if not minimum <= value < math.inf:
+        raise ValueError(f"must be a number of {unit} >= {minimum:g}")
     return value
 
 
 def seconds(text: str) -> float:
-    return number(text, 0, "a number of seconds, 0 or more")
+    return _number(text, 0, "seconds")
 
 
 def positive_seconds(text: str) -> float:
-    return number(text, 0.01, "a number of seconds, at least 0.01")
+    return _number(text, 0.01, "seconds")
+
+
+def minutes(text: str) -> float:
+    return _number(text, 0, "minutes")
 
 
 def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise ValueError("a whole number, 1 or more")
+        raise ValueError("must be an integer >= 1")
     return int(text)
 
 
-def report_mode(text: str) -> str:
-    if text not in REPORT_MODES:
-        raise ValueError(one_of(text, REPORT_MODES))
-    return text
-
-
-def minutes(text: str) -> float:
-    return number(text, 0, "a number of minutes, 0 or more")
-
-
-def overrides(text: str) -> tuple[str, ...]:
-    """Overrides by their API keys, or as the marker spells them."""
-    keys = [re.sub(r"^step_(\d+)_(\d+)_", r"step.\1.\2.", word) for word in re.split(r"[\s,]+", text) if word]
+def override_keys(text: str) -> tuple[str, ...]:
+    """Return override keys as the API spells them; the spelling of the marker is accepted as well."""
+    keys = [re.sub(r"^step_(\d+)_(\d+)_", r"step.\1.\2.", key) for key in re.split(r"[\s,]+", text) if key]
     if not keys or not all(re.fullmatch(r"step\.\d+\.\d+\.\w+", key) for key in keys):
-        raise ValueError("one or more overrides such as step.1.0.dial_destination, separated by commas")
+        raise ValueError("must be override keys such as step.1.0.dial_destination, separated by commas")
     return tuple(keys)
 
 
 def base_url(text: str) -> str:
-    """Credentials go there, so it is https, or http on this machine only."""
+    """Return the URL without the API path. Credentials are sent to it, so plain HTTP is limited to loopback."""
     try:
         parts = urlsplit(text.strip())
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("a URL such as https://app.sipfront.com") from None
+        raise ValueError(_EXAMPLE_URL) from None
     if parts.username or parts.password:
-        raise ValueError("a URL without user and password: credentials come from the environment")
+        raise ValueError("must not contain a user name or password, since credentials are read from the environment")
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
-        raise ValueError("a URL such as https://app.sipfront.com")
+        raise ValueError(_EXAMPLE_URL)
     if parts.scheme == "http" and host not in LOOPBACK:
-        raise ValueError("https: over http, credentials would be readable on the way (http is for this machine only)")
+        raise ValueError("must use https, since http would expose the credentials (http is allowed for localhost only)")
     return text.strip().rstrip("/").removesuffix("/api/v2")
 
 
 def ca_bundle(text: str) -> str:
-    import ssl  # noqa: PLC0415 - not for the many sessions without this option
+    import ssl  # noqa: PLC0415 - most sessions do not use this option
 
     try:
         ssl.create_default_context(cafile=text)
     except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"a readable PEM file of certificate authorities ({error})") from None
+        raise ValueError(f"must be a readable PEM file of certificate authorities ({error})") from None
     return text
-
-
-def one_of(given: str, allowed: Sequence[str]) -> str:
-    """Say what is allowed, with the nearest to what was given: 'one of a, b; did you mean a?'."""
-    near = difflib.get_close_matches(given, allowed, n=1)
-    return f"one of {', '.join(allowed)}" + (f"; did you mean {near[0]}?" if near else "")

@@ -1,11 +1,12 @@
-"""Every option, and the settings made of them: command line > environment > ini > default.
+"""All options of the plugin: command line > environment > ini file > default.
 
-The marker's own words come before all of these and are read in `marker`.
+Arguments of the marker take precedence over all of these; `run_spec` reads them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from pytest_sipfront.plugin import option_types
 from pytest_sipfront.plugin.credentials import SECRET_KEY_FILE, SECRET_KEY_NAMES
+from pytest_sipfront.suggestions import invalid_choice
 
 PRODUCTION = "https://app.sipfront.com"
 _DEFAULT_LAB_FILE = "lab.yaml"
@@ -23,14 +25,15 @@ _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting in its three spellings: `--sipfront-timeout`, `SIPFRONT_TIMEOUT`, `sipfront_timeout`."""
+    """One setting with its three names: `--sipfront-timeout`, `SIPFRONT_TIMEOUT` and `sipfront_timeout`."""
 
     name: str
-    read: Callable[[str], Any]
+    convert: Callable[[str], Any]
     default: Any
     help: str
     metavar: str = "VALUE"
-    kind: Any = "string"
+    ini_type: Any = "string"
+    choices: tuple[str, ...] = ()
 
     @property
     def ini(self) -> str:
@@ -44,14 +47,20 @@ class Option:
     def flag(self) -> str:
         return "--" + self.ini.replace("_", "-")
 
+    def register(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+        """Add the command line option and the ini key."""
+        names = f" [env: {self.environment}, ini: {self.ini}]"
+        group.addoption(self.flag, default=None, metavar=self.metavar, help=self.help + names)
+        parser.addini(self.ini, self.help, type=self.ini_type, default=None)
+
 
 OPTIONS = (
-    Option("base_url", option_types.base_url, PRODUCTION, f"the platform's URL (default {PRODUCTION})", "URL"),
+    Option("base_url", option_types.base_url, PRODUCTION, f"base URL of the platform (default: {PRODUCTION})", "URL"),
     Option(
         "timeout",
         option_types.seconds,
         1800.0,
-        "seconds from launch until a run must be over, 0 for no limit (1800)",
+        "maximum time from launch to verdict, in seconds; 0 disables the limit (default: 1800)",
         "S",
         "float",
     ),
@@ -59,69 +68,98 @@ OPTIONS = (
         "poll_interval",
         option_types.positive_seconds,
         None,
-        "seconds between two questions for a run's status (3; on the lab 0.2)",
+        "seconds between status polls (default: 3, or 0.2 with the lab)",
         "S",
         "float",
     ),
-    Option("concurrency", option_types.count, 1, "how many runs may be in flight (1)", "N", "int"),
+    Option("concurrency", option_types.count, 1, "maximum number of concurrent runs (default: 1)", "N", "int"),
     Option(
         "exclusive_by",
-        option_types.overrides,
+        option_types.override_keys,
         (),
-        "overrides whose equal values keep runs apart, e.g. step.1.0.dial_destination: two calls to one extension at "
-        "once are busy",
+        "override keys whose values must be unique among concurrent runs, e.g. step.1.0.dial_destination if an "
+        "extension takes one call at a time (default: none)",
         "KEYS",
     ),
-    Option("max_runs", option_types.count, None, "how many runs this session may launch (no limit)", "N", "int"),
+    Option(
+        "max_runs", option_types.count, None, "maximum number of launches per session (default: no limit)", "N", "int"
+    ),
     Option(
         "max_minutes",
         option_types.minutes,
         None,
-        "how many minutes of runs this session may launch (no limit)",
+        "maximum total duration of the runs of a session, in minutes (default: no limit)",
         "M",
         "float",
     ),
-    Option("ledger", Path, None, "where launches and verdicts are written down (in pytest's cache)", "FILE"),
-    Option("report_mode", option_types.report_mode, None, "full, kiosk or print (what the platform does)", "MODE"),
+    Option("ledger", Path, None, "file that records launches and verdicts (default: in pytest's cache)", "FILE"),
+    Option(
+        "report_mode",
+        str,
+        None,
+        "report mode of the runs: full, kiosk or print (default: set by the platform)",
+        "MODE",
+        choices=option_types.REPORT_MODES,
+    ),
     Option(
         "ca_bundle",
         option_types.ca_bundle,
         None,
-        "PEM file of the authorities to trust instead of the default ones",
+        "PEM file of trusted certificate authorities (default: those of certifi)",
         "FILE",
     ),
-    Option("connect_timeout", option_types.positive_seconds, 10.0, "seconds to reach the platform (10)", "S", "float"),
-    Option("read_timeout", option_types.positive_seconds, 30.0, "seconds to wait for an answer (30)", "S", "float"),
-    Option("retry_for", option_types.seconds, 60.0, "seconds to try again what may pass, e.g. 503 (60)", "S", "float"),
+    Option(
+        "connect_timeout",
+        option_types.positive_seconds,
+        10.0,
+        "timeout for connecting to the platform, in seconds (default: 10)",
+        "S",
+        "float",
+    ),
+    Option(
+        "read_timeout",
+        option_types.positive_seconds,
+        30.0,
+        "timeout for reading a response, in seconds (default: 30)",
+        "S",
+        "float",
+    ),
+    Option(
+        "retry_for",
+        option_types.seconds,
+        60.0,
+        "how long to retry transient errors such as 503, in seconds (default: 60)",
+        "S",
+        "float",
+    ),
     Option(
         "heartbeat",
         option_types.seconds,
         30.0,
-        "seconds between signs of life while waiting, 0 for none (30)",
+        "seconds between progress messages while waiting; 0 disables them (default: 30)",
         "S",
         "float",
     ),
 )
 
-
 FLAGS = {
-    "resume": "take up the last session if it was interrupted: follow its runs, keep its verdicts, launch none twice",
-    "plan": "show what would be launched, without any network, and end",
-    "check": "ask the platform whether the credentials work and all names exist, before anything is launched",
+    "resume": "resume interrupted sessions: follow their runs and keep their verdicts, without a second launch",
+    "plan": "print the runs that would be launched and exit; no requests are sent",
+    "check": "check credentials and names with the platform before the first launch",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is in force in this session; times in seconds.
+    """The effective settings of a session, with times in seconds.
 
     Attributes:
-        lab: The lab is used instead of the platform.
-        lab_file: Its file; None for the one that comes with the package.
-        resume: Take up the session that was interrupted.
-        plan: Show what would be launched, and end.
-        check: Ask the platform for credentials and names before anything is launched.
-        sources: Where each setting comes from, by name.
+        lab: Whether runs go to the lab instead of the platform.
+        lab_file: The lab file, or None for the built-in one.
+        resume: Whether to resume interrupted sessions.
+        plan: Whether to print the plan and exit.
+        check: Whether to check credentials and names before the first launch.
+        sources: The source of each setting, by name: "command line", an environment variable, "ini ..." or "default".
     """
 
     base_url: str
@@ -147,36 +185,32 @@ class Settings:
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Register every option and ini key."""
+    """Register all options and ini keys."""
     group = parser.getgroup("sipfront", "Sipfront voice tests")
     for option in OPTIONS:
-        where = f" [{option.environment}, ini {option.ini}]"
-        group.addoption(option.flag, default=None, metavar=option.metavar, help=option.help + where)
-        parser.addini(option.ini, option.help, type=option.kind, default=None)
+        option.register(parser, group)
     group.addoption(
         "--sipfront-lab",
         nargs="?",
         const="true",
         default=None,
         metavar="FILE",
-        help="run against the lab on this machine, described by FILE (lab.yaml in the root directory, else a built-in "
-        "one) [SIPFRONT_LAB, ini sipfront_lab]",
+        help="run against a lab on this machine instead of the platform; FILE describes it (default: lab.yaml in the "
+        "root directory, or a built-in file) [env: SIPFRONT_LAB, ini: sipfront_lab]",
     )
-    for flag, what in FLAGS.items():
-        group.addoption(f"--sipfront-{flag}", action="store_true", default=False, help=what)
-    parser.addini("sipfront_lab", "use the lab: true, or its file", default=None)
-    parser.addini(
-        "sipfront_secret_key", "refused: secrets do not belong into files under version control", default=None
-    )
+    for flag, text in FLAGS.items():
+        group.addoption(f"--sipfront-{flag}", action="store_true", default=False, help=text)
+    parser.addini("sipfront_lab", "run against the lab: true, or the path of a lab file", default=None)
+    parser.addini("sipfront_secret_key", "rejected: secrets are not read from configuration files", default=None)
 
 
 def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Make the settings of this session.
+    """Return the effective settings.
 
     Raises:
-        pytest.UsageError: A setting has no usable value; the text says which, from where, and what is allowed.
+        pytest.UsageError: A value is invalid. The message names its source and what is allowed.
     """
-    _refuse_secret_in_ini(config)
+    _reject_secret_in_ini(config)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for option in OPTIONS:
@@ -184,8 +218,7 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     lab, lab_file = _lab(config, environment)
     if lab and sources["base_url"] == "command line":
         raise pytest.UsageError(
-            "--sipfront-base-url names a platform and --sipfront-lab (or SIPFRONT_LAB, sipfront_lab) the lab: "
-            "give one of them"
+            "--sipfront-base-url and --sipfront-lab (or SIPFRONT_LAB, sipfront_lab) are mutually exclusive"
         )
     if values["poll_interval"] is None:
         values["poll_interval"] = 0.2 if lab else 3.0
@@ -195,44 +228,53 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     return Settings(**values, lab=lab, lab_file=lab_file, sources=sources)
 
 
-def _refuse_secret_in_ini(config: pytest.Config) -> None:
+def _reject_secret_in_ini(config: pytest.Config) -> None:
     if config.getini("sipfront_secret_key"):
         raise pytest.UsageError(
-            f"sipfront_secret_key in {config.inipath}: a secret does not belong into a file under version control. "
-            f"Remove it, make a new key pair, and set the environment variable {SECRET_KEY_NAMES[0]}, "
-            f"or {SECRET_KEY_FILE} to a file that holds it"
+            f"sipfront_secret_key in {config.inipath}: secrets are not read from configuration files, which are often "
+            f"under version control. Remove it, create a new key pair, and set the environment variable "
+            f"{SECRET_KEY_NAMES[0]}, or set {SECRET_KEY_FILE} to the path of a file with the key"
         )
 
 
 def effective(option: Option, config: pytest.Config, environment: Mapping[str, str]) -> tuple[Any, str]:
+    """Return the effective value of an option and its source.
+
+    Raises:
+        pytest.UsageError: The value is invalid.
+    """
     given = config.getoption(option.ini)
     if given is not None:
-        return _read(option, given, option.flag), "command line"
+        return _convert(option, given, option.flag), "command line"
     if environment.get(option.environment):
-        return _read(option, environment[option.environment], option.environment), option.environment
-    where = f"{option.ini} in {config.inipath}"
+        return _convert(option, environment[option.environment], option.environment), option.environment
+    source = f"{option.ini} in {config.inipath}"
     try:
         given = config.getini(option.ini)
-    except (TypeError, ValueError, pytest.UsageError) as error:  # which of them depends on pytest's version
-        raise pytest.UsageError(f"{where}: not {_allowed(option)} ({error})") from None
+    except (TypeError, ValueError, pytest.UsageError) as error:  # the class depends on the version of pytest
+        raise pytest.UsageError(f"{source} {_requirement(option)} ({error})") from None
     if given is None or given == "":
         return option.default, "default"
-    return _read(option, str(given), where), f"ini {option.ini}"
+    return _convert(option, str(given), source), f"ini {option.ini}"
 
 
-def _read(option: Option, text: str, where: str) -> Any:
+def _convert(option: Option, text: str, source: str) -> Any:
+    if option.choices and text not in option.choices:
+        raise pytest.UsageError(f"{source} {invalid_choice(text, option.choices)}")
     try:
-        return option.read(text)
-    except ValueError as wanted:
-        raise pytest.UsageError(f"{where}: {text!r} is not {wanted}") from None
+        return option.convert(text)
+    except ValueError as requirement:
+        without_password = re.sub(r"//[^/]*@", "//***@", text)
+        raise pytest.UsageError(f"{source} {requirement}, got {without_password!r}") from None
 
 
-def _allowed(option: Option) -> str:
+def _requirement(option: Option) -> str:
+    """Return what the value of an option must be, for a value that pytest itself could not read."""
     try:
-        option.read("")
-    except ValueError as wanted:
-        return str(wanted)
-    return "a text"
+        option.convert("")
+    except ValueError as requirement:
+        return str(requirement)
+    return "must be a string"
 
 
 def _lab(config: pytest.Config, environment: Mapping[str, str]) -> tuple[bool, Path | None]:
@@ -245,18 +287,18 @@ def _lab(config: pytest.Config, environment: Mapping[str, str]) -> tuple[bool, P
     return _lab_file(str(config.getini("sipfront_lab") or ""), "ini sipfront_lab", base, config)
 
 
-def _lab_file(text: str, where: str, base: Path, config: pytest.Config) -> tuple[bool, Path | None]:
+def _lab_file(text: str, source: str, base: Path, config: pytest.Config) -> tuple[bool, Path | None]:
     if text.lower() in _OFF:
         return False, None
     if text.lower() in _ON:
-        usual = config.rootpath / _DEFAULT_LAB_FILE
-        return True, usual if usual.is_file() else None
+        default = config.rootpath / _DEFAULT_LAB_FILE
+        return True, default if default.is_file() else None
     path = base / text
     if path.suffix not in {".yaml", ".yml"}:
         raise pytest.UsageError(
-            f"{where}: {text!r} is not a lab file (*.yaml). Write --sipfront-lab=FILE, or put a bare --sipfront-lab "
-            "after the tests' paths: pytest tests --sipfront-lab"
+            f"{source} must be the path of a lab file (*.yaml), got {text!r}. Write --sipfront-lab=FILE, or put "
+            "--sipfront-lab without a value after the test paths: pytest tests --sipfront-lab"
         )
     if not path.is_file():
-        raise pytest.UsageError(f"{where}: there is no file {path}")
+        raise pytest.UsageError(f"{source}: no such file: {path}")
     return True, path

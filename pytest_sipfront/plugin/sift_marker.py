@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin.item_markers import has_mark
+from pytest_sipfront.suggestions import did_you_mean
 
 MARK = "sift"
 SIGNATURE = (
@@ -53,7 +53,7 @@ def read_order(item: pytest.Item) -> CallSpec:
     try:
         return order(fill(words, callspec.params if callspec else {}))
     except (MarkerError, ConfigurationError) as error:
-        raise ConfigurationError(f"sift mark: {error}") from None
+        raise ConfigurationError(f"@pytest.mark.sift: {error}") from None
 
 
 def order(words: Mapping[str, Any]) -> CallSpec:
@@ -66,7 +66,7 @@ def order(words: Mapping[str, Any]) -> CallSpec:
 
     within = words.get("connect_within", CONNECT_WITHIN)
     if isinstance(within, bool) or not isinstance(within, int | float) or not 0 < within < float("inf"):
-        raise ConfigurationError(f"connect_within={within!r} is not a number of seconds above 0")
+        raise ConfigurationError(f"connect_within= must be a number of seconds > 0, got {within!r}")
     endpoint = check_endpoint(words.get("phone_number"), words.get("client_name"))
     return CallSpec(**endpoint, connect_within=float(within))
 
@@ -74,11 +74,12 @@ def order(words: Mapping[str, Any]) -> CallSpec:
 def _checked(mark: pytest.Mark) -> Mapping[str, Any]:
     if mark.args:
         raise ConfigurationError(
-            f"sift mark: {mark.args[0]!r} stands without a word: write phone_number={mark.args[0]!r}"
+            f"@pytest.mark.sift: positional arguments are not supported; write phone_number={mark.args[0]!r}"
         )
     for word in mark.kwargs:
         if word not in WORDS:
-            near = difflib.get_close_matches(word, WORDS, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigurationError(f"sift mark: unknown word {word!r}{hint} Known are {', '.join(WORDS)}.")
+            raise ConfigurationError(
+                f"@pytest.mark.sift: unknown argument {word!r}{did_you_mean(word, WORDS)} "
+                f"(valid arguments: {', '.join(WORDS)})"
+            )
     return mark.kwargs

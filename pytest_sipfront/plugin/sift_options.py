@@ -41,7 +41,7 @@ def _url(text: str, example: str) -> str:
     except ValueError:
         host = ""
     if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"a URL such as {example}, without user, query and fragment")
+        raise ValueError(f"must be a URL such as {example}, without user name, query and fragment")
     return text.strip().rstrip("/")
 
 
@@ -49,7 +49,7 @@ def _base_url(text: str) -> str:
     """Credentials go there, so it is https, or http on this machine only."""
     url = _url(text, PRODUCTION)
     if url.startswith("http:") and (urlsplit(url).hostname or "") not in LOOPBACK:
-        raise ValueError("https: over http, credentials would be readable on the way (http is for this machine only)")
+        raise ValueError("must use https, since http would expose the credentials (http is allowed for localhost only)")
     return url
 
 
@@ -61,25 +61,31 @@ def _listen(text: str) -> tuple[str, int]:
     host, colon, port = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):  # noqa: PLR2004 - of TCP
-        raise ValueError("an address and a port such as 127.0.0.1:8080 (port 0 takes a free one)")
+        raise ValueError("must be an address and a port such as 127.0.0.1:8080 (port 0 selects a free port)")
     return host, int(port)
 
 
 OPTIONS = (
-    SiftOption("base_url", _base_url, PRODUCTION, f"Sift's URL (default {PRODUCTION})", "URL"),
+    SiftOption("base_url", _base_url, PRODUCTION, f"base URL of Sift (default: {PRODUCTION})", "URL"),
     SiftOption(
         "callback_url",
         _callback_url,
         "",
-        "public URL under which Sift reaches the receiver of callbacks, behind a tunnel or proxy (the receiver's own)",
+        "public URL of the callback receiver, if it is behind a tunnel or proxy (default: the receiver's own URL)",
         "URL",
     ),
-    SiftOption("listen", _listen, ("127.0.0.1", 0), "where the receiver listens (127.0.0.1:0, a free port)", "ADDR"),
+    SiftOption(
+        "listen",
+        _listen,
+        ("127.0.0.1", 0),
+        "address of the callback receiver (default: 127.0.0.1 and a free port)",
+        "ADDR",
+    ),
     SiftOption(
         "callback_timeout",
         positive_seconds,
         30.0,
-        "seconds to wait for a callback beyond its command's own time (30)",
+        "how long to wait for a callback after its command should have ended, in seconds (default: 30)",
         "S",
         "float",
     ),
@@ -106,9 +112,7 @@ def add_options(parser: pytest.Parser) -> None:
     """Register every option and ini key."""
     group = parser.getgroup("sift", "Sift calls")
     for option in OPTIONS:
-        where = f" [{option.environment}, ini {option.ini}]"
-        group.addoption(option.flag, default=None, metavar=option.metavar, help=option.help + where)
-        parser.addini(option.ini, option.help, type=option.kind, default=None)
+        option.register(parser, group)
 
 
 def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> SiftSettings:

@@ -12,7 +12,7 @@ from pytest_sipfront.engine.verdict import Expectation
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin.reports.properties import Record
 from pytest_sipfront.plugin.run_session import Origin, RunSession, objection
-from pytest_sipfront.plugin.run_spec import MarkerError, RunSpec, normalise, order
+from pytest_sipfront.plugin.run_spec import MarkerError, RunSpec, make_run_spec, normalise
 
 
 class PendingRun:
@@ -109,9 +109,9 @@ def _order(words: dict[str, Any], report_mode: str | None) -> RunSpec:
     __tracebackhide__ = True
     either = "expect" in words and words["expect"] is None
     try:
-        asked = order(normalise(words), report_mode=report_mode)
+        asked = make_run_spec(normalise(words), report_mode=report_mode)
     except MarkerError as error:
-        raise ConfigurationError(f"sipfront: {error}") from None
+        raise ConfigurationError(f"sipfront.run: {error}") from None
     if either:
         return replace(asked, expectation=Expectation(verdict=None))
     return asked

@@ -17,7 +17,7 @@ from pytest_sipfront.lab import process
 from pytest_sipfront.plugin.credentials import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES
 from pytest_sipfront.plugin.options import OPTIONS
 from pytest_sipfront.plugin.reports import properties
-from pytest_sipfront.plugin.run_spec import WORDS
+from pytest_sipfront.plugin.run_spec import ARGUMENTS
 from tests.end_to_end.suite import Suite
 
 ROOT = Path(__file__).parents[2]
@@ -147,11 +147,11 @@ def test_the_readme_names_no_option_that_does_not_exist(suite: Suite) -> None:
         assert shown <= known, page
 
 
-def test_the_readme_names_all_credentials_and_words() -> None:
+def test_the_readme_names_all_credentials_and_arguments() -> None:
     """Where keys may come from, and what a mark may say."""
     text = README.read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in (*PUBLIC_KEY_NAMES, *SECRET_KEY_NAMES, SECRET_KEY_FILE))
-    assert all(re.search(rf"`{word}\b", text) for word in WORDS)
+    assert all(re.search(rf"`{name}\b", text) for name in ARGUMENTS)
 
 
 def test_the_outcomes_page_names_every_property() -> None:

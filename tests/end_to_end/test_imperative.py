@@ -90,7 +90,7 @@ def test_wrong_words_are_an_error_before_anything_is_launched(three: Suite) -> N
     three.write("def test_call(sipfront):\n    sipfront.run(tset='Good')\n")
     result = three.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*sipfront: unknown word 'tset'; did you mean 'test'?*"])
+    result.stdout.fnmatch_lines(["*sipfront.run: unknown argument 'tset'; did you mean 'test'?*"])
     assert three.lab.counts["requests"] == 0
 
 

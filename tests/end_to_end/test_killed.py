@@ -83,5 +83,5 @@ def test_a_killed_session_that_is_taken_up_launches_nothing_twice(suite: Suite, 
         if said == "passed":
             assert launched[str(n)] == 1, f"{n} was launched {launched[str(n)]} times"
         else:
-            assert "the run may have been started: an earlier session was ended while it was launched at" in said
+            assert "the run may have been started: an earlier session ended while sending the launch at" in said
             assert launched[str(n)] <= 1

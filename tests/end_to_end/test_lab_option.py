@@ -136,9 +136,9 @@ def test_a_mistake_in_the_lab_file_ends_the_session_before_it_begins(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--sipfront-lab", "test_it.py"], "put a bare --sipfront-lab after the tests' paths"),
-        (["--sipfront-lab=nothing.yaml"], "there is no file"),
-        (["--sipfront-lab", "--sipfront-base-url=https://x.example"], "give one of them"),
+        (["--sipfront-lab", "test_it.py"], "put --sipfront-lab without a value after the test paths"),
+        (["--sipfront-lab=nothing.yaml"], "no such file"),
+        (["--sipfront-lab", "--sipfront-base-url=https://x.example"], "are mutually exclusive"),
     ],
 )
 def test_a_misplaced_lab_option_says_what_to_write(pytester: pytest.Pytester, arguments: list[str], told: str) -> None:

@@ -184,8 +184,8 @@ def test_a_module_that_has_not_begun_waits_for_its_own_fixture(suite: Suite) -> 
 
 
 def test_a_test_can_refuse_to_run_ahead(suite: Suite) -> None:
-    """`ahead=False`, for what no fixture says."""
-    order = run(suite, CALLS.replace(", pbx", "").replace('"{n}")', '"{n}", ahead=False)'), passed=3)
+    """`look_ahead=False`, for what no fixture says."""
+    order = run(suite, CALLS.replace(", pbx", "").replace('"{n}")', '"{n}", look_ahead=False)'), passed=3)
     assert order.events == [f"{what} {n}" for n in (1, 2, 3) for what in ("launch", "body")]
 
 

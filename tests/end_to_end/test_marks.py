@@ -83,26 +83,38 @@ def test_the_report_mode_of_the_mark_wins_over_the_sessions(suite: Suite) -> Non
 
 
 MISTAKES = {
-    "unknown word": ("tset='Basic call'", ["unknown word 'tset'", "did you mean 'test'?"]),
-    "unknown word like a destination": ("test='A', dial_destination='1'", ["did you mean 'step_1_0_dial_destination'"]),
+    "unknown argument": ("tset='Basic call'", ["unknown argument 'tset'", "did you mean 'test'?"]),
+    "unknown argument like a destination": (
+        "test='A', dial_destination='1'",
+        ["did you mean 'step_1_0_dial_destination'"],
+    ),
     "bad override name": ("test='A', step_1_dial='1'", ["step_<step>_<action>_<name>", "step_1_0_dial_destination"]),
-    "missing parameter": ("test='{tset}'", ["there is no parameter 'tset'", "none, since it is not parametrized"]),
-    "both targets": ("test='A', project='B'", ["both test= and project="]),
-    "no target": ("step_0_0_a=1", ["neither test= nor project="]),
-    "negative timeout": ("test='A', timeout=-1", ["timeout=-1", "0 (no limit) or more"]),
-    "expectation": ("test='A', expect='fail'", ["expect='fail'", "did you mean failed?"]),
-    "match without failure": ("test='A', match='x'", ["match= goes with expect='failed'"]),
-    "bad regular expression": ("test='A', expect='failed', match='('", ["is not a regular expression"]),
-    "report mode": ("test='A', report_mode='kisok'", ["did you mean kiosk?"]),
-    "report mode of a project": ("project='A', report_mode='print'", ["of a project is not one of full, kiosk"]),
+    "missing parameter": ("test='{tset}'", ["unknown parameter 'tset'", "the test has no parameters"]),
+    "both targets": ("test='A', project='B'", ["test= and project= are mutually exclusive"]),
+    "no target": ("step_0_0_a=1", ["test= or project= is required"]),
+    "negative timeout": ("test='A', timeout=-1", ["timeout= must be a number of seconds >= 0", "got -1"]),
+    "expectation": (
+        "test='A', expect='fail'",
+        ["expect= must be one of passed, failed, got 'fail'; did you mean 'failed'?"],
+    ),
+    "match without failure": ("test='A', match='x'", ["match= requires expect='failed'"]),
+    "bad regular expression": (
+        "test='A', expect='failed', match='('",
+        ["match= must be a regular expression, got '('"],
+    ),
+    "report mode": ("test='A', report_mode='kisok'", ["did you mean 'kiosk'?"]),
+    "report mode of a project": (
+        "project='A', report_mode='print'",
+        ["report_mode= of a project must be one of full, kiosk"],
+    ),
     "override of a project": ("project='A', step_1_0_x=1", ["a project run takes no overrides"]),
-    "test_ids of a test": ("test='A', test_ids=[1]", ["test_ids= goes with project="]),
-    "test_ids of a wrong type": ("project='A', test_ids='12'", ["is not a list of numeric ids"]),
-    "value of a wrong type": ("test='A', step_1_0_x=[1]", ["is not a text, a number or a bool"]),
-    "positional": ("'Basic call'", ["write test='Basic call'"]),
-    "name of a wrong type": ("test=17", ["test=17 is not a name"]),
-    "key given twice": ("test='A', step_1_0_x=1, params={'step.1.0.x': 2}", ["given twice"]),
-    "reserved key": ("test='A', params={'test.name': 'B'}", ["say it with test="]),
+    "test_ids of a test": ("test='A', test_ids=[1]", ["test_ids= requires project="]),
+    "test_ids of a wrong type": ("project='A', test_ids='12'", ["must be a non-empty list of integers"]),
+    "value of a wrong type": ("test='A', step_1_0_x=[1]", ["must be a string, number or bool"]),
+    "positional": ("'Basic call'", ["positional arguments are not supported; write test='Basic call'"]),
+    "name of a wrong type": ("test=17", ["test= must be a name, got 17"]),
+    "duplicate key": ("test='A', step_1_0_x=1, params={'step.1.0.x': 2}", ["duplicate argument 'step.1.0.x'"]),
+    "reserved key": ("test='A', params={'test.name': 'B'}", ["params= must not contain 'test.name'; use test="]),
 }
 
 
@@ -115,7 +127,7 @@ def test_a_mistake_in_a_mark_is_a_collection_error_that_says_what_is_allowed(
     result = suite.run()
     result.assert_outcomes(errors=1)
     output = result.stdout.str()
-    assert "test_it.py::test_call: sipfront mark: " in output
+    assert "test_it.py::test_call: @pytest.mark.sipfront: " in output
     assert all(text in output for text in texts), output
     assert "Traceback" not in output
     assert suite.lab.counts["requests"] == 0
@@ -129,7 +141,7 @@ def test_a_template_that_names_a_missing_parameter_shows_the_nearest(suite: Suit
         "def test_call(destination, codec): pass\n"
     )
     result = suite.run()
-    result.stdout.fnmatch_lines(["*did you mean 'destination'? The test's parameters: destination, codec.*"])
+    result.stdout.fnmatch_lines(["*did you mean 'destination'? (parameters of the test: destination, codec; *"])
 
 
 def test_a_mistake_in_a_mark_is_a_collection_error_with_workers_too(suite: Suite) -> None:

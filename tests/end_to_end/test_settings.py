@@ -8,13 +8,13 @@ from tests.end_to_end.suite import Suite
 
 BAD = {
     "base URL": ("base_url", "app.sipfront.com", "a URL such as https://app.sipfront.com"),
-    "base URL over http": ("base_url", "http://app.sipfront.com", "http is for this machine only"),
-    "base URL with user": ("base_url", "https://me:pw@app.sipfront.com", "without user and password"),
-    "timeout": ("timeout", "-1", "a number of seconds, 0 or more"),
-    "timeout of no number": ("timeout", "soon", "a number of seconds, 0 or more"),
-    "endless poll interval": ("poll_interval", "0", "at least 0.01"),
-    "concurrency": ("concurrency", "0", "a whole number, 1 or more"),
-    "report mode": ("report_mode", "kisok", "did you mean kiosk?"),
+    "base URL over http": ("base_url", "http://app.sipfront.com", "http is allowed for localhost only"),
+    "base URL with user": ("base_url", "https://me:pw@app.sipfront.com", "must not contain a user name or password"),
+    "timeout": ("timeout", "-1", "must be a number of seconds >= 0"),
+    "timeout of no number": ("timeout", "soon", "must be a number of seconds >= 0"),
+    "endless poll interval": ("poll_interval", "0", "seconds >= 0.01"),
+    "concurrency": ("concurrency", "0", "must be an integer >= 1"),
+    "report mode": ("report_mode", "kisok", "did you mean 'kiosk'?"),
     "CA bundle": ("ca_bundle", "/nowhere/ca.pem", "a readable PEM file"),
 }
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from pytest_sipfront.plugin.planning import Planned, lines
-from pytest_sipfront.plugin.run_spec import RunSpec, normalise, order
+from pytest_sipfront.plugin.run_spec import RunSpec, make_run_spec, normalise
 
 
-def _order(**words: object) -> RunSpec:
-    return order(normalise({"test": "Basic call", **words}), report_mode=None)
+def _spec(**arguments: object) -> RunSpec:
+    return make_run_spec(normalise({"test": "Basic call", **arguments}), report_mode=None)
 
 
 def _plan(
@@ -17,15 +17,15 @@ def _plan(
     max_runs: int | None = None,
     max_minutes: float | None = None,
 ) -> list[str]:
-    planned = [Planned(f"test_{n}", _order(), known) for n, known in enumerate(seconds)]
+    planned = [Planned(f"test_{n}", _spec(), known) for n, known in enumerate(seconds)]
     return list(lines(planned, own, concurrency, max_runs, max_minutes))
 
 
 def test_the_plan_names_each_run_with_its_overrides_and_its_length() -> None:
     """Exactly what would be sent."""
     planned = [
-        Planned("test_a", _order(step_1_0_dial_destination="100", step_1_0_max_total_calls=3), 90),
-        Planned("test_b", order(normalise({"project": "Nightly"}), report_mode=None), None),
+        Planned("test_a", _spec(step_1_0_dial_destination="100", step_1_0_max_total_calls=3), 90),
+        Planned("test_b", make_run_spec(normalise({"project": "Nightly"}), report_mode=None), None),
     ]
     assert list(lines(planned, 0, 1, None))[1:] == [
         "  test_a: Basic call step.1.0.dial_destination=100 step.1.0.max_total_calls=3, 1.5 min",

@@ -9,30 +9,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine.verdict import Expectation, Verdict
-from pytest_sipfront.plugin.item_markers import SIGNATURE, is_marked, read_order
-from pytest_sipfront.plugin.run_spec import WORDS, MarkerError, RunSpec, fill, merge, normalise, order
+from pytest_sipfront.plugin.item_markers import SIGNATURE, is_marked, read_run_spec
+from pytest_sipfront.plugin.run_spec import ARGUMENTS, MarkerError, RunSpec, fill, make_run_spec, merge, normalise
 
 DIAL = "step.1.0.dial_destination"
 
 
-def ordered(report_mode: str | None = None, /, **words: Any) -> RunSpec:
-    return order(normalise(words), report_mode=report_mode)
+def spec(report_mode: str | None = None, /, **arguments: Any) -> RunSpec:
+    return make_run_spec(normalise(arguments), report_mode=report_mode)
 
 
-def payload(**words: Any) -> dict[str, Any]:
-    return ordered(**words).request.payload()
+def payload(**arguments: Any) -> dict[str, Any]:
+    return spec(**arguments).request.payload()
 
 
 def filled(text: Any, **parameters: Any) -> Any:
     return fill({"test": text}, parameters)["test"]
 
 
-# ---- words ------------------------------------------------------------------------------------------------------
+# ---- names of arguments ---------------------------------------------------------------------------------------------
 
 
-def test_a_mark_becomes_what_is_launched_and_what_is_expected() -> None:
-    """Every word has its place."""
-    made = ordered(
+def test_a_marker_becomes_a_run_spec() -> None:
+    """Every argument appears in the request or the expectation."""
+    made = spec(
         test="Basic call",
         step_1_0_dial_destination="431231234",
         step_1_0_max_total_calls=3,
@@ -54,27 +54,27 @@ def test_a_mark_becomes_what_is_launched_and_what_is_expected() -> None:
 
 
 def test_a_project_is_launched_by_name_or_by_id_with_some_of_its_tests() -> None:
-    """A number is an id, a text a name; ids are sent as numbers."""
+    """An integer is an id, a string is a name. Ids are sent as integers."""
     assert payload(project="Nightly", test_ids=[101, 102]) == {"project.name": "Nightly", "test_ids": [101, 102]}
     assert payload(project=7, report_mode="kiosk") == {"id": 7, "report.mode": "kiosk"}
     assert payload(project="7") == {"project.name": "7"}
 
 
-def test_the_plain_mark_expects_a_pass_and_leaves_the_rest_to_the_session() -> None:
-    """Defaults are those of the session, not of the mark."""
-    made = ordered(test="x")
+def test_a_marker_with_only_a_test_expects_a_pass() -> None:
+    """All other values come from the session settings."""
+    made = spec(test="x")
     assert made.expectation == Expectation(verdict=Verdict.PASSED, match="")
     assert (made.timeout, made.request.report_mode, made.request.overrides) == (None, None, {})
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_every_word_stands_in_the_signature_that_pytest_markers_shows(word: str) -> None:
-    """`pytest --markers` is where people look."""
-    assert f"{word}=" in SIGNATURE
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_pytest_markers_shows_every_argument(name: str) -> None:
+    """`pytest --markers` prints the signature."""
+    assert f"{name}=" in SIGNATURE
 
 
 @pytest.mark.parametrize(
-    ("word", "key"),
+    ("name", "key"),
     [
         ("step_1_0_dial_destination", DIAL),
         ("step_0_0_regexpire", "step.0.0.regexpire"),
@@ -83,13 +83,13 @@ def test_every_word_stands_in_the_signature_that_pytest_markers_shows(word: str)
         ("step_1_0_CamelCase", "step.1.0.CamelCase"),
     ],
 )
-def test_only_the_leading_step_becomes_dots(word: str, key: str) -> None:
-    """An underscore is part of many parameters' names."""
-    assert normalise({word: 1}) == {key: 1}
+def test_only_the_leading_step_becomes_dots(name: str, key: str) -> None:
+    """Parameter names contain underscores themselves."""
+    assert normalise({name: 1}) == {key: 1}
 
 
 @pytest.mark.parametrize(
-    "word",
+    "name",
     [
         "step_1_dial_destination",
         "step_dial",
@@ -101,70 +101,73 @@ def test_only_the_leading_step_becomes_dots(word: str, key: str) -> None:
         "step_1_0",
     ],
 )
-def test_a_bad_override_name_shows_the_form_with_an_example(word: str) -> None:
-    """The mistake is found before anything is launched."""
+def test_an_invalid_override_name_is_rejected_with_an_example(name: str) -> None:
+    """The mistake is reported before the first launch."""
     with pytest.raises(MarkerError, match=r"step_<step>_<action>_<name>, for example step_1_0_dial_destination") as it:
-        normalise({"test": "x", word: 1})
-    assert repr(word) in str(it.value)
+        normalise({"test": "x", name: 1})
+    assert repr(name) in str(it.value)
 
 
 @pytest.mark.parametrize(
-    ("word", "near"),
+    ("name", "near"),
     [("tset", "test"), ("timout", "timeout"), ("expected", "expect"), ("projekt", "project"), ("test_id", "test_ids")],
 )
-def test_an_unknown_word_names_the_nearest_known_one(word: str, near: str) -> None:
-    """With everything that is allowed."""
-    with pytest.raises(MarkerError, match=f"unknown word '{word}'; did you mean '{near}'\\?") as caught:
-        normalise({word: 1})
-    assert all(known in str(caught.value) for known in WORDS)
+def test_an_unknown_argument_is_rejected_with_the_nearest_one(name: str, near: str) -> None:
+    """The message lists all valid arguments as well."""
+    with pytest.raises(MarkerError, match=f"unknown argument '{name}'; did you mean '{near}'\\?") as caught:
+        normalise({name: 1})
+    assert all(valid in str(caught.value) for valid in ARGUMENTS)
 
 
-def test_a_word_like_no_other_gets_no_guess() -> None:
-    """A wrong hint is worse than none."""
-    with pytest.raises(MarkerError, match="unknown word 'qqqq' Known are"):
+def test_an_argument_that_resembles_no_other_gets_no_suggestion() -> None:
+    """A wrong hint would mislead."""
+    with pytest.raises(MarkerError, match=r"unknown argument 'qqqq' \(valid arguments: test, "):
         normalise({"qqqq": 1})
 
 
-def test_a_test_and_a_project_in_one_mark_are_refused() -> None:
-    """A run is of one of them; None stands for not given."""
-    with pytest.raises(MarkerError, match="both test= and project= are given"):
+def test_test_and_project_are_mutually_exclusive() -> None:
+    """None counts as not given."""
+    with pytest.raises(MarkerError, match="test= and project= are mutually exclusive"):
         normalise({"test": "x", "project": "y"})
     assert payload(test="x", project=None) == {"test.name": "x"}
 
 
-@pytest.mark.parametrize("words", [{}, {"test": None}, {"step_1_0_dial_destination": "1"}])
-def test_a_mark_that_names_nothing_to_run_is_refused(words: dict[str, Any]) -> None:
-    """Merging may fill it in, so this is asked at the end."""
-    with pytest.raises(MarkerError, match="neither test= nor project= is given"):
-        ordered(**words)
+@pytest.mark.parametrize("arguments", [{}, {"test": None}, {"step_1_0_dial_destination": "1"}])
+def test_a_test_or_a_project_is_required(arguments: dict[str, Any]) -> None:
+    """The check runs after merging, since any of the markers may name it."""
+    with pytest.raises(MarkerError, match="test= or project= is required"):
+        spec(**arguments)
 
 
-@pytest.mark.parametrize("key", ["test.name", "project.name", "id", "test_ids"])
-def test_params_cannot_say_what_has_a_word_of_its_own(key: str) -> None:
-    """Two places for one thing would contradict each other."""
-    with pytest.raises(MarkerError, match="say it with test=, project= or test_ids="):
-        ordered(test="x", params={key: "y"})
+@pytest.mark.parametrize(
+    ("key", "argument"),
+    [("test.name", "test="), ("project.name", "project="), ("id", "project="), ("test_ids", "test_ids=")],
+)
+def test_params_must_not_contain_keys_that_have_an_argument(key: str, argument: str) -> None:
+    """The message names the argument to use."""
+    with pytest.raises(MarkerError, match=f"params= must not contain '{key}'; use {argument}"):
+        spec(test="x", params={key: "y"})
 
 
 @pytest.mark.parametrize("params", ["a=b", [("a", 1)], {1: 2}, {"": 1}, 7])
 def test_params_is_a_mapping_from_keys_to_values(params: Any) -> None:
-    """What was given is shown."""
-    with pytest.raises(MarkerError, match="is not a mapping from API keys to values") as caught:
-        ordered(test="x", params=params)
+    """The message shows the given value."""
+    with pytest.raises(MarkerError, match="params= must be a mapping from API keys to values") as caught:
+        spec(test="x", params=params)
     assert repr(params) in str(caught.value)
 
 
-def test_a_key_given_as_word_and_in_params_is_refused() -> None:
-    """Which one should win?"""
-    with pytest.raises(MarkerError, match=f"'{DIAL}' is given twice"):
-        ordered(test="x", step_1_0_dial_destination="1", params={DIAL: "2"})
+def test_a_key_may_not_be_an_argument_and_in_params() -> None:
+    """Both spellings name the same API key."""
+    with pytest.raises(MarkerError, match=f"duplicate argument '{DIAL}'"):
+        spec(test="x", step_1_0_dial_destination="1", params={DIAL: "2"})
 
 
-# ---- merging ----------------------------------------------------------------------------------------------------
+# ---- merging --------------------------------------------------------------------------------------------------------
 
 
-def test_the_nearest_mark_wins_key_by_key() -> None:
-    """A module sets what its tests share; a test changes what it must."""
+def test_the_nearest_marker_wins_for_each_argument() -> None:
+    """A module sets common values, and a test replaces some of them."""
     merged = merge(
         [
             {"test": "far", "timeout": 5, "step_1_0_dial_destination": "1"},
@@ -176,7 +179,7 @@ def test_the_nearest_mark_wins_key_by_key() -> None:
 
 
 def test_an_override_wins_in_either_spelling() -> None:
-    """`params` and the word name the same key."""
+    """A key of `params` and an argument may name the same override."""
     assert merge([{"params": {DIAL: "1"}}, {"step_1_0_dial_destination": "2"}]) == {DIAL: "2"}
     assert merge([{"step_1_0_dial_destination": "1"}, {"params": {DIAL: "2"}}]) == {DIAL: "2"}
 
@@ -190,30 +193,30 @@ def test_an_override_wins_in_either_spelling() -> None:
     ],
 )
 def test_a_nearer_target_replaces_the_farther_with_its_test_ids(far: dict[str, Any], near: dict[str, Any]) -> None:
-    """A test and a project are one choice."""
+    """Test and project exclude each other."""
     assert merge([{**far, "timeout": 5}, near]) == {**near, "timeout": 5}
 
 
-def test_nearer_test_ids_alone_go_with_the_farther_project() -> None:
-    """A subset of the module's project."""
+def test_nearer_test_ids_apply_to_the_farther_project() -> None:
+    """A test may select a subset of the project of its module."""
     assert merge([{"project": "P", "test_ids": [1]}, {"test_ids": [2]}]) == {"project": "P", "test_ids": [2]}
 
 
-def test_a_nearer_none_takes_a_word_back() -> None:
-    """What a module sets, a test can unset."""
-    made = order(merge([{"test": "x", "step_1_0_dial_destination": "1", "timeout": 3}, {"timeout": None}]))
+def test_a_nearer_none_unsets_an_argument() -> None:
+    """A test can unset an argument of its module."""
+    made = make_run_spec(merge([{"test": "x", "step_1_0_dial_destination": "1", "timeout": 3}, {"timeout": None}]))
     assert made.timeout is None
-    made = order(merge([{"test": "x", "step_1_0_dial_destination": "1"}, {"step_1_0_dial_destination": None}]))
+    made = make_run_spec(merge([{"test": "x", "step_1_0_dial_destination": "1"}, {"step_1_0_dial_destination": None}]))
     assert made.request.overrides == {}
 
 
-def test_each_mark_has_to_make_sense_by_itself() -> None:
-    """A mistake in a module's mark is not hidden by a test's."""
+def test_each_marker_must_be_valid_by_itself() -> None:
+    """A test's marker does not hide a mistake in the marker of its module."""
     with pytest.raises(MarkerError):
         merge([{"tset": "x"}, {"test": "y"}])
 
 
-# ---- templates --------------------------------------------------------------------------------------------------
+# ---- templates ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -234,78 +237,78 @@ def test_each_mark_has_to_make_sense_by_itself() -> None:
     ],
 )
 def test_a_template_is_filled_from_the_parametrization(text: str, parameters: dict[str, Any], value: str) -> None:
-    """Items and attributes of a parameter included; a doubled brace is a brace."""
+    """Items and attributes of a parameter can be used, and a doubled brace is a literal brace."""
     assert filled(text, **parameters) == value
 
 
 @pytest.mark.parametrize("value", [3, 3.5, True, None, [101, 102], ("a",)])
-def test_a_template_of_one_field_keeps_the_parameter_s_type(value: object) -> None:
-    """`test_ids="{ids}"` is a list, `step_1_0_max_total_calls="{calls}"` a number."""
+def test_a_template_of_one_field_keeps_the_type_of_the_parameter(value: object) -> None:
+    """`test_ids="{ids}"` may be a list, and `step_1_0_max_total_calls="{calls}"` an integer."""
     assert filled("{value}", value=value) is value
 
 
 @pytest.mark.parametrize("value", [3, None, ["{a}"], {"{a}": 1}, True])
-def test_what_is_no_text_is_no_template(value: object) -> None:
-    """Only texts are filled."""
+def test_only_strings_are_templates(value: object) -> None:
+    """Other values stay as they are."""
     assert filled(value, a=1) is value
 
 
 def test_a_regular_expression_keeps_its_braces() -> None:
-    """`match` is full of them."""
+    """`match` is not a template."""
     assert fill({"match": r"\d{3} {a}"}, {"a": 1}) == {"match": r"\d{3} {a}"}
 
 
 def test_overrides_and_params_are_filled_too() -> None:
-    """Every word is."""
-    words = normalise({"test": "{t}", "step_1_0_dial_destination": "{d}", "params": {"any.key": "{p}"}})
-    assert fill(words, {"t": "x", "d": "1", "p": 2}) == {"test": "x", DIAL: "1", "any.key": 2}
+    """All string values are templates."""
+    arguments = normalise({"test": "{t}", "step_1_0_dial_destination": "{d}", "params": {"any.key": "{p}"}})
+    assert fill(arguments, {"t": "x", "d": "1", "p": 2}) == {"test": "x", DIAL: "1", "any.key": 2}
 
 
-def test_a_template_of_a_missing_parameter_names_the_nearest_and_all_there_are() -> None:
-    """With the word and the text in which it stands."""
+def test_a_template_with_an_unknown_parameter_is_rejected_with_the_nearest_one() -> None:
+    """The message shows argument and template, and lists all parameters."""
     with pytest.raises(MarkerError) as caught:
         filled("{destinaton}", destination="1", other="2")
-    text = str(caught.value)
-    assert "test='{destinaton}': there is no parameter 'destinaton'; did you mean 'destination'?" in text
-    assert "destination, other" in text
-    assert "A literal brace is doubled" in text
+    assert str(caught.value) == (
+        "test='{destinaton}': unknown parameter 'destinaton'; did you mean 'destination'? "
+        "(parameters of the test: destination, other; write {{ and }} for literal braces)"
+    )
 
 
-def test_a_template_in_a_test_without_parameters_says_so() -> None:
-    """The likeliest mistake: parametrize was forgotten."""
-    with pytest.raises(MarkerError, match="none, since it is not parametrized"):
+def test_a_template_in_a_test_without_parameters_is_rejected() -> None:
+    """Usually `parametrize` is missing."""
+    with pytest.raises(MarkerError, match=r"unknown parameter 'destination' \(the test has no parameters;"):
         filled("{destination}")
 
 
 @pytest.mark.parametrize(
     "text", ["{", "}", "{a", "{}", "{0}", "{a[x}", "{a.nothing}", "{a[nothing]}", "{a!z}", "{a:%%%}", "{a:{b}}"]
 )
-def test_a_template_that_cannot_be_filled_is_refused_with_its_text(text: str) -> None:
-    """Never a traceback of the formatter."""
+def test_an_invalid_template_is_rejected(text: str) -> None:
+    """The message shows the template, and no error of the formatter gets through."""
     with pytest.raises(MarkerError) as caught:
         filled(text, a=SimpleNamespace())
     assert repr(text) in str(caught.value)
 
 
 @given(text=st.text(alphabet="{}a0.[]!:rx "), value=st.text() | st.integers() | st.none() | st.floats())
-def test_a_template_is_filled_or_refused(text: str, value: object) -> None:
-    """No other error, whatever the text."""
+def test_a_template_is_filled_or_rejected(text: str, value: object) -> None:
+    """No text causes any other exception."""
     with suppress(MarkerError):
         filled(text, a=value)
 
 
-# ---- values -----------------------------------------------------------------------------------------------------
+# ---- values ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("empty", ["", None])
 def test_an_empty_override_is_not_sent(empty: str | None) -> None:
-    """Discrepancy 19: the vendor's action sent an empty destination once."""
+    """Discrepancy 19: an empty destination is never sent."""
     assert payload(test="x", step_1_0_dial_destination=empty, step_1_0_a="b") == {"test.name": "x", "step.1.0.a": "b"}
 
 
 @pytest.mark.parametrize(("given_value", "sent"), [(431231234, "431231234"), ("0043", "0043"), ("+43", "+43")])
 def test_a_dial_destination_is_sent_as_text(given_value: object, sent: str) -> None:
-    """Discrepancy 8: as a number it would lose its leading 0 or +."""
+    """Discrepancy 8: as an integer it would lose a leading 0 or +."""
     value = payload(test="x", step_1_0_dial_destination=given_value)[DIAL]
     assert value == sent
     assert isinstance(value, str)
@@ -313,135 +316,135 @@ def test_a_dial_destination_is_sent_as_text(given_value: object, sent: str) -> N
 
 @pytest.mark.parametrize("value", [3600, 0, 2.5, True, False, "text"])
 def test_other_overrides_keep_their_type(value: object) -> None:
-    """JSON has types, and the documentation shows numbers."""
+    """JSON has types, and the API documentation shows numbers."""
     sent = payload(test="x", step_0_0_regexpire=value)["step.0.0.regexpire"]
     assert (sent, type(sent)) == (value, type(value))
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, object(), b"bytes", (1,), float("nan"), float("inf")])
-def test_an_override_is_a_text_a_number_or_a_bool(value: object) -> None:
-    """The body is flat, and JSON has no NaN."""
-    with pytest.raises(MarkerError, match=r"step\.0\.0\.regexpire=.* is not a text, a number or a bool"):
-        ordered(test="x", step_0_0_regexpire=value)
+def test_an_override_is_a_string_a_number_or_a_bool(value: object) -> None:
+    """The request body is flat, and JSON has no NaN."""
+    with pytest.raises(MarkerError, match=r"step\.0\.0\.regexpire must be a string, number or bool, got "):
+        spec(test="x", step_0_0_regexpire=value)
 
 
 @pytest.mark.parametrize("name", ["", "  ", 7, True, ["x"]])
-def test_a_test_is_named_by_a_text(name: object) -> None:
-    """Ids of tests are not known to be accepted."""
-    with pytest.raises(MarkerError, match="is not a name"):
-        ordered(test=name)
+def test_a_test_is_given_by_name(name: object) -> None:
+    """The API does not document ids of tests."""
+    with pytest.raises(MarkerError, match="test= must be a name, got "):
+        spec(test=name)
 
 
 @pytest.mark.parametrize("project", ["", " ", True, 1.5, ["x"]])
-def test_a_project_is_named_by_a_text_or_a_number(project: object) -> None:
-    """A bool is no number here."""
-    with pytest.raises(MarkerError, match="is not a name or a numeric id"):
-        ordered(project=project)
+def test_a_project_is_given_by_name_or_id(project: object) -> None:
+    """A bool does not count as an integer."""
+    with pytest.raises(MarkerError, match="project= must be a name or a numeric id, got "):
+        spec(project=project)
 
 
 @pytest.mark.parametrize("ids", [[], "101", 101, ["101"], [True], [1.0], {1}, [1, None]])
-def test_test_ids_are_a_list_of_numbers(ids: object) -> None:
-    """Discrepancy 8: ids go out as numbers; an empty list would mean all."""
-    with pytest.raises(MarkerError, match="is not a list of numeric ids"):
-        ordered(project="x", test_ids=ids)
+def test_test_ids_are_a_list_of_integers(ids: object) -> None:
+    """Discrepancy 8: ids are sent as integers. An empty list would select all tests."""
+    with pytest.raises(MarkerError, match="test_ids= must be a non-empty list of integers, got "):
+        spec(project="x", test_ids=ids)
 
 
 def test_test_ids_may_be_a_tuple() -> None:
-    """Any sequence."""
+    """Any sequence is accepted."""
     assert payload(project="x", test_ids=(1, 2))["test_ids"] == [1, 2]
 
 
-def test_test_ids_without_a_project_are_refused() -> None:
-    """They are tests of a project."""
-    with pytest.raises(MarkerError, match="test_ids= goes with project="):
-        ordered(test="x", test_ids=[1])
+def test_test_ids_require_a_project() -> None:
+    """They select tests of a project."""
+    with pytest.raises(MarkerError, match="test_ids= requires project="):
+        spec(test="x", test_ids=[1])
 
 
-def test_a_project_takes_no_step_overrides() -> None:
-    """The API has none for project runs; other keys go through."""
+def test_a_project_takes_no_overrides() -> None:
+    """The API has none for project runs. Other keys of `params` are sent."""
     with pytest.raises(MarkerError, match="a project run takes no overrides"):
-        ordered(project="x", step_1_0_dial_destination="1")
+        spec(project="x", step_1_0_dial_destination="1")
     with pytest.raises(MarkerError, match="a project run takes no overrides"):
-        ordered(project="x", params={DIAL: "1"})
+        spec(project="x", params={DIAL: "1"})
     assert payload(project="x", params={"any.key": 1}) == {"project.name": "x", "any.key": 1}
 
 
 @pytest.mark.parametrize("mode", ["full", "kiosk", "print"])
-def test_a_report_mode_comes_from_the_mark_or_from_the_session(mode: str) -> None:
-    """The mark is nearer."""
-    assert ordered(test="x", report_mode=mode).request.report_mode == mode
-    assert ordered(mode, test="x").request.report_mode == mode
-    assert ordered("full", test="x", report_mode=mode).request.report_mode == mode
+def test_the_report_mode_of_the_marker_wins_over_the_session(mode: str) -> None:
+    """The session setting applies to markers without a report mode."""
+    assert spec(test="x", report_mode=mode).request.report_mode == mode
+    assert spec(mode, test="x").request.report_mode == mode
+    assert spec("full", test="x", report_mode=mode).request.report_mode == mode
 
 
 @pytest.mark.parametrize(
-    ("words", "text"),
+    ("arguments", "text"),
     [
         (
             {"test": "x", "report_mode": "kisok"},
-            "report_mode='kisok' is not one of full, kiosk, print; did you mean kiosk",
+            "report_mode= must be one of full, kiosk, print, got 'kisok'; did you mean 'kiosk'?",
         ),
-        ({"test": "x", "report_mode": 3}, "report_mode=3 is not one of full, kiosk, print"),
-        ({"project": "x", "report_mode": "print"}, "report_mode='print' of a project is not one of full, kiosk"),
+        ({"test": "x", "report_mode": 3}, "report_mode= must be one of full, kiosk, print, got '3'"),
+        ({"project": "x", "report_mode": "print"}, "report_mode= of a project must be one of full, kiosk, got 'print'"),
     ],
 )
-def test_an_unknown_report_mode_names_those_that_are_allowed(words: dict[str, Any], text: str) -> None:
-    """Discrepancy 15: projects have no print."""
+def test_an_unknown_report_mode_is_rejected_with_the_valid_ones(arguments: dict[str, Any], text: str) -> None:
+    """Discrepancy 15: projects have no print mode."""
     with pytest.raises(MarkerError) as caught:
-        ordered(**words)
+        spec(**arguments)
     assert text in str(caught.value)
 
 
 def test_params_may_name_a_report_mode_that_is_new() -> None:
-    """Discrepancy 15: an override for what this plugin does not know yet."""
+    """Discrepancy 15: the platform may have modes that this version does not know."""
     assert payload(test="x", params={"report.mode": "future"}) == {"test.name": "x", "report.mode": "future"}
-    made = ordered("full", test="x", params={"report.mode": "future"})
+    made = spec("full", test="x", params={"report.mode": "future"})
     assert made.request.payload()["report.mode"] == "future"
 
 
 @pytest.mark.parametrize("timeout", [0, 0.5, 3600])
 def test_a_timeout_is_a_number_of_seconds(timeout: float) -> None:
-    """0 is no limit."""
-    assert ordered(test="x", timeout=timeout).timeout == timeout
+    """0 disables the limit."""
+    assert spec(test="x", timeout=timeout).timeout == timeout
 
 
 @pytest.mark.parametrize("timeout", [-1, -0.1, float("nan"), float("inf"), True, False, "60", [1]])
-def test_any_other_timeout_is_refused(timeout: object) -> None:
-    """NaN would never be reached, and True is no second."""
-    with pytest.raises(MarkerError, match=r"is not a number of seconds, 0 \(no limit\) or more"):
-        ordered(test="x", timeout=timeout)
+def test_any_other_timeout_is_rejected(timeout: object) -> None:
+    """NaN and bools are rejected, too."""
+    with pytest.raises(MarkerError, match=r"timeout= must be a number of seconds >= 0 \(0: no limit\), got "):
+        spec(test="x", timeout=timeout)
 
 
 @pytest.mark.parametrize("expect", ["fail", "PASSED", True, 1, ""])
 def test_an_expectation_is_passed_or_failed(expect: object) -> None:
-    """Nothing else is a verdict."""
-    with pytest.raises(MarkerError, match="is not one of passed, failed"):
-        ordered(test="x", expect=expect)
+    """These are the two verdicts."""
+    with pytest.raises(MarkerError, match="expect= must be one of passed, failed, got "):
+        spec(test="x", expect=expect)
 
 
-def test_a_match_goes_with_a_run_that_must_fail() -> None:
-    """A run that passes has no description."""
-    with pytest.raises(MarkerError, match="match= goes with expect='failed'"):
-        ordered(test="x", match="busy")
+def test_a_match_requires_an_expected_failure() -> None:
+    """A passed run has no description."""
+    with pytest.raises(MarkerError, match="match= requires expect='failed'"):
+        spec(test="x", match="busy")
 
 
 @pytest.mark.parametrize("match", ["(", 7, b"bytes("])
 def test_a_match_is_a_regular_expression(match: object) -> None:
-    """Found at collection, not when the run is over."""
-    with pytest.raises(MarkerError, match="is not a regular expression"):
-        ordered(test="x", expect="failed", match=match)
+    """It is compiled at collection."""
+    with pytest.raises(MarkerError, match="match= must be a regular expression, got "):
+        spec(test="x", expect="failed", match=match)
 
 
-# ---- marks on items ---------------------------------------------------------------------------------------------
+# ---- markers of items -----------------------------------------------------------------------------------------------
 
 
-def _orders(pytester: pytest.Pytester, source: str) -> dict[str, RunSpec]:
-    return {item.name: read_order(item, None) for item in pytester.getitems(source) if is_marked(item)}
+def _specs(pytester: pytest.Pytester, source: str) -> dict[str, RunSpec]:
+    return {item.name: read_run_spec(item, None) for item in pytester.getitems(source) if is_marked(item)}
 
 
-def test_marks_merge_from_module_to_parameter(pytester: pytest.Pytester) -> None:
+def test_markers_merge_from_module_to_parameter(pytester: pytest.Pytester) -> None:
     """Module, base class, class, function (outer decorator first), parameter: the nearest wins."""
-    orders = _orders(
+    specs = _specs(
         pytester,
         """
         import pytest
@@ -470,8 +473,8 @@ def test_marks_merge_from_module_to_parameter(pytester: pytest.Pytester) -> None
         def test_module(): ...
         """,
     )
-    seen = {name: {"test": made.request.test, **made.request.overrides} for name, made in orders.items()}
-    assert seen == {
+    merged = {name: {"test": made.request.test, **made.request.overrides} for name, made in specs.items()}
+    assert merged == {
         "test_class": {"test": "module", "from": "inner", "base": 1, "class": 1},
         "test_inherits": {"test": "module", "from": "class", "base": 1, "class": 1},
         "test_order": {"test": "module", "from": "inner", "outer": 1},
@@ -481,14 +484,14 @@ def test_marks_merge_from_module_to_parameter(pytester: pytest.Pytester) -> None
     }
 
 
-def test_a_test_without_the_mark_is_none_of_ours(pytester: pytest.Pytester) -> None:
+def test_a_test_without_the_marker_is_not_marked(pytester: pytest.Pytester) -> None:
     """Other tests of the session stay as they are."""
     assert not is_marked(pytester.getitem("def test_func(): ..."))
 
 
-def test_a_positional_argument_is_refused_with_the_word_to_write(pytester: pytest.Pytester) -> None:
-    """The shortest mistake there is."""
+def test_positional_arguments_are_rejected(pytester: pytest.Pytester) -> None:
+    """The message shows the keyword to use."""
     item = pytester.getitem("def test_func(): ...")
     item.add_marker(pytest.mark.sipfront("Basic call"))
-    with pytest.raises(MarkerError, match="write test='Basic call'"):
-        read_order(item, None)
+    with pytest.raises(MarkerError, match="positional arguments are not supported; write test='Basic call'"):
+        read_run_spec(item, None)

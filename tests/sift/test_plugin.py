@@ -203,11 +203,11 @@ def test_an_address_that_is_taken_is_an_error_that_names_the_option(pytester: py
 @pytest.mark.parametrize(
     ("option", "why"),
     [
-        ("--sift-base-url=http://api.gridspace.com/v0", "*is not https*"),
-        ("--sift-base-url=api.gridspace.com", "*is not a URL such as*"),
-        ("--sift-callback-url=https://me:pw@x.example", "*without user, query and fragment*"),
+        ("--sift-base-url=http://api.gridspace.com/v0", "*must use https*"),
+        ("--sift-base-url=api.gridspace.com", "*must be a URL such as*"),
+        ("--sift-callback-url=https://me:pw@x.example", "*without user name, query and fragment*"),
         ("--sift-listen=8080", "*an address and a port*"),
-        ("--sift-callback-timeout=soon", "*is not a number of seconds*"),
+        ("--sift-callback-timeout=soon", "*must be a number of seconds*"),
     ],
 )
 def test_a_wrong_setting_ends_the_session_before_anything_else(
@@ -292,11 +292,11 @@ def test_a_marked_test_that_sift_refuses_is_an_error(stand: Stand, pytester: pyt
 @pytest.mark.parametrize(
     ("mark", "why"),
     [
-        ("phone='1'", "unknown word 'phone'; did you mean 'phone_number'?"),
-        (f"'{BANK}'", "stands without a word"),
+        ("phone='1'", "unknown argument 'phone'; did you mean 'phone_number'?"),
+        (f"'{BANK}'", "positional arguments are not supported"),
         ("connect_within=5", "neither is given"),
-        (f"phone_number='{BANK}', connect_within=0", "connect_within=0 is not"),
-        ("phone_number='{nowhere}'", "there is no parameter 'nowhere'"),
+        (f"phone_number='{BANK}', connect_within=0", "connect_within= must be a number of seconds > 0"),
+        ("phone_number='{nowhere}'", "unknown parameter 'nowhere'"),
         ("phone_number='12'", "not a phone number in E.164"),
     ],
 )
