@@ -1,0 +1,48 @@
+"""Fill the reference pages of the documentation site from the code, when mkdocs builds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from pytest_sipfront.plugin import item_markers, options, sift_marker, sift_options
+
+ROOT = Path(__file__).parents[1]
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace each `<!-- generated: NAME -->` by the text of its generator."""
+    return re.sub(r"<!-- generated: (\w+) -->", lambda match: GENERATORS[match[1]](), markdown)
+
+
+def _option_table(declared: Iterable[options.Option]) -> str:
+    rows = [f"| `{o.flag}={o.metavar}` | `{o.environment}` | `{o.ini}` | {o.help} |" for o in declared]
+    return "\n".join(["| option | environment | ini | meaning |", "|---|---|---|---|", *rows])
+
+
+def _flag_table() -> str:
+    rows = [f"| `--sipfront-{name.replace('_', '-')}` | {text} |" for name, text in options.FLAGS.items()]
+    return "\n".join(["| option | meaning |", "|---|---|", *rows])
+
+
+def _argument_table() -> str:
+    """Take the table from the README, which a test compares with the code."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = readme.index("| argument | meaning |")
+    return readme[start : readme.index("\n\n", start)]
+
+
+def _signature(declared: str) -> str:
+    return f"```python\n@pytest.mark.{declared.partition(': ')[0]}\n```"
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "options": lambda: _option_table(options.OPTIONS),
+    "flags": _flag_table,
+    "sift_options": lambda: _option_table(sift_options.OPTIONS),
+    "marker_arguments": _argument_table,
+    "sipfront_signature": lambda: _signature(item_markers.SIGNATURE),
+    "sift_signature": lambda: _signature(sift_marker.SIGNATURE),
+}
