@@ -14,4 +14,4 @@ with Path(__file__).with_name("destinations.csv").open(encoding="utf-8") as file
 @pytest.mark.parametrize("number", DESTINATIONS)
 @pytest.mark.sipfront(test="Basic call", step_1_0_dial_destination="{number}")
 def test_destination_is_reachable(number: str) -> None:
-    """`{number}` in the mark is filled from the parameters."""
+    """`{number}` in the marker is replaced by the parameter."""

@@ -1,4 +1,4 @@
-"""Calls that must fail, and the reasons they must fail for."""
+"""Calls that must fail, with their reasons."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ def test_busy() -> None:
 
 @pytest.mark.sipfront(test="No answer")
 def test_no_answer() -> None:
-    """It rings and nobody answers: the Sipfront test expects that."""
+    """The phone rings and is not answered. The Sipfront test expects that, so it passes."""
 
 
 @pytest.mark.sipfront(test="Basic call", step_1_0_dial_destination="43123111", expect="failed", match="486")
 def test_a_busy_destination_is_reported() -> None:
-    """A test that expects an answer fails, with the final code for a reason."""
+    """A Sipfront test that expects an answer fails with the final SIP code as its reason."""
 
 
 @pytest.mark.sipfront(test="Basic call", step_1_0_dial_destination="43123113", expect="failed", match="no RTP")
 def test_one_way_audio_is_caught() -> None:
-    """The call is answered, but the callee's audio never comes."""
+    """The call is answered, but the callee sends no audio."""
 
 
 @pytest.mark.sipfront(test="PIN entry", step_1_0_dial_destination="43123115", expect="failed", match="411# received")
 def test_a_lost_digit_is_caught() -> None:
-    """One digit of the PIN gets lost on its way."""
+    """One digit of the PIN does not arrive."""

@@ -1,4 +1,4 @@
-"""A whole project in one run."""
+"""A project: all its tests in one run."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from pytest_sipfront import RunResult
 
 @pytest.mark.sipfront(project="Nightly")
 def test_nightly(sipfront_run: RunResult) -> None:
-    """Passes where every test of the project does."""
+    """The run passes if every test of the project passes."""
     assert {last.test_name for last in sipfront_run.tests} == {"Nightly call", "Nightly greeting"}

@@ -1,4 +1,4 @@
-"""Calls that Sift places and takes: what is heard and said in them is the test."""
+"""Calls that Sift places and receives, tested by their speech."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pytest_sipfront.sift import Call, Calls, Incoming, Sift
 )
 @pytest.mark.sift(phone_number="{number}", connect_within=10)
 def test_greetings(sift_connection: Call, number: str, greeting: str) -> None:
-    """Dialled and connected before the test; each of these numbers is a real phone of the lab."""
+    """The call is connected before the test. Each of these numbers is a phone of the lab."""
     assert sift_connection.connection.to == number
     assert sift_connection.listen(timeout=10).says(greeting, wer=0.2)
 
 
 def test_a_conversation(sift_call: Calls) -> None:
-    """Say something, hear the answer, and end the call."""
+    """Speak, listen, and wait for the end of the call."""
     with sift_call("+43123200") as call:
         call.expect_connected(within=20)
         assert call.listen().says("which account please, checking or savings")
@@ -37,12 +37,12 @@ def test_a_conversation(sift_call: Calls) -> None:
 
 
 def test_an_engaged_line(sift_call: Calls) -> None:
-    """Sift has one word for all that goes wrong before a call is connected."""
+    """Sift reports every call that is not connected as failed."""
     assert sift_call("+43123111").expect_status("connected", "failed", within=20) == "failed"
 
 
 def test_both_ends_of_one_call(sipfront: Sipfront, sift: Sift, sift_incoming: Incoming) -> None:
-    """A Sipfront run dials a number that is answered here: the call is the run's, by number and time."""
+    """A Sipfront run dials a number that this test answers. Number and time identify the call."""
     sift_incoming.register("+43123201")
     pending = sipfront.launch(test="Call the bot", step_1_0_dial_destination="+43123201")
     with sift_incoming(to="+43123201", within=10) as call:

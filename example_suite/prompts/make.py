@@ -1,6 +1,6 @@
-"""Speaks the prompts of this directory again: `python make.py` (needs espeak-ng and numpy).
+"""Generate the prompts in this directory: `python make.py` (needs espeak-ng and numpy).
 
-The lab takes WAV files with one channel of 16 bit at 8000 Hz, which is what a telephone line carries.
+The lab reads WAV files with one channel of 16 bit at 8000 Hz, the format of a telephone line.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def speak(text: str) -> tuple[np.ndarray, int]:
     command = ["espeak-ng", "-v", "en-us", "-s", "200", "--stdout", text]
     spoken = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603 - no input from outside
     with wave.open(io.BytesIO(spoken)) as file:
-        # what comes from a pipe has no length in its header
+        # the header of a WAV file from a pipe has no length
         return np.frombuffer(file.readframes(2**30), "<i2").astype(float), file.getframerate()
 
 
 def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Return the samples at the telephone's rate, with everything above half of it taken out."""
-    wanted = int(len(samples) * RATE / rate)
-    spectrum = np.fft.rfft(samples)[: wanted // 2 + 1]
-    return np.fft.irfft(spectrum, wanted) * wanted / len(samples)
+    """Return the samples at the telephone's rate, without the frequencies above half of it."""
+    length = int(len(samples) * RATE / rate)
+    spectrum = np.fft.rfft(samples)[: length // 2 + 1]
+    return np.fft.irfft(spectrum, length) * length / len(samples)
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:

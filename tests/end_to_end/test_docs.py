@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pytest_sipfront.plugin.options import OPTIONS
 from pytest_sipfront.plugin.reports import properties
 from pytest_sipfront.plugin.run_spec import ARGUMENTS
 from tests.end_to_end.suite import Suite
+from tests.lab.calls.placing import needs_stack
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -160,6 +162,35 @@ def test_the_outcomes_page_names_every_property() -> None:
     status = {name for name, _ in properties.of_status(RunStatus(states={}))}
     names = {properties.TEST, properties.VERDICT, properties.REPORT_URL, "session_id", "override.<key>"} | status
     assert all(f"`sipfront.{name}`" in text for name in names)
+
+
+def _comparable(line: str) -> str:
+    """Replace the parts of a line of output that differ from run to run."""
+    line = re.sub(r"([-=_])\1{3,}", r"\1\1\1\1", line.strip())
+    line = re.sub(r"127\.0\.0\.1:\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "X", line)
+    line = re.sub(r"\d+-\d+-\d+T[0-9:]+|\d+\.\d+ ?s\b| +\[ *\d+%\]", "X", line)
+    return re.sub(r"\(/\S+/lab.yaml\)", "(X/lab.yaml)", line)
+
+
+@needs_stack
+def test_the_session_of_the_readme_looks_like_a_real_one(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The README's lines appear in this order if the phone in Graz rejects the call."""
+    monkeypatch.delenv("SIPFRONT_LAB", raising=False)
+    shutil.copytree(ROOT / "example_suite", pytester.path / "example_suite")
+    file = pytester.path / "example_suite" / "lab.yaml"
+    text, count = re.subn(r'(graz: {number: "43123102"), [^}]*', r"\1, reject: 486", file.read_text("utf-8"))
+    assert count == 1
+    file.write_text(text, "utf-8")
+    block = re.search(
+        r"^<!-- session -->\n```text\n\$ pytest (\S+)\n(.*?)^```$", README.read_text("utf-8"), re.M | re.S
+    )
+    assert block is not None
+    result = pytester.runpytest_subprocess("-pno:randomly", block[1], timeout=60)
+    remaining = iter([_comparable(line) for line in result.outlines])
+    for line in block[2].splitlines():
+        assert _comparable(line) in remaining
 
 
 def test_the_readme_has_the_two_commands_that_set_everything_up() -> None:
