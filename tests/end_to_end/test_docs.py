@@ -184,7 +184,7 @@ def test_the_session_of_the_readme_looks_like_a_real_one(
     assert count == 1
     file.write_text(text, "utf-8")
     block = re.search(
-        r"^<!-- session -->\n```text\n\$ pytest (\S+)\n(.*?)^```$", README.read_text("utf-8"), re.M | re.S
+        r"^<!-- session -->\n```text\n\$ pytest (\S+)\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     assert block is not None
     result = pytester.runpytest_subprocess("-pno:randomly", block[1], timeout=60)
