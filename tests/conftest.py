@@ -1,16 +1,37 @@
-"""What holds for all tests."""
+"""Settings of the test process that hold for all tests."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import os
+import pkgutil
 import signal
+import sys
 
-# An in-process pytester run takes back what it imported, and numpy cannot be loaded twice: it is loaded before.
-for _module in ("numpy", "baresip"):
+import hypothesis
+
+import pytest_sipfront
+
+# Hundreds of tests start a Python process. Without cached bytecode each of them would compile the package again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# pytester removes the modules that an in-process session imported, and the next session would import them again.
+# numpy cannot be loaded twice at all.
+for _module in ("numpy", "baresip", "anyio._backends._asyncio", "httpcore", "uvicorn.lifespan.off"):
     with contextlib.suppress(ImportError):
         importlib.import_module(_module)
+for _info in pkgutil.walk_packages(pytest_sipfront.__path__, "pytest_sipfront."):
+    if not _info.name.endswith("__main__"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(_info.name)
 
-# A shell lets its background jobs ignore Ctrl-C, and they hand that on; sessions that are interrupted here must not.
+# A shell makes its background jobs ignore SIGINT, and their children inherit that. Some tests interrupt a session.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A deadline would measure how busy the machine is.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
