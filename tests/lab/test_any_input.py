@@ -42,7 +42,7 @@ def test_any_value_is_a_setting_or_refused(tests: dict[str, Any], projects: Any)
     load_or_refuse(yaml.safe_dump({"tests": tests, "projects": projects}, allow_unicode=True))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(["test.name", "report.mode"]) | st.text(), VALUES, max_size=3) | VALUES)
 def test_any_json_starts_a_run_or_is_refused(lab: Platform, fields: Any) -> None:
     """No body makes a launch fail in any other way."""
