@@ -18,6 +18,7 @@ try:
     from pytest_sipfront.lab.file.schema import LabFileError
     from pytest_sipfront.lab.hosts import is_loopback
     from pytest_sipfront.lab.lab import Lab
+    from pytest_sipfront.lab.web.app import build_app
     from pytest_sipfront.lab.web.server import LabServer, bind, url_of
 except ModuleNotFoundError:
     if not (reason := missing_extra("lab", "the lab")):
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = getattr(error, "strerror", None) or error
         return _refuse(f"cannot listen on {options.host}:{options.port}: {reason}")
     url = url_of(listening)
-    server = LabServer(lab, lambda: _announce(lab, engine, url, as_json=options.announce))
+    server = LabServer(build_app(lab), lambda: _announce(lab, engine, url, as_json=options.announce), lab.release)
     server.stop_on_signals()
     if options.with_parent:
         server.stop_with_parent()

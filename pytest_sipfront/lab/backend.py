@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
+from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import LabFile

@@ -1,114 +1,83 @@
-"""One lab: a file's account, its faults and counts, and the tasks that carry out its runs."""
+"""One lab: the stand-ins for Sipfront and Sift that serve one lab file."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pytest_sipfront.lab.backend import Backend
+from pytest_sipfront.lab.backend import Backend, in_words
 from pytest_sipfront.lab.file.lab_file import LabFile
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.file.sift_section import SiftSpec
-from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
-from pytest_sipfront.lab.platform.executor import Executor, LabRunResult
-from pytest_sipfront.lab.platform.faults import FaultBook
-from pytest_sipfront.lab.platform.request_log import RequestLog
+from pytest_sipfront.lab.platform.executor import Executor
+from pytest_sipfront.lab.platform.http_requests import RequestLog
+from pytest_sipfront.lab.platform.service import PlatformService
 from pytest_sipfront.lab.sift.service import SiftService
-
-APP_IMAGES_KEPT = 100
 
 
 class Lab:
-    """What is behind the lab's endpoints. `configure` replaces all of it but the engine and the clock's origin."""
+    """Both services of a lab file. `configure` replaces them; the backend and the start time stay."""
 
-    def __init__(self, file: LabFile, engine: Backend) -> None:
-        self.engine = engine
+    def __init__(self, file: LabFile, backend: Backend) -> None:
+        self.backend = backend
         self.started = monotonic()
         self._released = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._set_up(file, engine.executor(file))
+        self._set_up(file, backend.executor(file))
 
     def _set_up(self, file: LabFile, executor: Executor) -> None:
-        self.executor = executor
+        request_log = RequestLog(started=self.started)
         self.file = file
-        self.app_images: deque[Any] = deque(maxlen=APP_IMAGES_KEPT)
-        self.account = Account(file=file)
-        self.faults = FaultBook(file.faults)
-        self.recorder = RequestLog(started=self.started)
         self.sift = SiftService(
             file.sift or SiftSpec(),
             file.account,
-            self.recorder,
+            request_log,
             self.pause,
             started=self.started,
             telephony=getattr(executor, "exchange", None),
         )
+        self.platform = PlatformService(file, executor, request_log, self.pause, self.sift.called_by_run)
 
     async def configure(self, text: str, directory: Path | None = None) -> None:
-        """Replace the file by `text`, cancel what is open and start counting anew.
+        """Replace the lab file by `text`, end everything that is open, and reset all counts.
 
         Raises:
-            LabFileError: The text is not valid; everything stays as it was.
+            LabFileError: The text is invalid; nothing changes.
         """
-        file = load(text, self.engine, directory=directory or self.file.directory)
-        executor = self.engine.executor(file)
+        file = load(text, self.backend, directory=directory or self.file.directory)
+        executor = self.backend.executor(file)
         async with self._reloading:
             await self.close()
             self.release()
             self._set_up(file, executor)
 
+    @property
+    def summary(self) -> str:
+        """One line on how this lab reaches its verdicts."""
+        return in_words(self.backend, self.file)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The counts of the Sipfront side, those of Sift if the file has a `sift` section, and the lab's clock."""
+        sift = self.sift.counts if self.file.sift else {}
+        return {**self.platform.counts, "started": self.started, "now": monotonic() - self.started, **sift}
+
     async def pause(self, seconds: float) -> None:
-        """Hold an answer back, but not beyond the next `release`."""
+        """Hold a response back, at most until the next `release`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._released.wait()
 
     def release(self) -> None:
-        """Let every answer go that is held back, so that nobody waits for a lab that is no more."""
+        """Send every response that is held back, so that no client waits for a lab that stops."""
         self._released.set()
         self._released = asyncio.Event()
 
     async def close(self) -> None:
-        """Cancel every open run and every call at Sift, and let the executor end what it has open."""
-        while tasks := list(self._tasks):
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel every open run, end every call at Sift, and close the executor."""
+        await self.platform.close()
         await self.sift.close()
-        await self.executor.close()
-
-    def begin(self, run: LabRun) -> None:
-        """Carry out a run in the background."""
-        self._spawn(self._perform(self.account, run))
-
-    def begin_project(self, run: LabProjectRun) -> None:
-        """Carry out a project run in the background: all its tests at once."""
-        self._spawn(self._perform_project(self.account, run))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _perform(self, account: Account, run: LabRun) -> None:
-        finding = LabRunResult(state="stopped", description="The lab was stopped")
-        try:
-            async with self.sift.called_by_run(run.parameters):
-                finding = await self.executor.execute(run.test, run.parameters)
-        except Exception as error:  # noqa: BLE001 - whatever breaks in an executor is this run's result
-            finding = LabRunResult(state="errored", description=f"{type(error).__name__}: {error}")
-        finally:
-            account.finish(run, finding)
-
-    async def _perform_project(self, account: Account, run: LabProjectRun) -> None:
-        least = run.project.takes.high if run.project.takes else 0.0
-        try:
-            await asyncio.gather(asyncio.sleep(least), *(self._perform(account, one) for one in run.runs))
-        finally:
-            account.finish_project(run)
+        await self.platform.executor.close()

@@ -23,7 +23,7 @@ from pytest_sipfront.lab.calls.speech_synthesis import say
 from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.file.lab_file import TestSpec
 from pytest_sipfront.lab.file.steps import CallAction, HoldAction, WaitAction
-from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
+from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 
 SENTENCES = {
     "menu": "welcome to the main menu press one for sales",

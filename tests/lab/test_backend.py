@@ -13,8 +13,7 @@ from pytest_sipfront.lab.file.lab_file import Span
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.file.schema import Field, LabFileError
 from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.platform.executor import Executor, LabRunResult
-from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
+from pytest_sipfront.lab.platform.executor import Executor, LabRunResult, ScriptedExecutor
 
 
 class OwnEngine(ScriptedBackend):
@@ -69,13 +68,13 @@ def test_a_file_that_its_engine_refuses_changes_nothing() -> None:
 
     async def reload() -> tuple[bool, int]:
         lab = Lab(load("tests: {A: {takes: 60}}", ScriptedBackend()), ScriptedBackend())
-        account = lab.account
+        account = lab.platform.account
         run = account.launch(lab.file.tests["A"], {}, "full")
-        lab.begin(run)
-        lab.engine = Misfit()
+        lab.platform.begin(run)
+        lab.backend = Misfit()
         with pytest.raises(LabFileError, match="LabFile does not fit together"):
             await lab.configure("tests: {}")
-        kept = lab.account is account, account.in_flight
+        kept = lab.platform.account is account, account.in_flight
         await lab.close()
         return kept
 
@@ -88,12 +87,13 @@ def test_ending_a_lab_ends_its_runs() -> None:
     async def end() -> list[str]:
         lab = Lab(load("tests: {A: {takes: 60}, B: {takes: 60}}", ScriptedBackend()), ScriptedBackend())
         project = lab.file.projects["Default"]
-        lab.begin(lab.account.launch(project.tests[0], {}, "full"))
-        run = lab.account.launch_project(project, project.tests, "full")
-        lab.begin_project(run)
+        account = lab.platform.account
+        lab.platform.begin(account.launch(project.tests[0], {}, "full"))
+        run = account.launch_project(project, project.tests, "full")
+        lab.platform.begin_project(run)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await lab.close()
-        return [lab.account.state(one) for one in lab.account.runs.values()] + [lab.account.project_state(run)]
+        return [*map(account.state, account.runs.values()), account.project_state(run)]
 
     assert asyncio.run(end()) == ["stopped"] * 4

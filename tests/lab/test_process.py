@@ -185,7 +185,7 @@ def test_a_person_is_told_what_to_export() -> None:
     url = r"http://127\.0\.0\.1:\d+"
     keys = "SIPFRONT_PUBLIC_KEY=lab-public SIPFRONT_SECRET_KEY=lab-secret"
     assert re.fullmatch(
-        rf"Lab at {url}: 4 of 4 tests place real calls .*\nexport SIPFRONT_BASE_URL={url} {keys}\n", lines
+        rf"Lab at {url}: 4 of 5 tests place real calls .*\nexport SIPFRONT_BASE_URL={url} {keys}\n", lines
     )
 
 

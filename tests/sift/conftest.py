@@ -21,6 +21,7 @@ from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.sift.service import SiftService
+from pytest_sipfront.lab.web.app import build_app
 from pytest_sipfront.lab.web.server import LabServer, bind, url_of
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
@@ -48,7 +49,7 @@ class Stand:
         self.url = f"{url_of(listening)}/v0"
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
-        self._server = LabServer(self.lab, ready.set)
+        self._server = LabServer(build_app(self.lab), ready.set, self.lab.release)
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._server.serve([listening])))
         self._thread.start()
         assert ready.wait(10)

@@ -14,7 +14,7 @@ from pytest_sipfront.lab.file.calls_section import CallPlan
 from pytest_sipfront.lab.file.schema import LabFileError, nearest
 from pytest_sipfront.lab.file.sections import FILE_KEYS, TEST_KEYS
 from pytest_sipfront.lab.file.steps import PlayAction, WaitAction, overridden
-from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
+from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import LabFile, TestSpec

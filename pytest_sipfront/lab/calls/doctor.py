@@ -14,7 +14,7 @@ from pytest_sipfront.lab.diagnosis import Check, Diagnosis
 from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.file.lab_file import TestSpec
 from pytest_sipfront.lab.file.steps import CallAction, ExpectDtmfAction, PlayAction, SendDtmfAction, Steps, WaitAction
-from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
+from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.platform.executor import LabRunResult

@@ -1,4 +1,4 @@
-"""The account: which runs there are, how far they have come and how many are in flight. No HTTP and no waiting here."""
+"""The account: its runs, their progress, and the number of runs in flight. It neither speaks HTTP nor waits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pytest_sipfront.lab.platform.executor import LabRunResult
 
 RUNNING = "running"
 FIRST_RUN_ID = 12345
-RECORDINGS_KEPT = 200  # runs; a second of audio is 16 kB
+MAX_RECORDED_RUNS = 200  # a second of audio is 16 kB
 
 
 class Refusal(Exception):
-    """A request that the platform does not carry out: HTTP status, the body's `error` text, further headers."""
+    """The platform refuses a request with this HTTP status, `error` text and further headers."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
@@ -30,9 +30,10 @@ class Refusal(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class LabRun:
-    """One run of a test. `session_id` is what the launch answers, `uuid` what stands in its URLs.
+    """One run of a test.
 
-    `started` and `stopped` are seconds of the account's clock, `started_at` and `stopped_at` are UTC.
+    `session_id` is the id in the launch response; `uuid` is the id in the run's URLs. `started` and `stopped` are in
+    seconds of the account's clock, `started_at` and `stopped_at` in UTC.
     """
 
     id: int
@@ -45,13 +46,13 @@ class LabRun:
     started: float
     started_at: datetime
     project_run: str | None = None
-    finding: LabRunResult | None = None
+    result: LabRunResult | None = None
     stopped: float | None = None
     stopped_at: datetime | None = None
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The test's own parameters with the launch's overrides laid over them."""
+        """The test's parameters, updated with the launch's overrides."""
         return {**self.test.parameters, **self.overrides}
 
 
@@ -74,11 +75,11 @@ class LabProjectRun:
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """Keeps the runs of one lab file. `clock` gives seconds, `now` the UTC time, `new_id` a fresh UUID's text."""
+    """The runs of one lab file. `clock` returns monotonic seconds, `utcnow` the wall-clock time, `new_id` a UUID."""
 
     file: LabFile
     clock: Callable[[], float] = monotonic
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    utcnow: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     runs: dict[str, LabRun] = field(default_factory=dict)
     project_runs: dict[str, LabProjectRun] = field(default_factory=dict)
@@ -93,20 +94,20 @@ class Account:
         """Start a run of `test` and count it.
 
         Raises:
-            Refusal: 429 when the account's limit is reached, 400 for an override that a strict test does not list.
+            Refusal: 429 at the account's limit, 400 for an override that a strict test does not list.
         """
         unknown = sorted(overrides.keys() - test.parameters.keys())
         if test.strict and unknown:
-            known = ", ".join(test.parameters) or "none"
-            raise Refusal(400, f"Unknown parameter {', '.join(unknown)} for test '{test.name}', known are: {known}")
+            known = ", ".join(test.parameters) or "no parameters"
+            raise Refusal(400, f"Unknown parameter {', '.join(unknown)} for test '{test.name}'; it has {known}")
         self._admit()
         return self._start(test, overrides, mode)
 
     def launch_project(self, project: ProjectSpec, tests: Collection[TestSpec], mode: str) -> LabProjectRun:
-        """Start a run of `project` with `tests`; it counts as one launch, whatever the number of its tests.
+        """Start a run of `project` with `tests`; it counts as one launch for any number of tests.
 
         Raises:
-            Refusal: 429 when the account's limit is reached.
+            Refusal: 429 at the account's limit.
         """
         self._admit()
         run_id = self.new_id()
@@ -117,52 +118,52 @@ class Account:
             project=project,
             mode=mode,
             started=self.clock(),
-            started_at=self.now(),
+            started_at=self.utcnow(),
             runs=tuple(self._start(test, {}, mode, project_run=run_id) for test in tests),
         )
         self.project_runs[run.uuid] = run
         return run
 
-    def finish(self, run: LabRun, finding: LabRunResult) -> None:
-        """Record what came out of a run, once; a launched run is no longer in flight then."""
-        if run.finding is None:
-            run.finding, run.stopped, run.stopped_at = finding, self.clock(), self.now()
+    def finish(self, run: LabRun, result: LabRunResult) -> None:
+        """Record the result of a run and remove it from the runs in flight; a second result is ignored."""
+        if run.result is None:
+            run.result, run.stopped, run.stopped_at = result, self.clock(), self.utcnow()
             self.in_flight -= run.project_run is None
-            self._keep_recordings(run, finding)
+            self._keep_recordings(run, result)
 
     def finish_project(self, run: LabProjectRun) -> None:
-        """Record the verdict of a project run from those of its tests, or the one that the file forces."""
+        """Record the verdict of a project run: the one in the lab file, or else the one that its tests yield."""
         if run.state is None:
             run.state = run.project.verdict or project_verdict(run.runs)
-            run.stopped, run.stopped_at = self.clock(), self.now()
+            run.stopped, run.stopped_at = self.clock(), self.utcnow()
             self.in_flight -= 1
 
     def state(self, run: LabRun) -> str:
-        """Return what the platform says of a run at this moment."""
-        if run.finding is not None:
-            return run.finding.state
+        """Return the current state of a run, as its status reports it."""
+        if run.result is not None:
+            return run.result.state
         expected = run.test.outcome(run.parameters).takes.high
         return progress(run.test.states, self.clock() - run.started, expected)
 
     def project_state(self, run: LabProjectRun) -> str:
-        """Return what the platform says of a project run at this moment."""
+        """Return the current state of a project run, as its status reports it."""
         if run.state is not None:
             return run.state
-        spans = [r.test.outcome(r.parameters).takes.high for r in run.runs]
-        expected = max([*spans, run.project.takes.high if run.project.takes else 0.0])
+        durations = [r.test.outcome(r.parameters).takes.high for r in run.runs]
+        expected = max([*durations, run.project.takes.high if run.project.takes else 0.0])
         return progress(run.project.states, self.clock() - run.started, expected)
 
     def last_run(self, test: TestSpec) -> LabRun | None:
-        """Return the latest run of a test, or None when it never ran."""
+        """Return the latest run of a test, None if it never ran."""
         return self._last.get(test.id)
 
-    def _keep_recordings(self, run: LabRun, finding: LabRunResult) -> None:
-        if finding.recordings:
+    def _keep_recordings(self, run: LabRun, result: LabRunResult) -> None:
+        if result.recordings:
             self._recorded.append(run)
-        while len(self._recorded) > RECORDINGS_KEPT:
+        while len(self._recorded) > MAX_RECORDED_RUNS:
             oldest = self._recorded.popleft()
-            if oldest.finding is not None:
-                oldest.finding = replace(oldest.finding, recordings={})
+            if oldest.result is not None:
+                oldest.result = replace(oldest.result, recordings={})
 
     def _admit(self) -> None:
         limit = self.file.account.concurrent_runs
@@ -183,7 +184,7 @@ class Account:
             overrides=overrides,
             mode=mode,
             started=self.clock(),
-            started_at=self.now(),
+            started_at=self.utcnow(),
             project_run=project_run,
         )
         self.runs[run.uuid] = run
@@ -192,7 +193,7 @@ class Account:
 
 
 def progress(states: tuple[str, ...], elapsed: float, expected: float) -> str:
-    """Return which of `states` is due after `elapsed` of `expected` seconds; each lasts an equal part."""
+    """Return which of `states` is due after `elapsed` of `expected` seconds; all last equally long."""
     if not states:
         return RUNNING
     part = elapsed / expected if expected else 0.0
@@ -201,6 +202,6 @@ def progress(states: tuple[str, ...], elapsed: float, expected: float) -> str:
 
 def project_verdict(runs: Iterable[LabRun]) -> str:
     """Return "failed" if any run failed, else the first state that is not "passed", else "passed"."""
-    states = [run.finding.state if run.finding else RUNNING for run in runs]
+    states = [run.result.state if run.result else RUNNING for run in runs]
     others = [state for state in states if state != PASSED]
     return "failed" if "failed" in others else (others[0] if others else PASSED)

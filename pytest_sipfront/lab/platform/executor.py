@@ -1,8 +1,10 @@
-"""The seam between the account, which keeps runs, and what makes a run happen and finds its verdict."""
+"""How a run is executed: the interface of an executor, the result of a run, and the executor of scripted verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One measured value of a run: `value` in `unit` ("" where the number has none), for example 4.3 in "MOS"."""
+    """One measured value of a run, for example 4.3 in "MOS". `unit` is "" for a number without a unit."""
 
     value: float | str | bool | None
     unit: str = ""
@@ -20,11 +22,15 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabRunResult:
-    """What an execution found: the run's final state, why, and the evidence.
+    """The final state of a run, the reason, and the evidence.
 
-    `ladder` holds the SIP messages in order as (seconds since the run's start, direction, first line);
-    `recordings` maps a name ("caller", "callee") to a WAV file's bytes. `scripted` is true where the state was
-    read from the file and nothing was executed; reports say so.
+    Args:
+        state: The final state as the platform reports it, for example "passed".
+        description: The reason, "" for a run that passed.
+        measures: Measured values by name.
+        ladder: SIP messages in order: seconds since the run's start, direction ("->" to the callee), first line.
+        recordings: WAV files by the end that heard them ("caller", "callee").
+        scripted: Whether the lab file named the state and no call was placed.
     """
 
     state: str
@@ -36,12 +42,32 @@ class LabRunResult:
 
 
 class Executor(Protocol):
-    """Executes one run of one test. Cancelling the task ends whatever the run has open."""
+    """Executes runs. Cancelling the task of a run ends everything that the run has open."""
 
     async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
-        """Return the finding; `parameters` are the test's own, with the launch's overrides laid over them."""
+        """Execute one run; `parameters` are the test's parameters, updated with the launch's overrides."""
         ...
 
     async def close(self) -> None:
-        """End everything that is still open; called once, when the lab stops or gets another file."""
+        """End everything that is open. The lab calls it once: when it stops or receives another file."""
         ...
+
+
+class ScriptedExecutor:
+    """Waits as long as the lab file says and reports the verdict that the lab file names.
+
+    The same `seed` draws the same durations.
+    """
+
+    def __init__(self, seed: int = 0, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - a repeatable pause, not a secret
+        self._sleep = sleep
+
+    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
+        """Wait the scripted seconds and return the scripted result."""
+        outcome = test.outcome(parameters)
+        await self._sleep(outcome.takes.draw(self._random))
+        return LabRunResult(state=outcome.verdict, description=outcome.description, scripted=True)
+
+    async def close(self) -> None:
+        """Return at once, because scripted runs hold no resources."""

@@ -1,4 +1,4 @@
-"""Faults: which one hits a request, exactly as often as the file says, and what it makes of the answer."""
+"""Faults: select the one that hits a request, exactly as often as the lab file says, and change the response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAINTENANCE_PAGE = "<!doctype html><html><head><title>Maintenance</title></head>
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabResponse:
-    """What is answered. `part` names the object inside `body` that a fault changes; a text body is sent as it is."""
+    """A response. `part` names the object inside `body` that a fault changes; a text body is sent unchanged."""
 
     body: Any
     part: str = ""
@@ -26,7 +26,10 @@ class LabResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a request is about, as far as faults look at it; `key` tells runs apart, `finished` is None for no run."""
+    """The properties of a request that select its fault.
+
+    `faults` are those of the test or project, `key` identifies the run. `finished` is None if there is no run.
+    """
 
     faults: tuple[FaultSpec, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -36,31 +39,31 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A fault that hits a request; `turn` counts from 0 how often it has hit this run."""
+    """A fault that hits a request; `turn` is the number of times it has hit this run before."""
 
     fault: FaultSpec
     turn: int
 
 
 class FaultBook:
-    """Decides request by request which fault hits. One call is one decision, so counts hold under any concurrency."""
+    """Selects the fault of each request. One call is one decision, so the counts are exact if requests overlap."""
 
     def __init__(self, account_wide: tuple[FaultSpec, ...]) -> None:
         self._account_wide = account_wide
-        self._seen: Counter[int] = Counter()
+        self._matched: Counter[int] = Counter()
         self._turns: Counter[tuple[int, str]] = Counter()
 
     def hit(self, on: str, subject: Subject) -> Hit | None:
-        """Return the first fault still active for this request: the subject's own, then the account's.
+        """Return the first fault that is active for a request of kind `on`: the subject's, then the account's.
 
-        A fault that is passed over counts the request for its `after`; those behind the one that hits do not see it.
+        A fault that is skipped counts the request towards its `after`. Faults behind the one that hits do not count it.
         """
         for fault in (*subject.faults, *self._account_wide):
             if not self._concerns(fault, on, subject):
                 continue
-            seen = self._seen[id(fault)]
-            self._seen[id(fault)] += 1
-            if seen >= fault.after and (fault.times is None or seen < fault.after + fault.times):
+            earlier = self._matched[id(fault)]
+            self._matched[id(fault)] += 1
+            if earlier >= fault.after and (fault.times is None or earlier < fault.after + fault.times):
                 turn = self._turns[id(fault), subject.key]
                 self._turns[id(fault), subject.key] += 1
                 return Hit(fault, turn)
@@ -74,10 +77,10 @@ class FaultBook:
         return not fault.flip or self._turns[id(fault), subject.key] < len(fault.flip)
 
 
-def spoil(answer: LabResponse, hit: Hit) -> LabResponse:
-    """Return what `hit` makes of an answer. A dropped connection has no answer, so `drop` changes nothing here."""
+def apply_fault(response: LabResponse, hit: Hit) -> LabResponse:
+    """Return the response as the fault changes it. The caller closes the connection for `drop`."""
     fault = hit.fault
-    headers = {**answer.headers, **fault.headers}
+    headers = {**response.headers, **fault.headers}
     if fault.retry_after is not None:
         headers["Retry-After"] = f"{fault.retry_after:g}"
     if fault.html:
@@ -85,31 +88,38 @@ def spoil(answer: LabResponse, hit: Hit) -> LabResponse:
     if fault.body is not None:
         return LabResponse(body=fault.body.value, status=fault.status or 200, headers=headers)
     if fault.status is not None or fault.error is not None:
-        return error_answer(fault.status or 200, fault.error, fault.error_key, headers)
-    return replace(answer, body=_changed(answer, hit), headers=headers)
+        return error_response(fault.status or 200, fault.error, fault.error_key, headers)
+    return replace(response, body=_changed_body(response, hit), headers=headers)
 
 
-def error_answer(
+def error_response(
     status: int, text: str | None = None, key: str = "error", headers: Mapping[str, str] | None = None
 ) -> LabResponse:
-    """Return an error whose `text` (the status's own phrase by default) stands under `key`, or plain, or nowhere."""
+    """Return an error with this HTTP status.
+
+    Args:
+        status: The HTTP status code.
+        text: The error text (default: the reason phrase of the status).
+        key: The JSON key of the text; "plain" sends the text alone, "none" an empty body.
+        headers: Further headers.
+    """
     headers = headers or {}
-    said = text if text is not None else _phrase(status)
+    text = text if text is not None else _phrase(status)
     if key in ("plain", "none"):
-        body = said if key == "plain" else ""
+        body = text if key == "plain" else ""
         return LabResponse(body=body, status=status, headers=headers, media_type="text/plain")
-    return LabResponse(body={key: said, "status": status}, status=status, headers=headers)
+    return LabResponse(body={key: text, "status": status}, status=status, headers=headers)
 
 
-def _changed(answer: LabResponse, hit: Hit) -> Any:
+def _changed_body(response: LabResponse, hit: Hit) -> Any:
     fault = hit.fault
-    part = answer.body.get(answer.part) if isinstance(answer.body, dict) else None
+    part = response.body.get(response.part) if isinstance(response.body, dict) else None
     if not isinstance(part, dict):
-        return answer.body
+        return response.body
     if fault.flip:
         part = {"run_status" if "run_status" in part else "status": fault.flip[hit.turn]}
     part = {key: value for key, value in {**part, **fault.set}.items() if key not in fault.omit}
-    return {**answer.body, answer.part: part}
+    return {**response.body, response.part: part}
 
 
 def _phrase(status: int) -> str:

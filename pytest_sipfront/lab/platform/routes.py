@@ -1,40 +1,34 @@
-"""Serves one endpoint of the platform: records the request, checks credentials, applies a fault, answers."""
+"""Serves the platform's endpoints: logs the request, checks its credentials, applies a fault, sends the response."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform.account import Refusal
-from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, LabEndpoint
-from pytest_sipfront.lab.platform.faults import LabResponse, error_answer, spoil
-from pytest_sipfront.lab.platform.handlers import EndpointRequest
-from pytest_sipfront.lab.platform.request_log import LoggedRequest
-from pytest_sipfront.lab.platform.request_parsing import authorization_kind, authorized, read_fields
-
-DROPPED = "dropped"
-
-
-class Dropped(Response):
-    """No answer at all: closes the TCP connection, which the server's protocol lends in the request's state."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Close the connection and return once the server has noticed."""
-        scope["state"]["transport"].abort()
-        while (await receive())["type"] != "http.disconnect":
-            pass
+from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, EndpointRequest, LabEndpoint
+from pytest_sipfront.lab.platform.faults import LabResponse, apply_fault, error_response
+from pytest_sipfront.lab.platform.http_requests import (
+    DROPPED,
+    Dropped,
+    LoggedRequest,
+    authorization_kind,
+    authorized,
+    read_fields,
+)
+from pytest_sipfront.lab.platform.service import PlatformService
 
 
-def platform_routes(lab: Lab) -> list[Route]:
-    """Return a route for every endpoint of the platform."""
+def platform_routes(current: Callable[[], PlatformService]) -> list[Route]:
+    """Return a route for every endpoint. `current` returns the service of the lab file that is in force."""
     return [
-        Route(_pattern(endpoint.path), _served(lab, endpoint), methods=list(endpoint.methods)) for endpoint in ENDPOINTS
+        Route(_pattern(endpoint.path), _serve(current, endpoint), methods=list(endpoint.methods))
+        for endpoint in ENDPOINTS
     ]
 
 
@@ -43,54 +37,48 @@ def _pattern(path: str) -> str:
     return "/".join(parts).replace("{rest}", "{rest:path}")
 
 
-def _served(lab: Lab, endpoint: LabEndpoint) -> Any:
+def _serve(current: Callable[[], PlatformService], endpoint: LabEndpoint) -> Any:
     async def serve(request: Request) -> Response:
+        service = current()
         headers = request.headers
         authorization = headers.get("authorization", "")
-        entry = lab.recorder.record(
-            request.method,
-            request.scope["path"],
-            authorization_kind(authorization),
-            headers.get("content-type", ""),
+        entry = service.request_log.record(
+            request.method, request.scope["path"], authorization_kind(authorization), headers.get("content-type", "")
         )
-        lab.recorder.count(endpoint.kind, endpoint.path)
+        service.request_log.count(endpoint.kind, endpoint.path)
         try:
-            if not authorized(lab.file.account, authorization):
+            if not authorized(service.file.account, authorization):
                 raise Refusal(401, "Unauthorized", {"WWW-Authenticate": 'Basic realm="lab"'})  # noqa: TRY301
             if request.method == "POST":
                 entry.body = await read_fields(request)
-            call = EndpointRequest(
-                origin=f"http://{headers.get('host', 'localhost')}", path=request.path_params, fields=entry.body
-            )
-            return await _answered(lab, endpoint, call, entry)
+            origin = f"http://{headers.get('host', 'localhost')}"
+            call = EndpointRequest(origin=origin, path=request.path_params, fields=entry.body)
+            return await _respond(service, endpoint, call, entry)
         except Refusal as refusal:
-            entry.status = refusal.status
-            return _response(error_answer(refusal.status, refusal.text, headers=refusal.headers))
+            return _send(error_response(refusal.status, refusal.text, headers=refusal.headers), entry)
 
     return serve
 
 
-async def _answered(lab: Lab, endpoint: LabEndpoint, call: EndpointRequest, entry: LoggedRequest) -> Response:
-    step = endpoint.handler(lab, call)
-    hit = lab.faults.hit(endpoint.kind, step.subject)
+async def _respond(
+    service: PlatformService, endpoint: LabEndpoint, request: EndpointRequest, entry: LoggedRequest
+) -> Response:
+    result = endpoint.handler(service, request)
+    hit = service.faults.hit(endpoint.kind, result.subject)
     if hit is None:
-        return _recorded(entry, step.carry_out())
-    # no await between choosing the fault and carrying out: counts stay exact when requests overlap
-    answer = step.carry_out() if hit.fault.takes_effect else LabResponse(body={})
+        return _send(result.execute(), entry)
+    # without an await between the choice of the fault and the effect, counts stay exact when requests overlap
+    response = result.execute() if hit.fault.takes_effect else LabResponse(body={})
     if hit.fault.latency:
-        await lab.pause(hit.fault.latency)
+        await service.pause(hit.fault.latency)
     if hit.fault.drop is not None:
         entry.status = DROPPED
         return Dropped()
-    return _recorded(entry, spoil(answer, hit))
+    return _send(apply_fault(response, hit), entry)
 
 
-def _recorded(entry: LoggedRequest, answer: LabResponse) -> Response:
-    entry.status = answer.status
-    return _response(answer)
-
-
-def _response(answer: LabResponse) -> Response:
-    is_json = answer.media_type == "application/json"
-    content = json.dumps(answer.body) if is_json else answer.body
-    return Response(content, answer.status, dict(answer.headers), answer.media_type)
+def _send(response: LabResponse, entry: LoggedRequest) -> Response:
+    entry.status = response.status
+    is_json = response.media_type == "application/json"
+    content = json.dumps(response.body) if is_json else response.body
+    return Response(content, response.status, dict(response.headers), response.media_type)

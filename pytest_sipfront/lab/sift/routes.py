@@ -14,9 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pytest_sipfront.lab.platform.account import Refusal
-from pytest_sipfront.lab.platform.faults import LabResponse, Subject, error_answer, spoil
-from pytest_sipfront.lab.platform.request_parsing import authorization_kind, authorized, read_fields
-from pytest_sipfront.lab.platform.routes import DROPPED, Dropped
+from pytest_sipfront.lab.platform.faults import LabResponse, Subject, apply_fault, error_response
+from pytest_sipfront.lab.platform.http_requests import (
+    DROPPED,
+    Dropped,
+    authorization_kind,
+    authorized,
+    read_fields,
+)
 from pytest_sipfront.lab.sift.commands import objection
 from pytest_sipfront.lab.sift.connections import LabConnection
 from pytest_sipfront.lab.sift.service import SiftService
@@ -89,9 +94,9 @@ async def _answered(stand: SiftService, kind: str, handler: Handler, request: Re
     await stand.pause(hit.fault.latency)
     if hit.fault.drop is not None:
         return Dropped()
-    answer = spoil(answer, hit)
+    answer = apply_fault(answer, hit)
     if isinstance(answer.body, dict) and "error" in answer.body:
-        answer = error_answer(answer.status, answer.body["error"], headers=answer.headers)
+        answer = error_response(answer.status, answer.body["error"], headers=answer.headers)
         answer.body.pop("status")  # Sift's errors hold nothing else
     return _response(answer)
 

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_sipfront.lab.file.lab_file import AccountSpec
 from pytest_sipfront.lab.file.sift_section import APPLICATION, RUN, Caller, SiftSpec
 from pytest_sipfront.lab.platform.faults import FaultBook
-from pytest_sipfront.lab.platform.request_log import RequestLog
+from pytest_sipfront.lab.platform.http_requests import RequestLog
 from pytest_sipfront.lab.sift.call_server import CallServer
 
 ANY_ACCOUNT = "lab-public"

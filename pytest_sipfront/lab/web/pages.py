@@ -9,11 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from pytest_sipfront.lab.backend import in_words
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform import responses
 from pytest_sipfront.lab.platform.account import LabProjectRun, LabRun
-from pytest_sipfront.lab.web.control import counts_of
 from pytest_sipfront.lab.web.waveform import waveform
 
 RECENT = 20
@@ -38,23 +36,23 @@ def page_routes(lab: Lab) -> list[Route]:
         return _page("Sipfront lab", front_page(lab))
 
     async def report(request: Request) -> Response:
-        run = lab.account.runs.get(request.path_params["uuid"])
+        run = lab.platform.account.runs.get(request.path_params["uuid"])
         if run is None or request.url.path != responses.run_report_path(run):
             return await project_report(request)
         return _page(f"Run of {run.test.name}", run_page(lab, run))
 
     async def project_report(request: Request) -> Response:
-        run = lab.account.project_runs.get(request.path_params["uuid"])
+        run = lab.platform.account.project_runs.get(request.path_params["uuid"])
         if run is None or request.url.path != responses.project_report_path(run):
             return _page("Not found", ["<p>There is no such report here.</p>"], 404)
         return _page(f"Run of project {run.project.name}", project_page(lab, run))
 
     async def recording(request: Request) -> Response:
-        run = lab.account.runs.get(request.path_params["uuid"])
+        run = lab.platform.account.runs.get(request.path_params["uuid"])
         name = request.path_params["name"]
-        if run is None or run.finding is None or name not in run.finding.recordings:
+        if run is None or run.result is None or name not in run.result.recordings:
             return _page("Not found", ["<p>There is no such recording here.</p>"], 404)
-        return Response(run.finding.recordings[name], media_type="audio/wav")
+        return Response(run.result.recordings[name], media_type="audio/wav")
 
     return [
         Route("/", front),
@@ -68,12 +66,12 @@ def page_routes(lab: Lab) -> list[Route]:
 
 def front_page(lab: Lab) -> list[str]:
     """Return the front page's parts: what this is, the tests, the latest runs and the counts."""
-    recent = list(lab.account.runs.values())[: -RECENT - 1 : -1]
+    recent = list(lab.platform.account.runs.values())[: -RECENT - 1 : -1]
     tests = [(str(t.id), t.name, t.project, t.testcase) for t in lab.file.tests.values()]
-    counts = [(name, str(value)) for name, value in counts_of(lab).items() if isinstance(value, int)]
+    counts = [(name, str(value)) for name, value in lab.counts.items() if isinstance(value, int)]
     return [
         f"<p class=note>{escape(ABOUT)}</p>",
-        f"<p>Here {escape(in_words(lab.engine, lab.file))}.</p>",
+        f"<p>Here {escape(lab.summary)}.</p>",
         "<p>The API is at <a href='/api/v2/'>/api/v2/</a>, Sift's at <a href='/v0/'>/v0/</a>.</p>",
         "<h2>Tests</h2>",
         _table(("id", "name", "project", "scenario"), tests),
@@ -95,32 +93,32 @@ def _calls(lab: Lab) -> list[tuple[str, ...]]:
 
 def run_page(lab: Lab, run: LabRun) -> list[str]:
     """Return a run report's parts, evidence included."""
-    finding = run.finding
+    result = run.result
     facts = [
         ("test", run.test.name),
         ("scenario", run.test.testcase),
         ("project", run.test.project),
         ("session", run.uuid),
-        ("started", f"{responses.stamp(run.started_at)} UTC"),
-        ("stopped", f"{responses.stamp(run.stopped_at)} UTC" if run.stopped_at else "not yet"),
+        ("started", f"{responses.timestamp(run.started_at)} UTC"),
+        ("stopped", f"{responses.timestamp(run.stopped_at)} UTC" if run.stopped_at else "not yet"),
     ]
-    parts = [_verdict(lab.account.state(run), finding.description if finding else "")]
-    if finding is not None and finding.scripted:
+    parts = [_verdict(lab.platform.account.state(run), result.description if result else "")]
+    if result is not None and result.scripted:
         parts.append(f"<p class=note>{SCRIPTED}</p>")
     parts += [_table(("", ""), facts), *_section("Overrides", _table(("parameter", "value"), run.overrides.items()))]
-    if finding is None:
+    if result is None:
         return parts
-    measures = [(name, str(m.value), m.unit) for name, m in finding.measures.items()]
-    ladder = "\n".join(f"{at:9.3f} s  {way:<4} {line}" for at, way, line in finding.ladder)
+    measures = [(name, str(m.value), m.unit) for name, m in result.measures.items()]
+    ladder = "\n".join(f"{at:9.3f} s  {way:<4} {line}" for at, way, line in result.ladder)
     parts += _section("Measures", _table(("measure", "value", "unit"), measures))
     parts += _section("SIP messages", f"<pre>{escape(ladder)}</pre>" if ladder else "")
-    recordings = "".join(_recording(run, name, audio) for name, audio in finding.recordings.items())
+    recordings = "".join(_recording(run, name, audio) for name, audio in result.recordings.items())
     return parts + _section("Recordings: what each end heard", recordings)
 
 
 def project_page(lab: Lab, run: LabProjectRun) -> list[str]:
     """Return a project report's parts: the verdict and the runs of its tests."""
-    return [_verdict(lab.account.project_state(run), ""), "<h2>Tests</h2>", _runs(lab, run.runs)]
+    return [_verdict(lab.platform.account.project_state(run), ""), "<h2>Tests</h2>", _runs(lab, run.runs)]
 
 
 def _page(title: str, parts: Iterable[str], status: int = 200) -> Response:
@@ -142,8 +140,8 @@ def _section(title: str, content: str) -> list[str]:
 def _runs(lab: Lab, runs: Iterable[LabRun]) -> str:
     rows = "".join(
         f"<tr><td><a href='{escape(responses.run_report_path(run))}'>{run.id}</a></td><td>{escape(run.test.name)}</td>"
-        f"<td>{escape(lab.account.state(run))}{_scripted(run)}</td>"
-        f"<td>{escape(run.finding.description if run.finding else '')}</td></tr>"
+        f"<td>{escape(lab.platform.account.state(run))}{_scripted(run)}</td>"
+        f"<td>{escape(run.result.description if run.result else '')}</td></tr>"
         for run in runs
     )
     head = "<tr><th>run</th><th>test</th><th>state</th><th>reason</th></tr>"
@@ -151,7 +149,7 @@ def _runs(lab: Lab, runs: Iterable[LabRun]) -> str:
 
 
 def _scripted(run: LabRun) -> str:
-    return " (scripted)" if run.finding is not None and run.finding.scripted else ""
+    return " (scripted)" if run.result is not None and run.result.scripted else ""
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

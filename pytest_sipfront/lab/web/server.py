@@ -1,4 +1,4 @@
-"""Runs a lab under uvicorn on a socket that is already bound, until a signal or the end of its starter."""
+"""Runs the lab's application under uvicorn on a bound socket, until a signal or until the starting process ends."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from contextlib import suppress
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.web.app import build_app
-
 BACKLOG = 2048
-KEEP_ALIVE = 75  # seconds; a client that polls slowly keeps its connection
+KEEP_ALIVE_SECONDS = 75  # a client that polls slowly keeps its connection
 
 
-class _LendingProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # which class it is depends on what is installed
-    """Lends each request its connection in the request's state, so that a fault can close it."""
+class _TransportProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the class depends on what is installed
+    """Puts the transport of the connection into each request's state, so that a fault can close it."""
 
     app_state: dict[str, Any]
 
@@ -32,13 +30,19 @@ class _LendingProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # w
 
 
 class LabServer(uvicorn.Server):
-    """A uvicorn server that tells when it listens and ends quietly on SIGINT and SIGTERM."""
+    """A uvicorn server that stops quietly on SIGINT and SIGTERM.
 
-    def __init__(self, lab: Lab, on_ready: Callable[[], None]) -> None:
+    Args:
+        app: The application.
+        on_ready: Called once the server listens.
+        on_shutdown: Called before the server waits for open responses.
+    """
+
+    def __init__(self, app: Starlette, on_ready: Callable[[], None], on_shutdown: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                build_app(lab),
-                http=_LendingProtocol,
+                app,
+                http=_TransportProtocol,
                 ws="none",
                 lifespan="on",
                 log_level="error",
@@ -46,38 +50,38 @@ class LabServer(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_keep_alive=KEEP_ALIVE,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
             )
         )
-        self._lab = lab
         self._on_ready = on_ready
+        self._on_shutdown = on_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start listening, then tell."""
+        """Start listening, then call `on_ready`."""
         await super().startup(sockets)
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let go what a fault holds back, then end."""
-        self._lab.release()
+        """Call `on_shutdown`, then stop."""
+        self._on_shutdown()
         await super().shutdown(sockets)
 
     def stop(self, *_: object) -> None:
-        """End the server soon; callable from any thread and as a signal handler."""
+        """Stop the server soon. Safe to call from any thread and as a signal handler."""
         self.should_exit = True
 
     def stop_on_signals(self) -> None:
-        """Let SIGINT and SIGTERM end the server; uvicorn raises them again afterwards, and so finds them harmless."""
+        """Stop on SIGINT and SIGTERM. uvicorn raises the signal again after the end, and this handler ignores it."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.stop)
 
     def stop_with_parent(self) -> None:
-        """End the server when standard input closes, as it does when whoever holds its other end is gone."""
-        threading.Thread(target=self._await_parent, daemon=True).start()
+        """Stop when standard input closes, which happens at the latest when the starting process ends."""
+        threading.Thread(target=self._wait_for_parent, daemon=True).start()
 
-    def _await_parent(self) -> None:
-        # os.read, since a blocked buffered read would hold a lock that the interpreter wants at its end
+    def _wait_for_parent(self) -> None:
+        # a blocked buffered read would hold a lock that the interpreter needs at exit; os.read holds none
         with suppress(OSError):
             while os.read(0, 4096):
                 pass
@@ -85,13 +89,13 @@ class LabServer(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one.
+    """Return a listening socket; port 0 selects a free port.
 
     Raises:
-        OSError: The address is in use, or not this machine's.
+        OSError: The address is in use, or belongs to another machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named because asyncio switches Nagle's delay off only where it is; unnamed costs 40 ms a request
+    # asyncio disables Nagle's algorithm only on sockets that name their protocol; without, a request takes 40 ms
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,6 +109,6 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(listening: socket.socket) -> str:
-    """Return the URL of a listening socket, without a slash at its end."""
+    """Return the URL of a listening socket, without a trailing slash."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

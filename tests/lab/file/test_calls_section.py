@@ -11,7 +11,7 @@ import pytest
 from pytest_sipfront.lab.calls import engine as engine_module
 from pytest_sipfront.lab.file.calls_section import Target
 from pytest_sipfront.lab.file.schema import LabFileError
-from pytest_sipfront.lab.platform.scripted_executor import ScriptedExecutor
+from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 from tests.lab.calls.placing import lab_file
 
 CALL = """

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
-from pytest_sipfront.lab.platform.account import RECORDINGS_KEPT, Account, Refusal, progress
+from pytest_sipfront.lab.platform.account import MAX_RECORDED_RUNS, Account, Refusal, progress
 from pytest_sipfront.lab.platform.executor import LabRunResult
 from pytest_sipfront.lab.platform.responses import run_status
 
@@ -23,7 +23,7 @@ class Clock:
     def __call__(self) -> float:
         return self.seconds
 
-    def now(self) -> datetime:
+    def utcnow(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
 
 
@@ -38,7 +38,7 @@ def account(clock: Clock) -> Callable[[str], Account]:
 
     def make(text: str) -> Account:
         file = load(text, ScriptedBackend())
-        return Account(file=file, clock=clock, now=clock.now, new_id=lambda: f"id-{next(ids)}")
+        return Account(file=file, clock=clock, utcnow=clock.utcnow, new_id=lambda: f"id-{next(ids)}")
 
     return make
 
@@ -134,7 +134,7 @@ def test_a_strict_test_refuses_what_it_does_not_list(account: MakeAccount) -> No
     """`strict`: an override that is no parameter of the test is refused with 400 and starts nothing."""
     kept = account("tests: {A: {strict: true, parameters: {step.1.0.to: '1'}}}")
     kept.launch(kept.file.tests["A"], {"step.1.0.to": "2"}, "full")
-    with pytest.raises(Refusal, match=r"Unknown parameter step\.1\.0\.too .*known are: step\.1\.0\.to") as caught:
+    with pytest.raises(Refusal, match=r"Unknown parameter step\.1\.0\.too .*it has step\.1\.0\.to") as caught:
         kept.launch(kept.file.tests["A"], {"step.1.0.too": "2"}, "full")
     assert (caught.value.status, kept.launches) == (400, 1)
 
@@ -161,8 +161,8 @@ def test_the_last_run_of_a_test_is_the_latest_launched(account: MakeAccount) -> 
 def test_recordings_are_kept_for_a_bounded_number_of_runs(account: MakeAccount) -> None:
     """A long session does not collect audio without end."""
     kept = account("tests: {A: {}}")
-    runs = [kept.launch(kept.file.tests["A"], {}, "full") for _ in range(RECORDINGS_KEPT + 1)]
+    runs = [kept.launch(kept.file.tests["A"], {}, "full") for _ in range(MAX_RECORDED_RUNS + 1)]
     for run in runs:
         kept.finish(run, LabRunResult(state="passed", recordings={"caller": b"RIFF"}))
-    with_audio = [run for run in runs if run.finding and run.finding.recordings]
+    with_audio = [run for run in runs if run.result and run.result.recordings]
     assert with_audio == runs[1:]

@@ -326,9 +326,9 @@ def test_a_project_runs_the_selected_tests_alone(lab: Platform, test_ids: Any) -
         ({"project.name": "Nightly", "id": 9}, 404, "Project 9 not found"),
         ({"project.name": "nightly"}, 404, "Project 'nightly' not found"),
         ({}, 422, "Missing mandatory parameter"),
-        ({"id": "four"}, 422, "'id' must be a whole number"),
+        ({"id": "four"}, 422, "'id' must be an integer >= 0"),
         ({"id": 4, "test_ids": [103]}, 422, "Test 103 is not part of project 'Nightly'"),
-        ({"id": 4, "report.mode": "print"}, 422, "Unknown report.mode 'print', known are: full, kiosk"),
+        ({"id": 4, "report.mode": "print"}, 422, "Unknown report.mode 'print'; it must be one of full, kiosk"),
     ],
 )
 def test_a_project_launch_that_cannot_be_is_refused(

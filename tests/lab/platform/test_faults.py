@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.lab.file.lab_file import Box, FaultSpec
-from pytest_sipfront.lab.platform.faults import FaultBook, Hit, LabResponse, Subject, spoil
+from pytest_sipfront.lab.platform.faults import FaultBook, Hit, LabResponse, Subject, apply_fault
 
 RUN = {"status": "passed", "has_passed": 1}
 
@@ -17,9 +17,9 @@ def hits(*faults: FaultSpec, requests: int, on: str = "status", subject: Subject
     return [None if hit is None else next(n for n, f in enumerate(faults) if f is hit.fault) for hit in found]
 
 
-def spoiled(fault: FaultSpec, turn: int = 0) -> LabResponse:
+def changed(fault: FaultSpec, turn: int = 0) -> LabResponse:
     answer = LabResponse(body={"run": dict(RUN), "status": 200}, part="run")
-    return spoil(answer, Hit(fault, turn))
+    return apply_fault(answer, Hit(fault, turn))
 
 
 def test_a_fault_hits_exactly_as_often_as_it_says() -> None:
@@ -83,22 +83,25 @@ def test_flips_are_counted_for_each_run() -> None:
 
 def test_a_flip_replaces_the_state_and_everything_else() -> None:
     """A flipped status looks like a running one: the state alone, under the name that the body uses."""
-    assert spoiled(FaultSpec(flip=("queued", "running")), turn=1).body == {"run": {"status": "running"}, "status": 200}
+    assert changed(FaultSpec(flip=("queued", "running")), turn=1).body == {
+        "run": {"status": "running"},
+        "status": 200,
+    }
     project = LabResponse(body={"run": {"run_status": "passed"}}, part="run")
-    assert spoil(project, Hit(FaultSpec(flip=("queued",)), 0)).body == {"run": {"run_status": "queued"}}
+    assert apply_fault(project, Hit(FaultSpec(flip=("queued",)), 0)).body == {"run": {"run_status": "queued"}}
 
 
 def test_fields_are_left_out_and_replaced() -> None:
     """`omit` and `set` change the run object, and leave the rest of the body alone."""
     fault = FaultSpec(omit=("has_passed",), set={"status": 7, "tags": None})
-    assert spoiled(fault).body == {"run": {"status": 7, "tags": None}, "status": 200}
+    assert changed(fault).body == {"run": {"status": 7, "tags": None}, "status": 200}
 
 
 def test_a_body_replaces_the_whole_answer_even_by_null() -> None:
     """`body` is any JSON."""
     values: tuple[Any, ...] = ({"error": "Test run denied"}, [], "text", None)
     for value in values:
-        assert spoiled(FaultSpec(body=Box(value=value))).body == value
+        assert changed(FaultSpec(body=Box(value=value))).body == value
 
 
 @pytest.mark.parametrize(
@@ -114,20 +117,20 @@ def test_a_body_replaces_the_whole_answer_even_by_null() -> None:
 def test_an_error_stands_wherever_platforms_put_it(key: str, body: Any, media_type: str) -> None:
     """`error_key` moves the text; `retry_after` and `headers` add headers."""
     fault = FaultSpec(status=503, error="No agents", error_key=key, retry_after=0.5, headers={"X-Trace": "1"})
-    answer = spoiled(fault)
+    answer = changed(fault)
     assert (answer.status, answer.body, answer.media_type) == (503, body, media_type)
     assert answer.headers == {"Retry-After": "0.5", "X-Trace": "1"}
 
 
 def test_an_error_without_a_text_says_its_status_s_phrase() -> None:
     """A plain `status: 503` is readable, and so is one that HTTP has no phrase for."""
-    assert spoiled(FaultSpec(status=503)).body == {"error": "Service Unavailable", "status": 503}
-    assert spoiled(FaultSpec(status=599)).body == {"error": "Status 599", "status": 599}
+    assert changed(FaultSpec(status=503)).body == {"error": "Service Unavailable", "status": 503}
+    assert changed(FaultSpec(status=599)).body == {"error": "Status 599", "status": 599}
 
 
 def test_html_comes_with_200_in_place_of_json() -> None:
     """As from a proxy's maintenance page."""
-    answer = spoiled(FaultSpec(html=True))
+    answer = changed(FaultSpec(html=True))
     assert (answer.status, answer.media_type) == (200, "text/html")
     assert answer.body.startswith("<!doctype html>")
 
@@ -148,5 +151,5 @@ def test_html_comes_with_200_in_place_of_json() -> None:
     ],
 )
 def test_it_is_plain_whether_a_request_took_effect(fault: FaultSpec, effect: bool) -> None:
-    """A refused or lost request has no effect, a spoiled answer has; `effect` says otherwise."""
+    """A refused or lost request has no effect, a changed answer has; `effect` says otherwise."""
     assert fault.takes_effect is effect

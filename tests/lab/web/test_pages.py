@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -10,9 +11,8 @@ from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.lab_file import TestSpec
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
+from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, EndpointRequest
 from pytest_sipfront.lab.platform.executor import LabRunResult, Measure
-from pytest_sipfront.lab.platform.handlers import EndpointRequest
-from pytest_sipfront.lab.platform.status_endpoints import run_stats, stats_of_test
 from pytest_sipfront.lab.web.pages import page_routes, run_page
 from tests.lab.talking import Platform
 
@@ -28,8 +28,8 @@ EVIDENCE = LabRunResult(
 def lab_with_evidence() -> Lab:
     engine = ScriptedBackend()
     lab = Lab(load("tests: {Call: {}}", engine), engine)
-    run = lab.account.launch(lab.file.tests["Call"], {}, "full")
-    lab.account.finish(run, EVIDENCE)
+    run = lab.platform.account.launch(lab.file.tests["Call"], {}, "full")
+    lab.platform.account.finish(run, EVIDENCE)
     return lab
 
 
@@ -100,7 +100,7 @@ def test_a_kiosk_report_needs_the_whole_link(lab: Platform) -> None:
 def test_evidence_is_shown_where_there_is_any() -> None:
     """Measures with units, the SIP messages, links to recordings; and no word of a script."""
     lab = lab_with_evidence()
-    (run,) = lab.account.runs.values()
+    (run,) = lab.platform.account.runs.values()
     page = "".join(run_page(lab, run))
     assert "<td>mos</td><td>4.3</td><td>MOS</td>" in page
     assert "0.012 s" in page
@@ -113,7 +113,7 @@ def test_evidence_is_shown_where_there_is_any() -> None:
 def test_recordings_can_be_downloaded() -> None:
     """The WAV file as it was recorded."""
     lab = lab_with_evidence()
-    (run,) = lab.account.runs.values()
+    (run,) = lab.platform.account.runs.values()
     (route,) = (route for route in page_routes(lab) if route.path.startswith("/recordings"))
     request = Request({"type": "http", "path_params": {"uuid": run.uuid, "name": "caller"}})
     response = asyncio.run(route.endpoint(request))
@@ -121,8 +121,9 @@ def test_recordings_can_be_downloaded() -> None:
 
 
 def stats(lab: Lab, path: Mapping[str, str]) -> object:
-    handler = run_stats if "sid" in path else stats_of_test
-    return handler(lab, EndpointRequest(origin="", path=path)).carry_out().body["stats"]
+    variables = {f":{name}" for name in path}
+    endpoint = next(e for e in ENDPOINTS if e.kind == "stats" and variables == set(re.findall(":[a-z]+", e.path)))
+    return endpoint.handler(lab.platform, EndpointRequest(origin="", path=path)).execute().body["stats"]
 
 
 def test_measures_are_served_with_their_units() -> None:
@@ -136,7 +137,7 @@ def test_measures_are_served_with_their_units() -> None:
 def test_a_test_s_measures_are_those_of_all_its_runs() -> None:
     """/tests/:tid/stats: every value with the run that it is from."""
     lab = lab_with_evidence()
-    (run,) = lab.account.runs.values()
+    (run,) = lab.platform.account.runs.values()
     found = stats(lab, {"tid": "101", "measure": "mos"})
     assert found == {"mos": [{"run_id": run.id, "session_id": run.uuid, "value": 4.3, "unit": "MOS"}]}
 
@@ -155,11 +156,11 @@ def test_an_executor_that_breaks_leaves_an_errored_run() -> None:
     async def run_it() -> tuple[str, str, int]:
         engine = ScriptedBackend()
         lab = Lab(load("tests: {Call: {}}", engine), engine)
-        lab.executor = Broken()
-        run = lab.account.launch(lab.file.tests["Call"], {"a": "b"}, "full")
-        lab.begin(run)
-        while run.finding is None:  # noqa: ASYNC110 - the lab has no event for it
+        lab.platform.executor = Broken()
+        run = lab.platform.account.launch(lab.file.tests["Call"], {"a": "b"}, "full")
+        lab.platform.begin(run)
+        while run.result is None:  # noqa: ASYNC110 - the lab has no event for it
             await asyncio.sleep(0)
-        return run.finding.state, run.finding.description, lab.account.in_flight
+        return run.result.state, run.result.description, lab.platform.account.in_flight
 
     assert asyncio.run(run_it()) == ("errored", "RuntimeError: Call broke with {'a': 'b'}", 0)
