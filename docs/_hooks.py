@@ -18,8 +18,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def _option_table(declared: Iterable[options.Option]) -> str:
-    rows = [f"| `{o.flag}={o.metavar}` | `{o.environment}` | `{o.ini}` | {o.help} |" for o in declared]
-    return "\n".join(["| option | environment | ini | meaning |", "|---|---|---|---|", *rows])
+    rows = [f"| `{o.flag}={o.metavar}` | `{o.environment}`<br>`{o.ini}` | {o.help} |" for o in declared]
+    return "\n".join(["| option | environment and ini | meaning |", "|---|---|---|", *rows])
 
 
 def _flag_table() -> str:

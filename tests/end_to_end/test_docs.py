@@ -124,7 +124,7 @@ def test_a_jenkins_example_publishes_what_it_writes(text: str) -> None:
 
 def test_every_link_within_the_project_leads_somewhere() -> None:
     """A page that was moved or renamed takes its links along."""
-    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example_suite/*.md")):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("example_suite/*.md")):
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
         missing = [link for link in links if not (page.parent / link).exists()]
         assert not missing, page
