@@ -1,10 +1,11 @@
-"""What README and docs show works as it stands."""
+"""README, docs and example suite agree with the code, and their examples run."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import tomllib
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,14 @@ BUILT_IN_LAB = Path(lab.__file__).with_name("default.yaml").read_text(encoding="
 def blocks(language: str, *, title: str = "", skip: Collection[str] = ()) -> list[Any]:
     """Every fenced block of a language, with its page and line."""
     fence = re.escape(f'{language} title="{title}"' if title else language)
-    found = []
+    selected = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for block in re.finditer(rf"^( *)```{fence}\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
             line = text[: block.start()].count("\n") + 2
             if page.name not in skip:
-                found.append(pytest.param(block[2], id=f"{page.name}:{line}"))
-    return found
+                selected.append(pytest.param(block[2], id=f"{page.name}:{line}"))
+    return selected
 
 
 @pytest.fixture(scope="session")
@@ -108,30 +109,30 @@ def test_the_first_block_of_the_readme_runs_in_a_process(
 
 
 @pytest.mark.parametrize("text", blocks("yaml", skip=LAB_FILES))
-def test_a_yaml_example_can_be_read(text: str) -> None:
-    """A pipeline that cannot be parsed helps nobody."""
+def test_a_pipeline_is_valid_yaml(text: str) -> None:
+    """The pipelines of the docs are valid YAML."""
     assert isinstance(yaml.safe_load(text), dict)
 
 
 @pytest.mark.parametrize("text", blocks("groovy"))
-def test_a_jenkins_example_publishes_what_it_writes(text: str) -> None:
-    """The report that pytest writes is the one that Jenkins reads, properties kept; every brace is closed."""
+def test_a_jenkins_pipeline_publishes_the_report_of_pytest(text: str) -> None:
+    """Both name the same file, the properties are kept, and every brace is closed."""
     assert text.count("{") == text.count("}")
-    written = re.search(r"--junitxml=(\S+?)'", text)
-    assert written is not None
-    assert f"junit testResults: '{written[1]}', keepProperties: true" in text
+    report = re.search(r"--junitxml=(\S+?)'", text)
+    assert report is not None
+    assert f"junit testResults: '{report[1]}', keepProperties: true" in text
 
 
-def test_every_link_within_the_project_leads_somewhere() -> None:
-    """A page that was moved or renamed takes its links along."""
+def test_every_link_within_the_project_has_a_target() -> None:
+    """No link breaks if a page is moved or renamed."""
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("example_suite/*.md")):
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
         missing = [link for link in links if not (page.parent / link).exists()]
         assert not missing, page
 
 
-def test_the_readme_shows_every_option_and_no_other() -> None:
-    """Flag, variable and ini key of each, in one row."""
+def test_the_readme_lists_every_option() -> None:
+    """One row has the option, its environment variable and its ini key."""
     rows = {row.split("`")[1]: row for row in README.read_text().splitlines() if row.startswith("| `--sipfront-")}
     flags = {re.split(r"[=\[]", flag)[0] for flag in rows}
     assert flags >= {option.flag for option in OPTIONS} | {"--sipfront-lab"}
@@ -141,23 +142,23 @@ def test_the_readme_shows_every_option_and_no_other() -> None:
         assert f"`{option.ini}`" in row
 
 
-def test_the_readme_names_no_option_that_does_not_exist(suite: Suite) -> None:
-    """Whatever looks like an option of ours is one."""
+def test_every_option_of_the_docs_exists(suite: Suite) -> None:
+    """Also in prose and in commands."""
     known = set(re.findall(r"--(?:sipfront|sift)-[a-z-]+", suite.run("--help").stdout.str()))
     for page in PAGES:
-        shown = set(re.findall(r"--(?:sipfront|sift)-[a-z]+(?:-[a-z]+)*", page.read_text(encoding="utf-8")))
-        assert shown <= known, page
+        named = set(re.findall(r"--(?:sipfront|sift)-[a-z]+(?:-[a-z]+)*", page.read_text(encoding="utf-8")))
+        assert named <= known, page
 
 
-def test_the_readme_names_all_credentials_and_arguments() -> None:
-    """Where keys may come from, and what a mark may say."""
+def test_the_readme_lists_all_credentials_and_arguments() -> None:
+    """The variables of the key pair, and the arguments of the marker."""
     text = README.read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in (*PUBLIC_KEY_NAMES, *SECRET_KEY_NAMES, SECRET_KEY_FILE))
     assert all(re.search(rf"`{name}\b", text) for name in ARGUMENTS)
 
 
-def test_the_outcomes_page_names_every_property() -> None:
-    """What a JUnit file holds is written down."""
+def test_the_outcomes_page_lists_every_junit_property() -> None:
+    """A reader of a JUnit file can look up each of them."""
     text = (ROOT / "docs" / "outcomes.md").read_text(encoding="utf-8")
     status = {name for name, _ in properties.of_status(RunStatus(states={}))}
     names = {properties.TEST, properties.VERDICT, properties.REPORT_URL, "session_id", "override.<key>"} | status
@@ -194,10 +195,27 @@ def test_the_session_of_the_readme_looks_like_a_real_one(
 
 
 def test_the_readme_has_the_two_commands_that_set_everything_up() -> None:
-    """Each is one line between its mark and the end of its block."""
+    """`.ci/run` and a workflow extract each of them by the comment above its block."""
     text = README.read_text(encoding="utf-8")
-    for mark, ending in (("example suite", "pytest example_suite"), ("tests", "pytest -n 2")):
-        found = re.search(rf"^<!-- {mark} -->\n```bash\n(.*)\n```$", text, re.MULTILINE)
-        assert found is not None
-        assert found[1].startswith("python3 -m venv .venv && ")
-        assert found[1].endswith(ending)
+    for comment, ending in (("example suite", "pytest example_suite"), ("tests", "pytest -n 2")):
+        command = re.search(rf"^<!-- {comment} -->\n```bash\n(.*)\n```$", text, re.MULTILINE)
+        assert command is not None
+        assert command[1].startswith("python3 -m venv .venv && ")
+        assert command[1].endswith(ending)
+
+
+@pytest.mark.parametrize("text", [*blocks("ini"), (ROOT / "example_suite" / "pytest.ini").read_text("utf-8")])
+def test_an_ini_file_requires_the_plugin(text: str) -> None:
+    """Without the plugin, pytest would ignore the markers, and every test would pass without a call."""
+    assert "required_plugins = pytest-sipfront" in text
+    assert "--strict-markers" in text
+
+
+def test_all_links_to_the_project_start_with_its_urls() -> None:
+    """The maintainers replace one placeholder, and every page follows."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+    known = (urls["Source"], urls["Documentation"])
+    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("example_suite/*.md"), ROOT / "mkdocs.yml"]
+    for page in files:
+        links = re.findall(r"https://[\w.]*(?:github\.\w+/)?\w*/?pytest-sipfront\S*", page.read_text("utf-8"))
+        assert all(link.startswith(known) for link in links), page
