@@ -1,4 +1,4 @@
-"""Sipfront voice tests as ordinary pytest tests."""
+"""Sipfront voice tests as pytest tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_sipfront.engine.run import RunResult
     from pytest_sipfront.plugin.sipfront_fixture import PendingRun, Sipfront
 
-_LATE = {
+_LAZY = {
     "PendingRun": "pytest_sipfront.plugin.sipfront_fixture",
     "RunRequest": "pytest_sipfront.clients.sipfront.models",
     "RunResult": "pytest_sipfront.engine.run",
@@ -67,7 +67,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import at first use: the clients and the lab import this package too, and need no pytest."""
-    if name not in _LATE:
+    """Import a public name at its first use, since the clients and the lab need neither pytest nor the engine."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_LATE[name]), name)
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def pytest_addoption(parser: Any, pluginmanager: Any) -> None:  # noqa: ARG001
+    """Load the plugin for `-p pytest_sipfront` and `pytest_plugins = ["pytest_sipfront"]`."""
+    if pluginmanager.is_blocked("sipfront"):
+        return
+    # The entry point also satisfies `required_plugins`. A checkout on the path has none.
+    if not pluginmanager.load_setuptools_entrypoints("pytest11", name="sipfront"):
+        pluginmanager.import_plugin("pytest_sipfront.plugin")

@@ -16,11 +16,19 @@ from pytest_sipfront.plugin.state import STATE, WORKER_LAB, State
 
 __all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
 CONTROLLER = "sipfront-controller"
-pytest_plugins = ["pytest_sipfront.plugin.sift_hooks"]  # without this plugin there is none of it either
+NAMES = ("sipfront", __name__)  # of the entry point, and of `-p pytest_sipfront.plugin`
+pytest_plugins = ["pytest_sipfront.plugin.sift_hooks"]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+class _Placeholder:
+    """Occupies the other name of this module, since pytest fails if it registers a module under two names."""
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Register options and ini keys."""
+    for name in NAMES:
+        if not pluginmanager.has_plugin(name):
+            pluginmanager.register(_Placeholder(), name)
     options.add_options(parser)
 
 
