@@ -1,69 +1,151 @@
-"""How long runs took before, by request. Pure."""
+"""Durations of earlier runs, by service, test and overrides."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import json
 import math
+import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
+from pytest_sipfront.clients.sipfront.models import RunRequest, RunStatus
 from pytest_sipfront.engine.poll_schedule import ExpectedDuration
 
 KEPT = 5
-"""Runs of a request that count: a test's duration changes with the test."""
+"""Observations of a request that count: a test's duration changes with the test."""
 KEPT_REQUESTS = 20_000
+_NARROWEST = 0.01
+"""Minimum width of a window that is widened, as a part of the duration."""
 
-Bracket = tuple[float, float]
-"""Seconds from launch: when a run was last seen to be going on, and when it was seen to be over."""
+Observation: TypeAlias = tuple[float, float]
+"""Seconds from launch: when a run was last seen running (0 if it never was), and when it was seen to have ended."""
 
 
 class Durations:
-    """What is known of the durations of requests, by their digest."""
+    """Observed durations of the requests to one service."""
 
-    def __init__(self, brackets: Mapping[str, Iterable[Bracket]] | None = None) -> None:
-        self._brackets = {digest: list(known) for digest, known in (brackets or {}).items() if known}
-        self._expected = {digest: _expected(known) for digest, known in self._brackets.items()}
+    def __init__(self, service: str = "", observations: Mapping[str, Iterable[Observation]] | None = None) -> None:
+        """Start with known observations.
+
+        Args:
+            service: The service that executes the runs. Its durations say nothing about those of another service.
+            observations: Earlier observations by the `key` of their request, the oldest first.
+        """
+        self._service = service
+        self._observations = {key: list(known) for key, known in (observations or {}).items() if known}
+        self._expected = {key: _window(known) for key, known in self._observations.items()}
+        self._suggested: dict[str, ExpectedDuration] = {}
+        self._learned: list[tuple[str, Observation]] = []
 
     @classmethod
-    def read(cls, data: Any) -> Durations:
-        """Make a history of what `data` of `dump` holds; what makes no sense is left out."""
-        entries = data.items() if isinstance(data, Mapping) else ()
-        return cls(
-            {
-                str(digest): [bracket for pair in known if (bracket := read_bracket(pair))][-KEPT:]
-                for digest, known in entries
-                if isinstance(known, list)
-            }
-        )
+    def load(cls, path: Path | None, service: str) -> Durations:
+        """Return the durations in the file `path`. Without a readable file, nothing is known."""
+        return cls(service, _read_file(path))
 
-    def dump(self) -> dict[str, list[list[float]]]:
-        """Return the history as JSON can hold it, the oldest requests dropped."""
-        latest = list(self._brackets.items())[-KEPT_REQUESTS:]
-        return {digest: [[round(low, 3), round(high, 3)] for low, high in known] for digest, known in latest}
+    def save(self, path: Path) -> None:
+        """Add what this object learned to the file `path`, which other sessions may have changed meanwhile.
 
-    def learn(self, digest: str, bracket: Bracket) -> None:
-        """Take up that a run of a request was over between two moments."""
-        known = self._brackets.pop(digest, [])
-        self._brackets[digest] = [*known, bracket][-KEPT:]
-        self._expected[digest] = _expected(self._brackets[digest])
+        A file that cannot be written is ignored: the durations of one session are then lost.
+        """
+        merged = Durations(self._service, _read_file(path))
+        for key, observation in self._learned:
+            merged.learn(key, observation)
+        latest = list(merged._observations.items())[-KEPT_REQUESTS:]
+        rounded = {key: [[round(low, 3), round(high, 3)] for low, high in known] for key, known in latest}
+        new = path.with_name(f"{path.name}.{os.getpid()}.new")
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(json.dumps(rounded))
+            new.replace(path)
 
-    def expected(self, digest: str) -> ExpectedDuration | None:
-        """Return when a run of a request will be over; None if none is known."""
-        return self._expected.get(digest)
+    def key(self, request: RunRequest) -> str:
+        """Return the key of a request. The report mode does not change a run's duration."""
+        digest = dataclasses.replace(request, report_mode=None).digest
+        return hashlib.sha256(f"{self._service} {digest}".encode()).hexdigest()[:16]
+
+    def learn(self, key: str, observation: Observation) -> None:
+        """Add the observed duration of a run."""
+        self._learned.append((key, observation))
+        known = self._observations.pop(key, [])
+        self._observations[key] = [*known, observation][-KEPT:]
+        self._expected[key] = _window(self._observations[key])
+
+    def suggest(self, key: str, expected: ExpectedDuration) -> None:
+        """Expect a duration that the platform reported, unless runs of the request were observed here."""
+        self._suggested[key] = expected
+
+    def expected(self, key: str) -> ExpectedDuration | None:
+        """Return when a run of the request will end; None if nothing is known."""
+        return self._expected.get(key) or self._suggested.get(key)
 
 
-def _expected(known: list[Bracket]) -> ExpectedDuration:
-    least, most = max(low for low, _ in known), min(high for _, high in known)
-    if least <= most:  # one and the same duration explains all of them
-        return ExpectedDuration(least, most)
-    return ExpectedDuration(min(low for low, _ in known), max(high for _, high in known))
+def observation(running: float | None, ended: float, status: RunStatus) -> Observation:
+    """Return the observed duration of a run.
+
+    Args:
+        running: Seconds from the launch to the last poll that found the run running; None if no poll did.
+        ended: Seconds from the launch to the poll that found the run ended.
+        status: The last status. Its times replace a missing `running`, so that runs which became shorter are noticed.
+    """
+    if running is not None:
+        return max(running, 0.0), ended
+    reported = reported_duration(status)
+    if reported is None:
+        return 0.0, ended
+    return min(reported.least, ended), min(reported.most, ended)
 
 
-def read_bracket(pair: Any) -> Bracket | None:
-    """Make a bracket of what JSON holds of it; None if it makes no sense."""
-    if not isinstance(pair, list | tuple):
+def reported_duration(status: RunStatus) -> ExpectedDuration | None:
+    """Return the duration of an ended run according to the platform, whose clock has whole seconds; None if unknown."""
+    if status.started_at is None or status.stopped_at is None:
+        return None
+    seconds = (status.stopped_at - status.started_at).total_seconds()
+    return ExpectedDuration(max(seconds - 1, 0.0), seconds + 1) if seconds >= 0 else None
+
+
+def _window(known: list[Observation]) -> ExpectedDuration:
+    """Return the window in which a run of the request will end.
+
+    The latest runs may have ended before their first poll. Then the window begins earlier, and the more of them there
+    are, the earlier it begins: the test may have become shorter.
+    """
+    seen_running = [pair for pair in known if pair[0]]
+    if not seen_running:
+        return ExpectedDuration(0.0, known[-1][1])
+    lows, highs = zip(*seen_running, strict=True)
+    least, most = max(lows), min(highs)
+    if least > most:  # no single duration explains all of them
+        least, most = min(lows), max(highs)
+    unseen = sum(1 for _ in itertools.takewhile(lambda pair: not pair[0], reversed(known)))
+    if unseen:
+        least = max(least - max(most - least, _NARROWEST * most) * 4**unseen, 0.0)
+    return ExpectedDuration(least, most)
+
+
+def _read_file(path: Path | None) -> dict[str, list[Observation]]:
+    if path is None:
+        return {}
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {
+        str(key): [pair for entry in known if (pair := _read_observation(entry))][-KEPT:]
+        for key, known in (data.items() if isinstance(data, dict) else ())
+        if isinstance(known, list)
+    }
+
+
+def _read_observation(entry: Any) -> Observation | None:
+    if not isinstance(entry, list):
         return None
     try:
-        low, high = map(float, pair)
+        low, high = map(float, entry)
     except (TypeError, ValueError, OverflowError):
         return None
     return (low, high) if 0 <= low <= high < math.inf else None

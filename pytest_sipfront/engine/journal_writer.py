@@ -10,7 +10,6 @@ import anyio
 import anyio.to_thread
 
 from pytest_sipfront.engine import journal as events
-from pytest_sipfront.engine.durations import Bracket
 from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.resume import end_of
 from pytest_sipfront.engine.run import Run, RunResult
@@ -52,9 +51,9 @@ class JournalWriter:
         event = events.UNCERTAIN if isinstance(error, LaunchOutcomeUnknown) else events.REFUSED
         await self._tell(run, event, launch=launch, error=str(error))
 
-    async def verdict(self, launch: str, run: Run, result: RunResult, bracket: Bracket) -> None:
+    async def verdict(self, launch: str, run: Run, result: RunResult) -> None:
         """Write the verdict, with all that its result is made of."""
-        await self._tell(run, events.VERDICT, launch=launch, **end_of(result, bracket))
+        await self._tell(run, events.VERDICT, launch=launch, **end_of(result))
 
     async def no_verdict(self, launch: str, run: Run, error: SipfrontError) -> None:
         """Write why there is no verdict."""

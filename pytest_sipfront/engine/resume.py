@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunStatus
 from pytest_sipfront.engine import journal
-from pytest_sipfront.engine.durations import Bracket, read_bracket
 from pytest_sipfront.engine.journal import Event
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Verdict
@@ -136,13 +135,11 @@ class ResumableRuns:
         return known.popleft() if known else None
 
 
-def end_of(result: RunResult, bracket: Bracket) -> dict[str, Any]:
+def end_of(result: RunResult) -> dict[str, Any]:
     """Return what the ledger keeps of a verdict, from which `result_of` makes it again."""
     return {
         "verdict": result.verdict,
         "duration": result.duration,
-        "bracket": bracket,
-        "digest": result.request.digest,
         "run": dict(result.raw),
         "tests": [
             {"test": {"id": last.test_id, "name": last.test_name}, "run": dict(last.status.raw)}
@@ -183,12 +180,3 @@ def _duration(end: Event) -> float | None:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def brackets(events: Iterable[Event], sessions: frozenset[str]) -> Iterator[tuple[str, Bracket]]:
-    """Yield the digest and the bracketed duration of each verdict of `sessions`, for the history."""
-    for event in events:
-        if event["event"] == journal.VERDICT and str(event.get("session")) in sessions:
-            bracket = read_bracket(event.get("bracket"))
-            if bracket is not None:
-                yield str(event.get("digest", "")), bracket

@@ -23,7 +23,7 @@ class Snapshot:
     Attributes:
         running, waiting: How many are in flight, and how many wait for a place.
         passed, failed, none: How many are over, by verdict.
-        remaining: Seconds until those known are over, as far as history tells; None if it tells nothing.
+        remaining: Seconds until the runs of known duration have ended; None if there are none.
     """
 
     running: int
@@ -41,18 +41,19 @@ class QueuedRun:
     Attributes:
         run: The run.
         counts: Whether it waits for a place.
+        duration_key: The key of its request in the known durations.
         urgent: A test waits for it at this moment.
         refused_at: When the platform first had no place for it; None if it never said so.
         launch: The id of the attempt to launch it that is under way, or that went through; "" before the first.
         lease: Its place, while it has one.
         launched, done: Set once that is known, for good or ill.
         result, error: How it ended; one of them, once it is done.
-        digest: Its request's, worked out once: admission asks for all of them again and again.
         told: What admission was told of it last.
     """
 
     run: Run
     counts: bool = True
+    duration_key: str = ""
     urgent: bool = False
     refused_at: float | None = None
     launch: str = ""
@@ -61,19 +62,15 @@ class QueuedRun:
     done: anyio.Event = field(default_factory=anyio.Event)
     result: RunResult | None = None
     error: SipfrontError | None = None
-    digest: str = field(init=False)
     told: Waiting[QueuedRun] | None = None
-
-    def __post_init__(self) -> None:
-        self.digest = self.run.request.digest
 
 
 class RunQueue:
     """The entries of one process. It starts nothing itself and belongs to the event loop's thread."""
 
-    def __init__(self, limit: int, places: Slots, budget: Budget, history: Durations) -> None:
+    def __init__(self, limit: int, places: Slots, budget: Budget, durations: Durations) -> None:
         """Keep at most `limit` in flight, each with a place of `places` and reserved in `budget`."""
-        self._limit, self._places, self._budget, self._history = limit, places, budget, history
+        self._limit, self._places, self._budget, self._durations = limit, places, budget, durations
         self._window = Window(limit)
         self._waiting: list[QueuedRun] = []
         self._in_flight: list[QueuedRun] = []
@@ -164,7 +161,7 @@ class RunQueue:
 
     def expected(self, entry: QueuedRun) -> float | None:
         """Return the seconds that a run will take; None if that is not known."""
-        expected = self._history.expected(entry.digest)
+        expected = self._durations.expected(entry.duration_key)
         return expected.typical if expected else None
 
     def snapshot(self, now: float) -> Snapshot:

@@ -13,8 +13,15 @@ import anyio
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.circuit_breaker import CircuitBreaker
-from pytest_sipfront.engine.durations import Bracket, Durations
-from pytest_sipfront.engine.poll_schedule import ExpectedDuration, Moment, crowd_of, is_overdue, next_poll, watch_from
+from pytest_sipfront.engine.durations import Durations, Observation, observation
+from pytest_sipfront.engine.poll_schedule import (
+    COMFORTABLE_POLLS_PER_SECOND,
+    ExpectedDuration,
+    Moment,
+    PollRate,
+    is_overdue,
+    next_poll,
+)
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
@@ -58,23 +65,25 @@ class Runner:
         platform: Platform,
         *,
         poll_interval: float,
-        history: Durations | None = None,
+        durations: Durations | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Drive runs.
 
         Args:
             platform: Starts them and tells their status.
-            poll_interval: Seconds between two questions for a run's status where `history` tells nothing.
-            history: How long runs take.
+            poll_interval: Seconds between two polls of a run whose duration is unknown.
+            durations: The durations of earlier runs.
             clock: Time and chance.
         """
         self._platform = platform
         self._interval = poll_interval
-        self._history = history or Durations()
+        self._durations = durations or Durations()
         self._clock = clock or Clock()
         self._breaker = CircuitBreaker()
-        self._watched = 0
+        self._poll_rate = PollRate()
+        self._polled = 0
+        self._shortest = 0.0
 
     def check(self) -> None:
         """Return if a launch makes sense.
@@ -114,11 +123,11 @@ class Runner:
         self._breaker.answered()
         return result
 
-    def bracket(self, run: Run) -> Bracket:
-        """Return the seconds from launch between which a run that was just seen to be over did end."""
+    def observed_duration(self, run: Run) -> Observation:
+        """Return the duration of a run that was just seen to have ended."""
         now = self._clock.now()
-        seen = run.running_at if run.running_at is not None else now - self._interval
-        return max(run.age(seen), 0.0), run.age(now)
+        running = None if run.running_at is None else run.age(run.running_at)
+        return observation(running, run.age(now), run.status or RunStatus(states={}))
 
     async def _follow(self, run: Run) -> RunResult:
         if run.launched is None or run.launched_at is None:
@@ -134,22 +143,22 @@ class Runner:
         return RunResult.of(run, run.launched, judgement.verdict, elapsed=elapsed, tests=tests)
 
     async def _final(self, run: Run, launched: Launched, deadline: float | None) -> tuple[RunStatus, Judgement]:
-        expected = self._history.expected(run.request.digest)
-        moment = self._moment(run, deadline)
-        await self._clock.sleep(max(watch_from(moment, expected) - moment.now, 0.0))
-        self._watched += 1
+        self._polled += 1
         try:
-            return await self._watch(run, launched, deadline, expected)
+            status, judgement = await self._poll_until_final(run, launched, deadline)
         finally:
-            self._watched -= 1
+            self._polled -= 1
+        if run.resumed is None:
+            age = run.age(self._clock.now())
+            self._shortest = min(self._shortest or age, age)
+        return status, judgement
 
-    async def _watch(
-        self, run: Run, launched: Launched, deadline: float | None, expected: ExpectedDuration | None
+    async def _poll_until_final(
+        self, run: Run, launched: Launched, deadline: float | None
     ) -> tuple[RunStatus, Judgement]:
+        duration_key = self._durations.key(run.request)
         while True:
-            moment, crowd = self._moment(run, deadline), crowd_of(self._watched)
-            due = next_poll(moment, self._interval, expected, crowd=crowd, random=self._clock.random())
-            await self._clock.sleep(due - moment.now)
+            await self._wait_for_next_poll(run, duration_key, deadline)
             asked_at = self._clock.now()
             status = await self._ask(run, launched, deadline)
             judgement = judge(status, is_project=run.request.is_project)
@@ -160,6 +169,20 @@ class Runner:
                 run.notes.append(judgement.reason)
             if is_overdue(self._clock.now(), deadline):
                 raise self._timeout(run)
+
+    async def _wait_for_next_poll(self, run: Run, duration_key: str, deadline: float | None) -> None:
+        moment, expected = self._moment(run, deadline), self._expected(duration_key)
+        due = next_poll(moment, self._interval, expected, random=self._clock.random())
+        await self._clock.sleep(due - moment.now)
+        if delay := self._poll_rate.delay(self._clock.now()):
+            await self._clock.sleep(delay)
+
+    def _expected(self, duration_key: str) -> ExpectedDuration:
+        expected = self._durations.expected(duration_key)
+        if expected is not None:
+            return expected
+        is_crowded = self._polled > COMFORTABLE_POLLS_PER_SECOND * self._interval
+        return ExpectedDuration(self._shortest if is_crowded else 0.0)
 
     def _moment(self, run: Run, deadline: float | None) -> Moment:
         now = self._clock.now()

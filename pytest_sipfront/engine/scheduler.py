@@ -10,6 +10,7 @@ from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.journal_writer import JournalWriter
+from pytest_sipfront.engine.platform_history import PlatformHistory
 from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, result_of
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.run_queue import QueuedRun, RunQueue, Snapshot
@@ -34,7 +35,8 @@ class Scheduler:
         ledger: Journal,
         places: Slots,
         budget: Budget,
-        history: Durations | None = None,
+        durations: Durations | None = None,
+        platform_history: PlatformHistory | None = None,
         recovery: ResumableRuns | None = None,
         retry_for: float = 60.0,
         stopped: Callable[[], bool] = lambda: False,
@@ -49,7 +51,8 @@ class Scheduler:
             ledger: Where launches and verdicts are written down.
             places: What other processes of the session share.
             budget: What the session may spend.
-            history: How long runs take; learns from those that are over.
+            durations: The durations of earlier runs; learns those of runs that end.
+            platform_history: Looks up the durations that are unknown here; None to look up nothing.
             recovery: What an interrupted session knows.
             retry_for: Seconds to try again a launch while the platform says "not now" without being full.
             stopped: Whether nothing may be launched ahead any more.
@@ -57,11 +60,12 @@ class Scheduler:
             clock: Time and chance.
         """
         self._engine, self._scribe, self._budget = engine, JournalWriter(ledger), budget
-        self._history = history or Durations()
+        self._durations = durations or Durations()
+        self._platform_history = platform_history
         self._recovery = recovery or ResumableRuns()
         self._retry_for, self._stopped, self._max_failures = retry_for, stopped, max_failures
         self._clock = clock or Clock()
-        self._roster = RunQueue(limit, places, budget, self._history)
+        self._roster = RunQueue(limit, places, budget, self._durations)
         self._entries: dict[Run, QueuedRun] = {}
         self._taken_up: list[QueuedRun] = []
         self._sending = 0
@@ -79,7 +83,7 @@ class Scheduler:
             error: Why it is not to be launched; None if it is.
             counts: Whether it waits for a place.
         """
-        entry = self._entries[run] = QueuedRun(run, counts)
+        entry = self._entries[run] = QueuedRun(run, counts, self._durations.key(run.request))
         known = self._recovery.take(run) if error is None else None
         if error is not None:
             self._roster.finish(entry, error=error)
@@ -87,6 +91,8 @@ class Scheduler:
             self._recover(entry, known)
         else:
             self._roster.queue(entry)
+            if self._platform_history is not None:
+                self._platform_history.want(run.request)
         self._wake()
 
     async def launched(self, run: Run) -> None:
@@ -140,6 +146,8 @@ class Scheduler:
     async def serve(self) -> None:
         """Launch and follow what is submitted, until cancelled."""
         async with anyio.create_task_group() as tasks:
+            if self._platform_history is not None:
+                tasks.start_soon(self._platform_history.serve)
             while True:
                 self._changed = anyio.Event()
                 taken_up, self._taken_up = self._taken_up, []
@@ -240,9 +248,9 @@ class Scheduler:
             await self._scribe.no_verdict(launch, run, error)
             self._roster.finish(entry, error=error)
         else:
-            bracket = self._engine.bracket(run)
-            self._history.learn(entry.digest, bracket)
-            await self._scribe.verdict(launch, run, result, bracket)
+            if run.resumed is None:
+                self._durations.learn(entry.duration_key, self._engine.observed_duration(run))
+            await self._scribe.verdict(launch, run, result)
             self._roster.finish(entry, result=result)
         finally:
             self._budget.settle(launch, entry.result.duration if entry.result else run.age(self._clock.now()))

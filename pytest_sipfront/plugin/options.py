@@ -183,6 +183,13 @@ class Settings:
     check: bool
     sources: Mapping[str, str]
 
+    @property
+    def service(self) -> str:
+        """The service that executes the runs: the platform's URL, or the lab with its file."""
+        if not self.lab:
+            return self.base_url
+        return "lab" if self.lab_file is None else f"lab {self.lab_file}"
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Register all options and ini keys."""

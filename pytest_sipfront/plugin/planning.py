@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One run of the plan; `seconds` is None if history does not know it."""
+    """One run of the plan; `seconds` is None if its duration is unknown."""
 
     nodeid: str
     order: RunSpec
@@ -48,8 +48,8 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
             raise pytest.UsageError("\n".join(["--sipfront-check: nothing is launched", *findings]))
     if not state.settings.plan:
         return None
-    history = state.keeping().history()
-    planned = [_planned(item.nodeid, state.marked.order(item), history) for item in marked]
+    durations = state.keeping().durations
+    planned = [_planned(item.nodeid, state.marked.order(item), durations) for item in marked]
     own = sum(1 for item in session.items if "sipfront" in getattr(item, "fixturenames", ()))
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
@@ -59,8 +59,8 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
     return True
 
 
-def _planned(nodeid: str, order: RunSpec, history: Durations) -> Planned:
-    expected = history.expected(order.request.digest)
+def _planned(nodeid: str, order: RunSpec, durations: Durations) -> Planned:
+    expected = durations.expected(durations.key(order.request))
     return Planned(nodeid, order, expected.typical if expected else None)
 
 

@@ -248,14 +248,13 @@ class RunSession:
             trust_env=not settings.lab,  # what is meant for the lab stays on this machine, whatever the proxy
         )
         client = SipfrontClient(http)
-        history = keeping.history()
         dispatcher = Scheduler(
-            Runner(client, poll_interval=settings.poll_interval, history=history),
+            Runner(client, poll_interval=settings.poll_interval, durations=keeping.durations),
             limit=settings.concurrency,
             ledger=keeping.ledger,
             places=keeping.places(),
             budget=keeping.budget(),
-            history=history,
+            durations=keeping.durations,
             recovery=keeping.recovery(),
             retry_for=settings.retry_for,
             stopped=self._stopped,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,13 @@ from pytest_sipfront.engine import journal as events
 from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.journal import Journal, read_events, still_running
-from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, brackets, chain, recorded, unfinished
+from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, chain, recorded, unfinished
 from pytest_sipfront.engine.slots import LocalSlots, SharedSlots, Slots
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.xdist import XdistSession
 
-_HISTORY = "sipfront/history"
+_DURATIONS = "durations.json"
 _LEDGER = "ledger.jsonl"
 _FALLBACK = ".sipfront-ledger.jsonl"
 _ENDING_SECONDS = 30.0
@@ -54,9 +55,14 @@ class RunStorage:
         known = read_events(self._path)
         return ResumableRuns(recorded(known, chain(known, resumes)))
 
-    def history(self) -> Durations:
-        """Return how long runs took before."""
-        return Durations.read(None if self._cache is None else self._cache.get(_HISTORY, None))
+    @cached_property
+    def durations(self) -> Durations:
+        """The durations of earlier runs."""
+        return Durations.load(self._durations_path, self._settings.service)
+
+    @property
+    def _durations_path(self) -> Path | None:
+        return None if self._cache is None else self._cache.mkdir("sipfront") / _DURATIONS
 
     def places(self) -> Slots:
         """Return where this process takes its runs' places from."""
@@ -89,13 +95,9 @@ class RunStorage:
         self.ledger.close()
 
     def learn(self) -> None:
-        """Take this session's durations into the history; for one process of the session."""
-        if self._cache is None:
-            return
-        history = self.history()
-        for digest, bracket in brackets(read_events(self._path), frozenset({self._workers.session})):
-            history.learn(digest, bracket)
-        self._cache.set(_HISTORY, history.dump())
+        """Keep the durations of this session's runs for later sessions."""
+        if self._durations_path is not None:
+            self.durations.save(self._durations_path)
 
 
 def _resumable(path: Path) -> str:

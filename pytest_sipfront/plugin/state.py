@@ -127,7 +127,7 @@ class State:
         if self._session is not None:
             self._session.close()
         self._has_launched = self.workers.have_marked or (self._kept is not None and self._kept.ledger.is_open)
-        if self._has_launched and not self.workers.is_worker:
+        if self._has_launched:
             self.keeping().learn()
 
     def _close_books(self) -> None:

@@ -84,4 +84,4 @@ def test_a_budget_that_makes_no_sense_ends_the_session(suite: Suite, option: str
     suite.write(MANY)
     result = suite.run(option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {option.split('=', maxsplit=1)[0]}: '*' is not a *number*"])
+    result.stderr.fnmatch_lines([f"ERROR: {option.split('=', maxsplit=1)[0]} must be *, got '*'"])

@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sipfront.clients.sipfront.models import RunRequest
 from pytest_sipfront.engine.budget import UNKNOWN_SECONDS, Budget
-from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.scheduler import Scheduler
 from pytest_sipfront.errors import BudgetExceeded
 from tests.engine import virtual
-from tests.engine.yard import Yard, outcome, run_of, runs_of, verdicts
+from tests.engine.yard import Yard, durations_of, outcome, run_of, runs_of, verdicts
 
 
 class Time:
@@ -246,8 +244,9 @@ def test_concurrent_runs_wait_for_reserved_minutes_and_all_of_them_are_launched(
 
 def test_a_waiting_run_is_refused_once_the_budget_is_spent() -> None:
     """The first run takes longer than its reservation."""
-    history = Durations({RunRequest(test=name).digest: [(10.0, 10.0)] for name in "ab"})
-    yard = Yard(limit=2, history=history, budget=Budget(None, 0.25, now=virtual.now))
+    yard = Yard(
+        limit=2, durations=durations_of(dict.fromkeys("ab", (10.0, 10.0))), budget=Budget(None, 0.25, now=virtual.now)
+    )
     yard.platform.takes = {"a": 14}
     assert verdicts(yard.finish(*runs_of("ab"))) == ["passed", "BudgetExceeded"]
     assert yard.launched == ["a"]
@@ -255,9 +254,8 @@ def test_a_waiting_run_is_refused_once_the_budget_is_spent() -> None:
 
 def test_no_run_overtakes_one_that_waits_for_minutes() -> None:
     """Otherwise short runs could use up the minutes that a long one waits for."""
-    ranges = {"a": (10.0, 90.0), "b": (40.0, 40.0), "c": (1.0, 1.0)}
-    history = Durations({RunRequest(test=name).digest: [known] for name, known in ranges.items()})
-    yard = Yard(limit=9, history=history, budget=Budget(None, 1, now=virtual.now))
+    durations = durations_of({"a": (10.0, 90.0), "b": (40.0, 40.0), "c": (1.0, 1.0)})
+    yard = Yard(limit=9, durations=durations, budget=Budget(None, 1, now=virtual.now))
     yard.platform.takes = {"a": 11, "b": 40, "c": 1}
 
     async def launched_after(scheduler: Scheduler) -> list[str]:

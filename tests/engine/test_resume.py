@@ -14,7 +14,6 @@ from pytest_sipfront.engine import journal
 from pytest_sipfront.engine.resume import (
     JournalEntry,
     ResumableRuns,
-    brackets,
     chain,
     end_of,
     recorded,
@@ -28,7 +27,7 @@ from tests.engine.support import FAILED, PASSED, PROJECT, TEST
 
 AT = "2026-01-15T12:00:00.000+00:00"
 URLS = {"status_url": "https://x/1", "report_url": "https://x/report", "session_id": "s-1"}
-END = {"verdict": "passed", "duration": 61.5, "bracket": [58, 61.5], "digest": TEST.digest, "run": PASSED, "tests": []}
+END = {"verdict": "passed", "duration": 61.5, "run": PASSED, "tests": []}
 KINDS = (
     journal.SESSION,
     journal.END,
@@ -243,7 +242,7 @@ def test_a_result_is_made_again_of_what_was_written(
 ) -> None:
     """The same in every part, so that a report tells the same."""
     result = _result(request_, raw, tests, ("something to know",))
-    again = result_of(_run(request=request_), _recorded(end_of(result, (10, 12.5))))
+    again = result_of(_run(request=request_), _recorded(end_of(result)))
     assert again == result
 
 
@@ -273,21 +272,6 @@ def test_a_run_without_a_verdict_has_no_result() -> None:
     assert (result_of(_run(), entry), entry.seconds) == (None, 0.0)
 
 
-# ---- durations --------------------------------------------------------------------------------------------------
-
-
-def test_the_session_s_verdicts_tell_how_long_runs_took() -> None:
-    """Its own, by request; what makes no sense is left out."""
-    events = [
-        _event(journal.VERDICT, "1", **END),
-        _event(journal.VERDICT, "2", **{**END, "digest": "d", "bracket": [1, 2]}),
-        _event(journal.VERDICT, "3", "other", **END),
-        *[_event(journal.VERDICT, "4", **{**END, "bracket": odd}) for odd in (None, [1], [2, 1], ["a", "b"], 7)],
-        _event(journal.NO_VERDICT, "5", bracket=[1, 2]),
-    ]
-    assert list(brackets(events, frozenset("s"))) == [(TEST.digest, (58.0, 61.5)), ("d", (1.0, 2.0))]
-
-
 # ---- whatever the file holds ------------------------------------------------------------------------------------
 
 _FIELDS = ("at", "session", "launch", "test", "target", "digest", "status_url", "verdict", "duration", "run", "tests")
@@ -296,7 +280,7 @@ _ODD_EVENTS = st.lists(
         lambda kind, fields, sane: (_intent() if sane else {}) | fields | {"event": kind},
         st.sampled_from(KINDS) | st.text(max_size=5),
         st.dictionaries(
-            st.sampled_from((*_FIELDS, "resumes", "bracket", "report_url")),
+            st.sampled_from((*_FIELDS, "resumes", "report_url")),
             JSON | st.sampled_from(["s", "1", AT, "https://x/1", "passed", 5, PASSED, [1, 2]]),
         ),
         st.booleans(),
@@ -311,7 +295,6 @@ def test_whatever_the_file_holds_nothing_raises(events: list[dict[str, Any]]) ->
     session = unfinished(events)
     sessions = chain(events, session) | {"s"}
     entries = recorded(events, sessions)
-    list(brackets(events, sessions))
     recovery = ResumableRuns(entries)
     for entry in entries:
         assert entry.seconds >= 0

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
 from pytest_sipfront.engine.budget import Budget
-from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, recorded
 from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.engine.scheduler import Scheduler
@@ -30,7 +29,7 @@ from pytest_sipfront.errors import (
     SipfrontError,
 )
 from tests.engine import virtual
-from tests.engine.yard import NOON, Yard, full, outcome, run_of, runs_of, verdicts
+from tests.engine.yard import NOON, Yard, durations_of, full, outcome, run_of, runs_of, verdicts
 
 LOST = LaunchOutcomeUnknown(PlatformUnavailable("reset", arrived=True))
 
@@ -87,10 +86,8 @@ def test_runs_take_as_long_as_the_longest_and_not_as_their_sum() -> None:
 def test_runs_whose_end_is_far_leave_the_questions_to_those_whose_end_is_near() -> None:
     """A thousand that go on for an hour cost none of what one session asks, so the short one is found at once."""
     short, many = run_of("short"), [run_of(f"long {n}") for n in range(1000)]
-    history = Durations(
-        {short.request.digest: [(10.0, 14.0)]} | {run.request.digest: [(3600.0, 3601.0)] for run in many}
-    )
-    yard = Yard(limit=2000, history=history)
+    durations = durations_of({"short": (10.0, 14.0)} | {run.label: (3600.0, 3601.0) for run in many})
+    yard = Yard(limit=2000, durations=durations)
     yard.platform.takes = {"short": 10.9} | {run.label: 3600.5 for run in many}
 
     async def late(dispatcher: Scheduler) -> float:
@@ -117,8 +114,7 @@ def test_results_are_given_to_who_asks_for_them_whenever_they_came() -> None:
 def test_the_longest_start_first_where_history_knows() -> None:
     """And the unknown before them."""
     runs = runs_of("abcd")
-    history = Durations({run.request.digest: [(t, t + 1.0)] for run, t in zip(runs[:3], (10, 30, 20), strict=True)})
-    yard = Yard(limit=1, history=history)
+    yard = Yard(limit=1, durations=durations_of({"a": (10, 11), "b": (30, 31), "c": (20, 21)}))
 
     async def in_queue(dispatcher: Scheduler) -> None:
         await dispatcher.submit(run_of("first"))
@@ -429,7 +425,7 @@ def test_each_step_is_written_before_the_next() -> None:
     assert intent["launch"] == launched["launch"] == verdict["launch"]
     assert (intent["test"], intent["target"], intent["digest"]) == ("a", "a", run_of("a").request.digest)
     assert (launched["status_url"], launched["report_url"], launched["session_id"]) == ("a", "https://x/a", "a")
-    assert (verdict["verdict"], verdict["bracket"]) == ("passed", [59.0, 60.0])
+    assert (verdict["verdict"], verdict["duration"]) == ("passed", 60.0)
 
 
 def test_each_attempt_has_an_id_of_its_own() -> None:
@@ -644,8 +640,7 @@ def test_a_defect_of_ours_is_an_error_and_no_endless_wait() -> None:
 
 def test_a_snapshot_says_where_the_runs_stand() -> None:
     """In flight, waiting, over by verdict; and how long it will take, as far as history tells."""
-    history = Durations({run_of(name).request.digest: [(60.0, 60.0)] for name in "abcd"})
-    yard = Yard(limit=2, history=history)
+    yard = Yard(limit=2, durations=durations_of(dict.fromkeys("abcd", (60.0, 60.0))))
     yard.platform.takes, yard.platform.fails = {"a": 10, "b": 10, "e": 600}, {"b"}
     yard.platform.says = {"c": [RequestRefused("no")]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import anyio
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.budget import Budget
-from pytest_sipfront.engine.durations import Durations
+from pytest_sipfront.engine.durations import Durations, Observation
 from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.runner import Clock, Runner
@@ -107,7 +107,7 @@ class Yard:
         self.log: list[tuple[str, str]] = []
         self.platform = Seconds(self.log)
         self.book = Book(self.log)
-        self.history: Durations = options.setdefault("history", Durations())
+        self.durations: Durations = options.setdefault("durations", Durations())
         self._options: dict[str, Any] = {
             "limit": limit,
             "ledger": self.book,
@@ -117,7 +117,7 @@ class Yard:
 
     def dispatcher(self) -> Scheduler:
         clock = Clock(now=virtual.now, random=lambda: 0.0, utc=lambda: NOON + timedelta(seconds=virtual.now()))
-        engine = Runner(self.platform, poll_interval=1.0, history=self.history, clock=clock)
+        engine = Runner(self.platform, poll_interval=1.0, durations=self.durations, clock=clock)
         return Scheduler(engine, clock=clock, **self._options)
 
     def drive(self, use: Callable[[Scheduler], Awaitable[T]]) -> T:
@@ -170,3 +170,11 @@ def runs_of(names: Iterable[str]) -> list[Run]:
 def verdicts(found: Iterable[RunResult | SipfrontError]) -> list[str]:
     """The verdict of each, or its error's class."""
     return [one.verdict if isinstance(one, RunResult) else type(one).__name__ for one in found]
+
+
+def durations_of(observed: Mapping[str, Observation]) -> Durations:
+    """Durations that know one run of each test, by its name."""
+    durations = Durations()
+    for name, observation in observed.items():
+        durations.learn(durations.key(RunRequest(test=name)), observation)
+    return durations
