@@ -1,4 +1,4 @@
-"""The page on Sift: its lab files load, and it leaves nothing out."""
+"""The page "Sift calls" documents every verb, setting and key, and its lab files are valid."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ LAB_FILES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 @pytest.mark.parametrize("text", LAB_FILES)
 def test_every_lab_file_of_the_page_is_valid(text: str) -> None:
-    """What a reader copies works as it stands."""
+    """A reader can copy each of them."""
     assert load(text, CallsBackend() if "phones:" in text else ScriptedBackend()).sift is not None
 
 
 @pytest.mark.parametrize("kind", [Call, Sift, Incoming])
-def test_every_public_name_is_on_the_page(kind: type) -> None:
-    """A verb that nobody can find does not exist."""
+def test_the_page_documents_every_public_name(kind: type) -> None:
+    """The verbs of a call, and the methods of the account and of incoming calls."""
     hidden = {"close", "ask"}
     for name in dir(kind):
         if not name.startswith("_") and name not in hidden:
             assert re.search(rf"\b{name}\b", PAGE), name
 
 
-def test_every_setting_is_on_the_page() -> None:
-    """In its three spellings."""
+def test_the_page_documents_every_setting() -> None:
+    """The option, its environment variable and its ini key."""
     for option in sift_options.OPTIONS:
-        for spelling in (option.flag, option.environment, option.ini):
-            assert f"`{spelling}`" in PAGE
+        for name in (option.flag, option.environment, option.ini):
+            assert f"`{name}`" in PAGE
     for name in ENVIRONMENT:
         assert f"`{name}`" in PAGE
 
 
-def test_every_key_of_the_lab_files_section_is_on_the_page() -> None:
-    """It is the section's reference."""
+def test_the_page_documents_every_key_of_the_section() -> None:
+    """The keys of the section `sift` of a lab file."""
     sections = (
         sift_loading.TURN_FIELDS,
         sift_loading.CALLEE_FIELDS,

@@ -1,4 +1,4 @@
-"""The example suite's calls at Sift, as a new user runs them."""
+"""The calls with Sift in the example suite."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import pytest
 SUITE = Path(__file__).parents[2] / "example_suite"
 
 
-def test_the_example_suites_calls_pass_as_they_stand(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its lab file has everybody that they call; with real phones where these can be called, else by script."""
+def test_the_calls_of_the_example_suite_pass(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The callees are phones of the lab, or scripts if no call can be placed."""
     monkeypatch.delenv("SIPFRONT_LAB", raising=False)
     for name in ("lab.yaml", "pytest.ini", "test_sift.py"):
         shutil.copy(SUITE / name, pytester.path)
