@@ -64,10 +64,10 @@ class FakeTime:
     @property
     def timing(self) -> Timing:
         return Timing(
-            clock=self.clock,
+            now=self.clock,
             sleep=self.sleep,
             random=lambda: self._random,
-            now=lambda: NOON + dt.timedelta(seconds=self.seconds - self.start),
+            utcnow=lambda: NOON + dt.timedelta(seconds=self.seconds - self.start),
         )
 
 

@@ -1,1 +1,1 @@
-"""Asynchronous clients of the services. They do not import pytest."""
+"""Asynchronous clients for Sipfront and Sift, usable without pytest."""

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_sipfront.errors import CallFailed, ConfigurationError, SipfrontError
 from pytest_sipfront.plugin.reports.error_details import raise_in
-from pytest_sipfront.plugin.sift_marker import is_marked, read_order
-from pytest_sipfront.plugin.sift_state import SIFT
+from pytest_sipfront.plugin.sift_marker import is_marked, read_call_spec
+from pytest_sipfront.plugin.sift_session import SIFT
 
 if TYPE_CHECKING:
     from pytest_sipfront.sift.call import Call
@@ -22,16 +22,16 @@ FIXTURE = "sift_connection"
 @pytest.fixture(scope="session")
 def sift(request: pytest.FixtureRequest) -> Sift:
     """The account at Sift: `connections()`, `connection(id)`, `conversations()`, `applications()`, `request(...)`."""
-    from pytest_sipfront.plugin import sift_runtest_hooks  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.plugin import sift_runtest_hooks  # noqa: PLC0415 - only tests with a call need it
     from pytest_sipfront.sift.calls import Sift  # noqa: PLC0415
 
-    sift_runtest_hooks.watch(request.config)
-    return Sift(request.config.stash[SIFT].session)
+    sift_runtest_hooks.register(request.config)
+    return Sift(request.config.stash[SIFT].runtime)
 
 
 @pytest.fixture
 def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
-    """Place calls with Sift; what a test leaves open is hung up at its end.
+    """Place calls with Sift. Calls that are still active at the end of the test are hung up.
 
     `with sift_call("+15550100200") as call: call.expect_connected()`
     """
@@ -39,10 +39,10 @@ def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
     from pytest_sipfront.sift.calls import Calls  # noqa: PLC0415
 
     __tracebackhide__ = True
-    state = request.config.stash[SIFT]
-    calls = Calls(state.session)
-    sift_runtest_hooks.watch(request.config)
-    state.keep(request.node, calls)
+    session = request.config.stash[SIFT]
+    calls = Calls(session.calling_runtime)
+    sift_runtest_hooks.register(request.config)
+    session.keep(request.node, calls)
     yield calls
     try:
         calls.close()
@@ -52,7 +52,7 @@ def sift_call(request: pytest.FixtureRequest) -> Iterator[Calls]:
 
 @pytest.fixture
 def sift_incoming(request: pytest.FixtureRequest, sift_call: Calls) -> Incoming:
-    """Wait for calls to a number of ours.
+    """Wait for calls to a number of the account.
 
     `with sift_incoming(to="+15550100300", within=30) as call: call.say("hello")`
     """
@@ -60,32 +60,25 @@ def sift_incoming(request: pytest.FixtureRequest, sift_call: Calls) -> Incoming:
 
     __tracebackhide__ = True
     try:
-        return Incoming(request.config.stash[SIFT].session, sift_call)
+        return Incoming(request.config.stash[SIFT].calling_runtime(), sift_call)
     except SipfrontError as error:
         raise_in(request.node.obj, error)
 
 
 @pytest.fixture
 def sift_connection(request: pytest.FixtureRequest, sift_call: Calls) -> Call:
-    """The connected call of a test marked with `@pytest.mark.sift(phone_number=...)`; it is hung up at the end."""
+    """The connected call of a test with `@pytest.mark.sift(phone_number=...)`. It is hung up at the end of the test."""
     __tracebackhide__ = True
     item = request.node
     try:
         if not is_marked(item):
-            raise ConfigurationError(
-                f"{FIXTURE} has no call to give: the test has no @pytest.mark.sift(phone_number=...)"
-            )
-        order = read_order(item)
-        call = sift_call(order.phone_number, client_name=order.client_name)
-        _connect(item, call, order.connect_within)
+            raise ConfigurationError(f"the fixture {FIXTURE} requires @pytest.mark.sift(phone_number=...) on the test")
+        spec = read_call_spec(item)
+        call = sift_call(spec.phone_number, client_name=spec.client_name)
+        try:
+            call.expect_connected(spec.connect_within)
+        except CallFailed as failure:  # the test fails, not its setup, so it is raised when the test is called
+            request.config.stash[SIFT].keep_failure(item, failure)
     except SipfrontError as error:
         raise_in(item.obj, error)
     return call
-
-
-def _connect(item: pytest.Item, call: Call, within: float) -> None:
-    """A call that is not picked up is the test's failure, and so is kept for when the test itself is called."""
-    try:
-        call.expect_connected(within)
-    except CallFailed as failure:
-        item.config.stash[SIFT].keep_failure(item, failure)

@@ -1,4 +1,4 @@
-"""The pytest hooks for Sift that every session has. Each is a guard and one call."""
+"""The pytest hooks for Sift that every session has."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.plugin import sift_marker, sift_options, sift_state
+from pytest_sipfront.plugin import sift_marker, sift_options
 from pytest_sipfront.plugin.sift_fixtures import FIXTURE, sift, sift_call, sift_connection, sift_incoming
+from pytest_sipfront.plugin.sift_options import SiftTarget, account_target, lab_target
+from pytest_sipfront.plugin.sift_session import SIFT, SiftSession
+from pytest_sipfront.plugin.state import STATE
 
 __all__ = ["sift", "sift_call", "sift_connection", "sift_incoming"]
-STRAYS_SHOWN = 10
+SHOWN_UNMATCHED = 10
 WORKERS = "sipfront-sift-workers"
 
 
@@ -23,58 +26,70 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings, so that a wrong one ends the session before anything else happens."""
+    """Read the settings. An invalid value ends the session before collection."""
     config.addinivalue_line("markers", sift_marker.SIGNATURE)
-    sift_state.start(config)
+    settings = sift_options.read_settings(config)
+    state = config.stash[STATE]
+
+    def target() -> SiftTarget:
+        __tracebackhide__ = True
+        if state.lab is not None and settings.sources["base_url"] != "command line":
+            return lab_target(state.lab())
+        return account_target(settings.base_url)
+
+    dialling = not config.getoption("setuponly", default=False)
+    session = config.stash[SIFT] = SiftSession(settings, state.settings, target, dialling=dialling)
+    config.add_cleanup(session.close)
     if hasattr(config, "workerinput"):
-        _join(config)
+        _register_xdist(config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Listen to the workers of xdist's once there are some."""
-    _join(node.config)
+    """Collect the unmatched callbacks of the xdist workers."""
+    _register_xdist(node.config)
 
 
-def _join(config: pytest.Config) -> None:
-    from pytest_sipfront.plugin import sift_runtest_hooks  # noqa: PLC0415 - only sessions with workers pay for it
+def _register_xdist(config: pytest.Config) -> None:
+    from pytest_sipfront.plugin import sift_runtest_hooks  # noqa: PLC0415 - only sessions with workers need it
 
     if not config.pluginmanager.hasplugin(WORKERS):
-        config.pluginmanager.register(sift_runtest_hooks.SiftWorkers(config.stash[sift_state.SIFT]), WORKERS)
+        config.pluginmanager.register(sift_runtest_hooks.SiftWorkers(config.stash[SIFT]), WORKERS)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Check marks while their module is collected, so that a mistake is a collection error of that module."""
-    made = yield
-    for item in made if isinstance(made, list) else [made]:
+    """Check the markers of a module's tests. A mistake is a collection error of the module."""
+    collected = yield
+    for item in collected if isinstance(collected, list) else [collected]:
         if isinstance(item, pytest.Function) and sift_marker.is_marked(item):
             try:
-                sift_marker.read_order(item)
+                sift_marker.read_call_spec(item)
             except ConfigurationError as error:
                 raise pytest.Collector.CollectError(f"{item.nodeid}: {error}") from None
-    return made
+    return collected
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Dial for a marked test, whether it names the fixture or not."""
+    """Add the fixture that places the call to each marked test."""
     marked = [item for item in items if isinstance(item, pytest.Function) and sift_marker.is_marked(item)]
     for item in marked:
         if FIXTURE not in item.fixturenames:
             item.fixturenames = [*item.fixturenames, FIXTURE]
     if marked:
-        from pytest_sipfront.plugin import sift_runtest_hooks  # noqa: PLC0415 - only who calls pays for it
+        from pytest_sipfront.plugin import sift_runtest_hooks  # noqa: PLC0415 - only sessions with a call need it
 
-        sift_runtest_hooks.watch(config)
+        sift_runtest_hooks.register(config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Close with what was received for nobody."""
-    known = config.stash[sift_state.SIFT]
-    strays = [*known.strays, *known.session.strays]
-    if strays:
+    """Show the callbacks that belong to no call."""
+    session = config.stash[SIFT]
+    unmatched = [*session.worker_unmatched, *session.unmatched]
+    if unmatched:
         terminalreporter.section("sift")
-        terminalreporter.write_line(f"{len(strays)} callback{'s'[: len(strays) > 1]} for nobody, the latest:")
-        for line in strays[-STRAYS_SHOWN:]:
+        noun = "callback" if len(unmatched) == 1 else "callbacks"
+        terminalreporter.write_line(f"{len(unmatched)} unmatched {noun}; most recent:")
+        for line in unmatched[-SHOWN_UNMATCHED:]:
             terminalreporter.write_line(line)

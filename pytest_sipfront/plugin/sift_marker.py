@@ -1,4 +1,4 @@
-"""`@pytest.mark.sift(...)`: whom to call before the test."""
+"""`@pytest.mark.sift(...)`: the call that is placed before the test."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pytest_sipfront.suggestions import did_you_mean
 
 MARK = "sift"
 SIGNATURE = (
-    "sift(phone_number=None, client_name=None, connect_within=20): dial with Sift before the test and hand the "
-    "connected call to it as sift_connection"
+    "sift(phone_number=None, client_name=None, connect_within=20): place a call with Sift before the test; the "
+    "fixture sift_connection is the connected call"
 )
-WORDS = ("phone_number", "client_name", "connect_within")
+ARGUMENTS = ("phone_number", "client_name", "connect_within")
 CONNECT_WITHIN = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSpec:
-    """What a mark asks for: one of `phone_number` and `client_name`, connected within so many seconds."""
+    """The call that a marker describes: one of `phone_number` and `client_name`, to be connected within seconds."""
 
     phone_number: str | None = None
     client_name: str | None = None
@@ -31,55 +31,56 @@ class CallSpec:
 
 
 def is_marked(item: pytest.Item) -> bool:
-    """Return whether a sift mark applies to `item`."""
+    """Return whether `item` has a sift marker."""
     return has_mark(item, MARK)
 
 
-def read_order(item: pytest.Item) -> CallSpec:
-    """Return what the marks of `item` ask for together, the nearest winning word by word.
+def read_call_spec(item: pytest.Item) -> CallSpec:
+    """Return the call that the markers of `item` describe. The closest marker takes precedence for each argument.
 
     Raises:
-        ConfigurationError: They make no sense.
+        ConfigurationError: An argument is unknown or invalid.
     """
-    from pytest_sipfront.plugin.run_spec import MarkerError, fill  # noqa: PLC0415 - sessions without a mark never pay for it
+    from pytest_sipfront.plugin.run_spec import MarkerError, fill  # noqa: PLC0415 - only for marked tests
 
-    words: dict[str, Any] = {}
-    for mark in reversed(list(item.iter_markers(MARK))):
-        given = _checked(mark)
+    arguments: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers(MARK))):
+        given = _checked(marker)
         if given.keys() & {"phone_number", "client_name"}:
-            words = {word: value for word, value in words.items() if word == "connect_within"}
-        words |= given
+            arguments.pop("phone_number", None)
+            arguments.pop("client_name", None)
+        arguments |= given
     callspec = getattr(item, "callspec", None)
     try:
-        return order(fill(words, callspec.params if callspec else {}))
+        return make_call_spec(fill(arguments, callspec.params if callspec else {}))
     except (MarkerError, ConfigurationError) as error:
         raise ConfigurationError(f"@pytest.mark.sift: {error}") from None
 
 
-def order(words: Mapping[str, Any]) -> CallSpec:
-    """Make the order from merged, filled words.
+def make_call_spec(arguments: Mapping[str, Any]) -> CallSpec:
+    """Return the call for merged and filled arguments.
 
     Raises:
-        ConfigurationError: A value is missing, of a wrong type or out of range.
+        ConfigurationError: A value is missing or invalid.
     """
-    from pytest_sipfront.clients.sift.routine import check_endpoint  # noqa: PLC0415
+    from pytest_sipfront.clients.sift.routine import check_endpoint  # noqa: PLC0415 - only for marked tests
 
-    within = words.get("connect_within", CONNECT_WITHIN)
+    within = arguments.get("connect_within", CONNECT_WITHIN)
     if isinstance(within, bool) or not isinstance(within, int | float) or not 0 < within < float("inf"):
         raise ConfigurationError(f"connect_within= must be a number of seconds > 0, got {within!r}")
-    endpoint = check_endpoint(words.get("phone_number"), words.get("client_name"))
+    endpoint = check_endpoint(arguments.get("phone_number"), arguments.get("client_name"))
     return CallSpec(**endpoint, connect_within=float(within))
 
 
-def _checked(mark: pytest.Mark) -> Mapping[str, Any]:
-    if mark.args:
+def _checked(marker: pytest.Mark) -> Mapping[str, Any]:
+    if marker.args:
         raise ConfigurationError(
-            f"@pytest.mark.sift: positional arguments are not supported; write phone_number={mark.args[0]!r}"
+            f"@pytest.mark.sift: positional arguments are not supported; write phone_number={marker.args[0]!r}"
         )
-    for word in mark.kwargs:
-        if word not in WORDS:
+    for argument in marker.kwargs:
+        if argument not in ARGUMENTS:
             raise ConfigurationError(
-                f"@pytest.mark.sift: unknown argument {word!r}{did_you_mean(word, WORDS)} "
-                f"(valid arguments: {', '.join(WORDS)})"
+                f"@pytest.mark.sift: unknown argument {argument!r}{did_you_mean(argument, ARGUMENTS)} "
+                f"(valid arguments: {', '.join(ARGUMENTS)})"
             )
-    return mark.kwargs
+    return marker.kwargs

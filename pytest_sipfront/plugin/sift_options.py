@@ -1,4 +1,4 @@
-"""Sift's options and credentials: command line > environment > ini > default."""
+"""Options and credentials for Sift: command line > environment > ini file > default."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 
 class SiftOption(Option):
-    """One setting in its three spellings: `--sift-base-url`, `SIFT_BASE_URL`, `sift_base_url`."""
+    """One setting with its three names: `--sift-base-url`, `SIFT_BASE_URL` and `sift_base_url`."""
 
     @property
     def ini(self) -> str:
@@ -46,7 +46,7 @@ def _url(text: str, example: str) -> str:
 
 
 def _base_url(text: str) -> str:
-    """Credentials go there, so it is https, or http on this machine only."""
+    """Return the URL. Credentials are sent to it, so plain HTTP is limited to loopback."""
     url = _url(text, PRODUCTION)
     if url.startswith("http:") and (urlsplit(url).hostname or "") not in LOOPBACK:
         raise ValueError("must use https, since http would expose the credentials (http is allowed for localhost only)")
@@ -94,11 +94,11 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiftSettings:
-    """What is in force.
+    """The effective settings.
 
     Attributes:
-        listen: Host and port of the receiver.
-        sources: Where each setting comes from, by name.
+        listen: Host and port of the callback receiver.
+        sources: The source of each setting, by name.
     """
 
     base_url: str
@@ -109,17 +109,17 @@ class SiftSettings:
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Register every option and ini key."""
+    """Register all options and ini keys."""
     group = parser.getgroup("sift", "Sift calls")
     for option in OPTIONS:
         option.register(parser, group)
 
 
 def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> SiftSettings:
-    """Make the settings of this session.
+    """Return the effective settings.
 
     Raises:
-        pytest.UsageError: A setting has no usable value; the text says which, from where, and what is allowed.
+        pytest.UsageError: A value is invalid. The message names its source and what is allowed.
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
@@ -130,12 +130,12 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiftTarget:
-    """Where Sift is and who we are there.
+    """The base URL of Sift and the credentials for it.
 
     Attributes:
-        account_id: What callbacks should name; "" if it is not known.
-        token: The secret segment of callback addresses; "" for one of this session.
-        on_lab: Sift is the lab on this machine.
+        account_id: The account's id, which callbacks contain; "" if it is unknown.
+        token: The secret segment of callback URLs; "" for a random one.
+        on_lab: Whether the base URL leads to the lab on this machine.
     """
 
     base_url: str
@@ -145,27 +145,27 @@ class SiftTarget:
     on_lab: bool = False
 
 
-def account_access(base_url: str) -> SiftTarget:
-    """Return the access to an account at Sift.
+def account_target(base_url: str) -> SiftTarget:
+    """Return the target for an account at Sift.
 
     Raises:
-        ConfigurationError: Credentials are missing: an error, never a skip, since a skipped suite looks green.
+        ConfigurationError: Credentials are missing or invalid. The test must not be skipped: skipped tests look green.
     """
     __tracebackhide__ = True
-    found = find_access(base_url, os.environ)  # which no frame of a traceback may hold: its values could be shown
-    if isinstance(found, ConfigurationError):
-        raise found
-    return found
+    target = find_target(base_url, os.environ)  # returns its error: the frame that raises must not hold credentials
+    if isinstance(target, ConfigurationError):
+        raise target
+    return target
 
 
-def find_access(base_url: str, environment: Mapping[str, str]) -> SiftTarget | ConfigurationError:
-    """Return the access that the environment's variables give, or what is wrong with them."""
-    from pytest_sipfront.clients.http import Basic, Bearer  # noqa: PLC0415 - only sessions with a call pay for httpx
+def find_target(base_url: str, environment: Mapping[str, str]) -> SiftTarget | ConfigurationError:
+    """Return the target with the credentials from the environment, or the error for missing or invalid ones."""
+    from pytest_sipfront.clients.http import Basic, Bearer  # noqa: PLC0415 - only sessions with a call import httpx
 
     account_id, auth_token, bearer, token = (environment.get(name, "").strip() for name in ENVIRONMENT)
     if token and not _TOKEN.fullmatch(token):
         return ConfigurationError(
-            f"{CALLBACK_TOKEN} must not be guessable: at least 16 letters, digits, '-' and '_' (its value is not shown)"
+            f"{CALLBACK_TOKEN} must consist of at least 16 letters, digits, '-' and '_' (its value is not shown)"
         )
     if bearer:
         return SiftTarget(
@@ -174,19 +174,19 @@ def find_access(base_url: str, environment: Mapping[str, str]) -> SiftTarget | C
     if account_id and auth_token:
         credentials = Basic(Secret(account_id), Secret(auth_token))
         return SiftTarget(base_url=base_url, credentials=credentials, account_id=account_id, token=Secret(token))
-    missing = [name for name, given in ((ACCOUNT_ID, account_id), (AUTH_TOKEN, auth_token)) if not given]
+    missing = [name for name, value in ((ACCOUNT_ID, account_id), (AUTH_TOKEN, auth_token)) if not value]
     return ConfigurationError(
         f"no credentials for Sift: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
         evidence={
             "account id and token": f"environment variables {ACCOUNT_ID} and {AUTH_TOKEN}",
-            "or a temporary key": f"environment variable {BEARER_TOKEN}",
+            "or temporary key": f"environment variable {BEARER_TOKEN}",
         },
-        hint="They are on the account's page at Gridspace. To run without an account: --sipfront-lab",
+        hint="The account page at Gridspace shows them. To run without an account, use --sipfront-lab.",
     )
 
 
-def lab_access(lab: Mapping[str, Any]) -> SiftTarget:
-    """Return the access to the lab that is described so."""
+def lab_target(lab: Mapping[str, Any]) -> SiftTarget:
+    """Return the target for the lab, from its URL and key pair."""
     from pytest_sipfront.clients.http import Basic  # noqa: PLC0415
 
     credentials = Basic(Secret(lab["public_key"]), Secret(lab["secret_key"]))

@@ -1,4 +1,4 @@
-"""The hooks that are registered only where they are needed: by the first test that calls, and with workers."""
+"""The Sift hooks that are registered on demand: with the first test that places calls, and with xdist workers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pytest
 from pytest_sipfront.errors import DetailedError
 from pytest_sipfront.plugin.reports import sift_calls
 from pytest_sipfront.plugin.reports.error_details import raise_in
-from pytest_sipfront.plugin.runtest_hooks import watch as watch_tests
-from pytest_sipfront.plugin.sift_state import SIFT, SiftState
+from pytest_sipfront.plugin.runtest_hooks import watch as register_sipfront_hooks
+from pytest_sipfront.plugin.sift_session import SIFT, SiftSession
 
 NAME = "sipfront-sift-calls"
-_STRAYS = "sipfront_sift_strays"
+_UNMATCHED = "sipfront_sift_unmatched"
 
 
-def watch(config: pytest.Config) -> None:
-    """Take part in the tests from now on; sessions without a call never get here."""
-    watch_tests(config)
+def register(config: pytest.Config) -> None:
+    """Register the hooks around each test, once."""
+    register_sipfront_hooks(config)
     if not config.pluginmanager.hasplugin(NAME):
         config.pluginmanager.register(SiftRuntestHooks(config.stash[SIFT]), NAME)
 
@@ -28,20 +28,20 @@ def watch(config: pytest.Config) -> None:
 class SiftRuntestHooks:
     """Hooks around each test."""
 
-    def __init__(self, state: SiftState) -> None:
-        self._state = state
+    def __init__(self, session: SiftSession) -> None:
+        self._session = session
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Begin each attempt at a test anew: a rerun has calls of its own."""
-        self._state.forget(item)
+        """Forget the calls of an earlier attempt."""
+        self._session.forget(item)
         sift_calls.forget(item.user_properties)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Fail a marked test whose call was not connected, before its own body."""
+        """Fail a marked test whose call was not connected, instead of calling it."""
         __tracebackhide__ = True
-        failure = self._state.failure(item)
+        failure = self._session.failure(item)
         if failure is not None:
             raise_in(item.obj, failure)  # type: ignore[attr-defined]
         return (yield)
@@ -50,11 +50,12 @@ class SiftRuntestHooks:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Report a test's calls, and errors of ours without frames of ours."""
+        """Report a test's calls, and show the plugin's errors without its frames."""
         if call.excinfo is not None and isinstance(call.excinfo.value, DetailedError):
             error = call.excinfo.value
-            call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(_theirs(error.__traceback__)))
-        calls = self._state.calls(item)
+            trace = _without_plugin_frames(error.__traceback__)
+            call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(trace))
+        calls = self._session.calls(item)
         sift_calls.record(item.user_properties, calls)
         report = yield
         if report.when == "call" or call.excinfo is not None:
@@ -62,29 +63,32 @@ class SiftRuntestHooks:
         return report
 
 
-def _theirs(trace: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without our frames, not even the `__init__` of a command, which is in no file to be hidden."""
+def _without_plugin_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without frames of this package.
+
+    `__tracebackhide__` does not reach all of them: the `__init__` of a dataclass is generated.
+    """
     if trace is None:
         return None
-    rest = _theirs(trace.tb_next)
+    rest = _without_plugin_frames(trace.tb_next)
     if str(trace.tb_frame.f_globals.get("__name__", "")).startswith("pytest_sipfront."):
         return rest
     return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
 class SiftWorkers:
-    """Hooks of a session with workers: what each received for nobody is shown by the controller."""
+    """Hooks of a session with xdist workers: the controller shows the unmatched callbacks of all workers."""
 
-    def __init__(self, state: SiftState) -> None:
-        self._state = state
+    def __init__(self, session: SiftSession) -> None:
+        self._session = session
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand over what this worker received for nobody."""
+        """Send this worker's unmatched callbacks to the controller."""
         output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output[_STRAYS] = list(self._state.session.strays)
+            output[_UNMATCHED] = list(self._session.unmatched)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker received for nobody; one that crashed tells nothing."""
-        self._state.strays += getattr(node, "workeroutput", {}).get(_STRAYS, [])
+        """Receive a worker's unmatched callbacks. A worker that crashed has sent none."""
+        self._session.worker_unmatched += getattr(node, "workeroutput", {}).get(_UNMATCHED, [])

@@ -1,4 +1,4 @@
-"""Gridspace's Sift: its API, the receiver of its callbacks, and calls as a test drives them."""
+"""Calls with Gridspace's Sift as tests drive them, and everything that a test imports for them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient
-    from pytest_sipfront.clients.sift.models import Application, Connection, Conversation, Event
-    from pytest_sipfront.clients.sift.routine import (
+    from pytest_sipfront.clients.sift import (
+        Application,
         CallClient,
         CallPhone,
+        Connection,
+        Conversation,
+        Event,
         GetDate,
         GetDigits,
         GetFreeResponse,
@@ -22,34 +24,22 @@ if TYPE_CHECKING:
         JoinConference,
         Play,
         Say,
+        SiftClient,
+        Timeline,
     )
-    from pytest_sipfront.sift.call import Call
+    from pytest_sipfront.sift.answers import NO_ANSWER, NoAnswer, Transcript
+    from pytest_sipfront.sift.call import Call, LiveConversation
     from pytest_sipfront.sift.calls import Calls, Incoming, Sift
-    from pytest_sipfront.sift.live_conversation import LiveConversation
-    from pytest_sipfront.sift.transcript import NO_ANSWER, NoAnswer, Transcript
 
-_HOMES = {
-    "sift.live_conversation": ("LiveConversation",),
-    "sift.call": ("Call",),
-    "sift.calls": ("Calls", "Incoming", "Sift"),
-    "clients.sift.client": ("SiftClient", "SiftHttpClient"),
-    "sift.transcript": ("NO_ANSWER", "Transcript", "NoAnswer"),
-    "clients.sift.models": ("Application", "Connection", "Conversation", "Event"),
-    "clients.sift.routine": (
-        "CallClient",
-        "CallPhone",
-        "GetDate",
-        "GetDigits",
-        "GetFreeResponse",
-        "GetMultipleChoice",
-        "GetName",
-        "GetNumber",
-        "GetYesOrNo",
-        "HangUp",
-        "JoinConference",
-        "Play",
-        "Say",
-    ),
+_MODULES = {
+    "NO_ANSWER": "sift.answers",
+    "NoAnswer": "sift.answers",
+    "Transcript": "sift.answers",
+    "Call": "sift.call",
+    "LiveConversation": "sift.call",
+    "Calls": "sift.calls",
+    "Incoming": "sift.calls",
+    "Sift": "sift.calls",
 }
 
 __all__ = [
@@ -78,14 +68,14 @@ __all__ = [
     "Say",
     "Sift",
     "SiftClient",
-    "SiftHttpClient",
+    "Timeline",
     "Transcript",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import at first use: a session without a call pays for none of it."""
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"pytest_sipfront.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a name at its first use, so that a session without a call does not load an HTTP library."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"pytest_sipfront.{_MODULES.get(name, 'clients.sift')}")
+    return getattr(module, name)

@@ -1,4 +1,4 @@
-"""What the fixtures hand out: calls to others, calls from others, and Sift's API, all synchronous."""
+"""The objects behind the Sift fixtures: outgoing calls, incoming calls, and the account's API without `await`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from pytest_sipfront.clients.sift.models import Application, Connection, Convers
 from pytest_sipfront.clients.sift.routine import check_endpoint, check_phone_number
 from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.errors import CallFailed, DetailedError
-from pytest_sipfront.plugin.sift_session import SiftSession
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.call_control import STRAYS_SHOWN, CallControl
+from pytest_sipfront.sift.call_control import SHOWN_UNMATCHED, CallControl
 from pytest_sipfront.sift.matching import pair
+from pytest_sipfront.sift.runtime import SiftRuntime
 
 T = TypeVar("T")
 INCOMING_WITHIN = 30.0
-INCOMING_POLL = 0.5
-SEARCHED = 200
+INCOMING_POLL_INTERVAL = 0.5
+SEARCHED_CONNECTIONS = 200
 
 
 class Calls:
-    """`sift_call`: places calls, and hangs up those that a test leaves open."""
+    """`sift_call`: places calls, and hangs up the calls that a test leaves open."""
 
-    def __init__(self, session: SiftSession) -> None:
-        self._session = session
+    def __init__(self, runtime: Callable[[], SiftRuntime]) -> None:
+        """Prepare; `runtime` returns the connection to Sift once callbacks can be received."""
+        self._runtime = runtime
         self.all: list[Call] = []
 
     def __repr__(self) -> str:
@@ -38,28 +39,28 @@ class Calls:
     def __call__(
         self, phone_number: str | None = None, *, client_name: str | None = None, connect: bool = True
     ) -> Call:
-        """Call a phone number or a VOIP client.
+        """Call a phone number or a VoIP client.
 
         Args:
-            phone_number: In E.164 form, such as "+15550100200".
-            client_name: The client's name, instead of a number.
-            connect: False leaves it to the call's `dial()` when the call is placed.
+            phone_number: A number in E.164 form, such as "+15550100200".
+            client_name: The name of a VoIP client.
+            connect: Whether to place the call now. If False, the call's `dial()` places it.
 
         Raises:
-            ConfigurationError: Both or neither are given, the number is none, or callbacks cannot arrive; nothing was
-                dialled.
-            SipfrontError: The call was not placed, or nobody knows whether it was.
+            ConfigurationError: Not exactly one of phone_number and client_name is given, it is invalid, or callbacks
+                cannot be received; no call was placed.
+            SipfrontError: The call was not placed, or it is unknown whether it was.
         """
         __tracebackhide__ = True
         endpoint = check_endpoint(phone_number, client_name)
-        call = Call(CallControl(self._session.ready(), phone_number or f"client {client_name}"), endpoint)
+        call = Call(CallControl(self._runtime(), phone_number or f"client {client_name}"), endpoint)
         self.all.append(call)
         if connect:
             call.dial()
         return call
 
     def close(self) -> None:
-        """Hang up what is not over; the first error is raised when all of it is done.
+        """Hang up all calls that are not over, then raise the first error.
 
         Raises:
             SipfrontError: A call could not be hung up.
@@ -76,53 +77,53 @@ class Calls:
 
 
 class Incoming:
-    """`sift_incoming`: waits for calls to a number of ours."""
+    """`sift_incoming`: waits for calls to a number of the account."""
 
-    def __init__(self, session: SiftSession, calls: Calls) -> None:
-        __tracebackhide__ = True
-        self._line = session.ready()
+    def __init__(self, runtime: SiftRuntime, calls: Calls) -> None:
+        self._runtime = runtime
         self._calls = calls
-        self._since = self._line.record.clock()
+        self._since = runtime.log.now()
 
     def __repr__(self) -> str:
         return "<Incoming>"  # its URL is a secret
 
     @property
     def url(self) -> str:
-        """The `on_incoming` of an application whose calls this session takes; whoever knows it can fake calls."""
-        return self._line.receiver.incoming_url
+        """The `on_incoming` URL for an application. Keep it secret: a POST request to it announces a call."""
+        return self._runtime.receiver.incoming_url
 
     def register(self, *phone_numbers: str, name: str = "pytest-sipfront") -> Application:
-        """Create an application at Sift that sends calls to these numbers here."""
+        """Create an application at Sift that sends calls to these numbers to this session."""
         __tracebackhide__ = True
         numbers = [check_phone_number(number) for number in phone_numbers]
-        return self._line.ask(self._line.client.create_application, name, self.url, phone_numbers=numbers)
+        return self._runtime.call(self._runtime.client.create_application, name, self.url, phone_numbers=numbers)
 
     def __call__(self, to: str | None = None, within: float = INCOMING_WITHIN) -> Call:
-        """Wait for a call that arrives in this test, and take it.
+        """Wait for an incoming call that arrives during this test, and take it.
 
         Args:
-            to: The number of ours that is called; None for any.
+            to: The called number; None for any.
             within: Seconds.
 
         Raises:
-            CallFailed: Nobody calls in that time.
+            CallFailed: There was no call in that time.
         """
         __tracebackhide__ = True
-        record = self._line.record
-        connection = record.claim(to, self._since, record.clock() + within)
+        log, timeouts = self._runtime.log, self._runtime.timeouts
+        connection = log.claim(to, self._since, log.now() + within)
         if connection is None:
-            strays = "\n".join(map(str, record.strays[-STRAYS_SHOWN:]))
+            unmatched = "\n".join(map(str, log.unmatched[-SHOWN_UNMATCHED:]))
             raise CallFailed(
-                f"no call to {to or 'any number of ours'} within {within:g} s",
-                evidence={"for nobody": strays or "nothing was received"},
-                hint="Its application must post to this session: sift_incoming.register(number), or sift_incoming.url.",
+                f"no incoming call{f' to {to}' if to else ''} within {within:g} s",
+                evidence={"unmatched callbacks": unmatched or "none"},
+                hint="The number's application must post to this session: see sift_incoming.register(number) and "
+                "sift_incoming.url.",
             )
-        # there is no status callback for an incoming call, so its end is only found by asking
-        patience = replace(self._line.patience, poll=min(self._line.patience.poll, INCOMING_POLL))
-        contact = CallControl(self._line, f"{connection.from_} calling {connection.to}", patience)
-        contact.take(connection)
-        call = Call(contact)
+        # Incoming calls have no status callbacks, so only status requests find their end.
+        frequent = replace(timeouts, poll_interval=min(timeouts.poll_interval, INCOMING_POLL_INTERVAL))
+        control = CallControl(self._runtime, f"{connection.from_} calling {connection.to}", frequent)
+        control.accept(connection)
+        call = Call(control)
         self._calls.all.append(call)
         return call
 
@@ -130,20 +131,21 @@ class Incoming:
 class Sift:
     """`sift`: the account at Sift."""
 
-    def __init__(self, session: SiftSession) -> None:
-        self._session = session
+    def __init__(self, runtime: Callable[[], SiftRuntime]) -> None:
+        """Prepare; `runtime` returns the connection to Sift."""
+        self._runtime = runtime
 
     def __repr__(self) -> str:
         return "<Sift>"
 
     @property
     def received(self) -> tuple[ReceivedCallback, ...]:
-        """Everything that Sift posted in this session, in order."""
+        """All callbacks of this session, in order."""
         __tracebackhide__ = True
-        return self._session.line().record.everything
+        return self._runtime().log.callbacks
 
     def connections(self) -> Iterator[Connection]:
-        """Iterate over the account's connections, page by page as they are needed."""
+        """Iterate over the account's connections; pages are requested when they are needed."""
         return self._each(lambda client: client.connections())
 
     def connection(self, connection_id: str) -> Connection:
@@ -156,16 +158,16 @@ class Sift:
 
         Args:
             run: The run.
-            dialled: What it dialled, where that is set on the platform and in none of the run's overrides.
+            dialled: The number that the run dialled, if it is set on the platform instead of in an override.
 
         The first 200 connections of the account's list are searched.
         """
         __tracebackhide__ = True
-        searched = islice(self.connections(), SEARCHED)
-        return next((one for one in searched if pair(run, one, dialled=dialled)), None)
+        candidates = islice(self.connections(), SEARCHED_CONNECTIONS)
+        return next((connection for connection in candidates if pair(run, connection, dialled=dialled)), None)
 
     def conversations(self, **times: str) -> Iterator[Conversation]:
-        """Iterate over conversations; `min_created`, `max_created` and `updated_after` are ISO 8601 texts."""
+        """Iterate over conversations; `min_created`, `max_created` and `updated_after` are ISO 8601 strings."""
         return self._each(lambda client: client.conversations(**times))
 
     def conversation(self, conversation_id: str) -> Conversation:
@@ -183,20 +185,20 @@ class Sift:
         return self.ask(lambda client: client.upload_media(content, filename=filename))
 
     def request(self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None) -> Any:
-        """Send anything else, once, to a path below `/v0`, and return its JSON."""
+        """Send any request once to a path below `/v0`, and return its JSON."""
         __tracebackhide__ = True
         return self.ask(lambda client: client.request(method, path, body=body, params=params))
 
-    def ask(self, question: Callable[[SiftClient], Awaitable[T]]) -> T:
-        """Return the client's answer to `question`: `sift.ask(lambda client: client.connection("..."))`."""
+    def ask(self, request: Callable[[SiftClient], Awaitable[T]]) -> T:
+        """Call a method of the client and return its result: `sift.ask(lambda client: client.connection("..."))`."""
         __tracebackhide__ = True
-        line = self._session.line()
-        return line.ask(question, line.client)
+        runtime = self._runtime()
+        return runtime.call(request, runtime.client)
 
-    def _each(self, question: Callable[[SiftClient], AsyncIterator[T]]) -> Iterator[T]:
+    def _each(self, entries: Callable[[SiftClient], AsyncIterator[T]]) -> Iterator[T]:
         __tracebackhide__ = True
-        line = self._session.line()
-        entries = question(line.client)
+        runtime = self._runtime()
+        iterator = entries(runtime.client)
         with suppress(StopAsyncIteration):
             while True:
-                yield line.ask(entries.__anext__)
+                yield runtime.call(iterator.__anext__)

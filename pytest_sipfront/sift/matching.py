@@ -1,4 +1,4 @@
-"""Whether a connection at Sift is the call that a Sipfront run placed: by number and by time. Pure."""
+"""Decide whether a Sift connection is the call of a Sipfront run, by number and time. Pure."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from pytest_sipfront.clients.sift.models import Connection
 from pytest_sipfront.engine.run import RunResult
 
 SLACK = timedelta(seconds=2)
-_LEAST_DIGITS = 7
+"""The tolerance between two clocks that report whole seconds."""
+
+_FEWEST_DIGITS = 7
 _DESTINATION = ".dial_destination"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """A call held against a run: true if it reached a number that the run dialled, while the run lasted.
+    """The comparison of a call with a run. True if the call reached a number that the run dialled, during the run.
 
     Attributes:
-        dialled: The numbers that the run dialled, as far as is known.
+        dialled: The numbers that the run dialled, as far as they are known.
         to: The number that the call reached.
-        at: When it did; None if nobody knows.
-        start, stop: When the run began and ended, as the platform has it; None if it does not say.
+        at: When the call reached it; None if unknown.
+        start, stop: When the run began and ended by the platform's times; None if unknown.
     """
 
     dialled: tuple[str, ...]
@@ -33,52 +35,51 @@ class Pairing:
 
     @property
     def same_number(self) -> bool:
-        """Whether the run dialled the number, however either is spelt."""
+        """Whether the run dialled the number, in any spelling."""
         return any(same_number(number, self.to) for number in self.dialled)
 
     @property
     def same_time(self) -> bool:
-        """Whether the call came while the run lasted, give or take what two clocks of whole seconds may differ."""
+        """Whether the call happened during the run, with a tolerance of two seconds."""
         if self.at is None or self.start is None:
             return False
-        return self.start - SLACK <= self.at and (self.stop is None or self.at <= self.stop + SLACK)
+        return self.start - self.at <= SLACK and (self.stop is None or self.at - self.stop <= SLACK)
 
     def __bool__(self) -> bool:
         return self.same_number and self.same_time
 
     def __repr__(self) -> str:
         numbers = " and ".join(self.dialled) or "a number that is not among its overrides"
-        run = f"the run dialled {numbers} between {_shown(self.start)} and {_shown(self.stop)}"
-        return f"<{run}; the call reached {self.to} at {_shown(self.at)}>"
+        run = f"the run dialled {numbers} between {_utc(self.start)} and {_utc(self.stop)}"
+        return f"<{run}; the call reached {self.to} at {_utc(self.at)}>"
 
 
 def pair(
-    run: RunResult, connection: Connection, *, dialled: str | None = None, seen: datetime | None = None
+    run: RunResult, connection: Connection, *, dialled: str | None = None, first_seen: datetime | None = None
 ) -> Pairing:
-    """Hold a connection against a run.
+    """Compare a connection with a run.
 
     Args:
         run: The run.
         connection: The connection.
-        dialled: What the run dialled, where that is set on the platform and in none of the run's overrides.
-        seen: When the connection was first heard of, in case that Sift does not say when it was established.
+        dialled: The number that the run dialled, if it is set on the platform instead of in an override.
+        first_seen: When the connection was first known, used if Sift reports no start time.
     """
     overrides = run.request.overrides.items()
-    of_run = tuple(str(value) for key, value in overrides if key.endswith(_DESTINATION))
+    numbers = tuple(str(value) for key, value in overrides if key.endswith(_DESTINATION))
     return Pairing(
-        dialled=of_run if dialled is None else (dialled,),
+        dialled=numbers if dialled is None else (dialled,),
         to=connection.to,
-        at=connection.start_time or seen,
+        at=connection.start_time or first_seen,
         start=run.status.started_at,
         stop=run.status.stopped_at,
     )
 
 
-def same_number(one: str, other: str) -> bool:
-    """Whether two spellings are of one number: `+15550100200`, `0015550100200`, `sip:+15550100200@example.com`."""
-    left, right = _digits(one), _digits(other)
-    shorter, longer = sorted((left, right), key=len)
-    return left == right != "" or (len(shorter) >= _LEAST_DIGITS and longer.endswith(shorter))
+def same_number(first: str, second: str) -> bool:
+    """Whether two spellings name one number: `+15550100200`, `0015550100200`, `sip:+15550100200@example.com`."""
+    shorter, longer = sorted((_digits(first), _digits(second)), key=len)
+    return shorter == longer != "" or (len(shorter) >= _FEWEST_DIGITS and longer.endswith(shorter))
 
 
 def _digits(text: str) -> str:
@@ -86,5 +87,5 @@ def _digits(text: str) -> str:
     return re.sub(r"\D", "", re.split(r"[@;?]", user, maxsplit=1)[0]).lstrip("0")
 
 
-def _shown(moment: datetime | None) -> str:
+def _utc(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "an unknown time"

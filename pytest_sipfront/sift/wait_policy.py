@@ -1,63 +1,64 @@
-"""What to do next while something is waited for in a call. Pure; the clock is the caller's."""
+"""The next step while a call waits for a callback. Pure; the caller passes the time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-_SLICE = 0.25
+_LONGEST_WAIT = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long is waited for Sift, in seconds.
+class CallTimeouts:
+    """Time limits for callbacks, in seconds.
 
     Attributes:
-        callback: For a callback, beyond the time that its command takes by itself.
-        poll: Between two questions for the connection, which find out what a lost callback should have told.
-        settle: After the end of a call, for callbacks that its last one overtook.
+        callback: For a callback, beyond the time of its command.
+        poll_interval: Between status requests, which find out about lost callbacks.
+        settle: After the end of a call, for callbacks that the last status overtook.
     """
 
     callback: float = 30.0
-    poll: float = 2.0
+    poll_interval: float = 2.0
     settle: float = 0.5
 
 
-class Next(Enum):
-    """What to do next."""
+class NextStep(Enum):
+    """The next step of a wait."""
 
-    WAIT = "wait"
-    ASK = "ask Sift for the connection"
-    ENDED = "the call is over and what is waited for will not come"
-    LATE = "the time is up"
+    WAIT = "wait for a callback"
+    POLL = "request the connection's status"
+    ENDED = "stop waiting: the call is over"
+    TIMED_OUT = "stop waiting: the time is up"
 
 
 @dataclass(slots=True)
 class WaitPolicy:
-    """One wait, from `began` to `deadline`."""
+    """One wait, from `started` to `deadline`. After the deadline it polls once more."""
 
-    began: float
+    started: float
     deadline: float
-    patience: Patience
-    asked: float = 0.0
+    timeouts: CallTimeouts
+    polled: float = 0.0
+    polled_after_deadline: bool = False
     ended: float | None = None
-    asked_last: bool = False
 
     def __post_init__(self) -> None:
-        self.asked = self.began
+        self.polled = self.started
 
-    def next(self, now: float, *, is_over: bool) -> tuple[Next, float]:
-        """Return what to do at `now`, and for WAIT the seconds until to ask again at the latest."""
+    def next(self, now: float, *, is_over: bool) -> tuple[NextStep, float]:
+        """Return the next step at `now`, and for WAIT its longest duration in seconds."""
         if is_over:
             self.ended = now if self.ended is None else self.ended
-            left = self.ended + self.patience.settle - now
-            return (Next.WAIT, min(left, _SLICE)) if left > 0 else (Next.ENDED, 0.0)
+            remaining = self.ended + self.timeouts.settle - now
+            return (NextStep.WAIT, min(remaining, _LONGEST_WAIT)) if remaining > 0 else (NextStep.ENDED, 0.0)
         if now >= self.deadline:
-            if self.asked_last:
-                return Next.LATE, 0.0
-            self.asked_last, self.asked = True, now
-            return Next.ASK, 0.0
-        if now - self.asked >= self.patience.poll:
-            self.asked = now
-            return Next.ASK, 0.0
-        return Next.WAIT, min(self.deadline - now, self.asked + self.patience.poll - now, _SLICE)
+            if self.polled_after_deadline:
+                return NextStep.TIMED_OUT, 0.0
+            self.polled_after_deadline, self.polled = True, now
+            return NextStep.POLL, 0.0
+        next_poll = self.polled + self.timeouts.poll_interval
+        if now >= next_poll:
+            self.polled = now
+            return NextStep.POLL, 0.0
+        return NextStep.WAIT, min(self.deadline - now, next_poll - now, _LONGEST_WAIT)

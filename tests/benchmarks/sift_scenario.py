@@ -15,16 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from pytest_sipfront.clients.http import Basic
+from pytest_sipfront.clients.http import Basic, HttpClient
+from pytest_sipfront.clients.sift import SiftClient
 from pytest_sipfront.clients.sift.callback_log import CallbackLog
-from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient
 from pytest_sipfront.clients.sift.receiver import Receiver, bind
 from pytest_sipfront.lab.process import LabProcess, start_lab
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
-from pytest_sipfront.sift.wait_policy import Patience
+from pytest_sipfront.sift.wait_policy import CallTimeouts
 
 NUMBER, STEPS, ROUNDS, CALLS, LIMIT_MS = "+15550100200", 20, 15, 200, 15.0
 SCRIPT = ", ".join(["{says: hello}"] * STEPS)
@@ -38,9 +38,9 @@ def timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def scenario(line: SiftRuntime) -> float:
+def scenario(runtime: SiftRuntime) -> float:
     """Return the milliseconds a step of one scenario of 20 steps."""
-    with Call(CallControl(line, NUMBER), {"phone_number": NUMBER}) as call:
+    with Call(CallControl(runtime, NUMBER), {"phone_number": NUMBER}) as call:
         call.dial()
         call.expect_connected()
 
@@ -52,11 +52,11 @@ def scenario(line: SiftRuntime) -> float:
         return timed(steps) / STEPS
 
 
-def many(line: SiftRuntime) -> None:
+def many(runtime: SiftRuntime) -> None:
     """Have 200 calls at once, each saying and hearing something."""
 
     def one(_: int) -> None:
-        with Call(CallControl(line, NUMBER), {"phone_number": NUMBER}) as call:
+        with Call(CallControl(runtime, NUMBER), {"phone_number": NUMBER}) as call:
             call.dial()
             call.expect_connected(60)
             call.say("hello")
@@ -67,35 +67,35 @@ def many(line: SiftRuntime) -> None:
         list(pool.map(one, range(CALLS)))
 
 
-def measure(lab: LabProcess, line: SiftRuntime) -> None:
+def measure(lab: LabProcess, runtime: SiftRuntime) -> None:
     """Print what was measured."""
     with httpx.Client(trust_env=False) as client:
         bare = [timed(lambda: client.get(f"{lab.url}/lab/counts")) for _ in range(100)]
     request = statistics.median(bare)
-    steps = [scenario(line) for _ in range(ROUNDS)]
+    steps = [scenario(runtime) for _ in range(ROUNDS)]
     step = statistics.median(steps)
     print(
         f"a step: median {step:.1f} ms, worst {max(steps):.1f} ms of {ROUNDS} scenarios of {STEPS} steps "
         f"(bound {LIMIT_MS:g} ms); {step / request:.1f} times a bare request of {request:.1f} ms"
     )
     before = len(lab.callbacks)
-    seconds = timed(lambda: many(line)) / 1000
+    seconds = timed(lambda: many(runtime)) / 1000
     sent = len(lab.callbacks) - before
-    kept = len(line.record.everything) - before
+    kept = len(runtime.log.callbacks) - before
     print(f"{CALLS} calls at once: {sent} callbacks posted, {sent - kept} lost, {sent / seconds:.0f} a second")
 
 
 def main() -> None:
     """Measure against a lab of its own."""
     with start_lab(text=FILE) as lab:
-        http = SiftHttpClient(f"{lab.url}/v0", Basic(Secret(lab.public_key), Secret(lab.secret_key)), service="Sift")
+        http = HttpClient(f"{lab.url}/v0", Basic(Secret(lab.public_key), Secret(lab.secret_key)), service="Sift")
         record = CallbackLog(account_id=lab.public_key)
-        line = SiftRuntime(SiftClient(http), Receiver(record, bind("127.0.0.1", 0)), Patience(callback=60.0))
-        line.open()
+        runtime = SiftRuntime(SiftClient(http), Receiver(record, bind("127.0.0.1", 0)), CallTimeouts(callback=60.0))
+        runtime.open()
         try:
-            measure(lab, line)
+            measure(lab, runtime)
         finally:
-            line.close()
+            runtime.close()
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.clients.http import Basic
+from pytest_sipfront.clients.http import Basic, HttpClient
+from pytest_sipfront.clients.sift import SiftClient
 from pytest_sipfront.clients.sift.callback_log import CallbackLog
-from pytest_sipfront.clients.sift.client import SiftClient, SiftHttpClient
 from pytest_sipfront.clients.sift.receiver import Receiver
 from pytest_sipfront.clients.sift.receiver import bind as bind_receiver
 from pytest_sipfront.engine.loop_thread import LoopThread
@@ -27,15 +27,15 @@ from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
-from pytest_sipfront.sift.wait_policy import Patience
+from pytest_sipfront.sift.wait_policy import CallTimeouts
 
 # A session inside a session forgets what it imported; what is here already, it need not import again.
 for module in ("anyio._backends._asyncio", "httpcore", "hypothesis", "jiwer", "pytest_sipfront.sift.calls"):
     importlib.import_module(module)
 
 BANK = "+15550100200"
-QUICK = Patience(callback=5.0, poll=0.2, settle=0.15)
-HASTY = Patience(callback=0.3, poll=0.1, settle=0.1)
+QUICK = CallTimeouts(callback=5.0, poll_interval=0.2, settle=0.15)
+HASTY = CallTimeouts(callback=0.3, poll_interval=0.1, settle=0.1)
 ACCOUNT = "account: {public_key: lab-public, secret_key: lab-secret}"
 
 
@@ -116,41 +116,41 @@ def background() -> Iterator[LoopThread]:
 
 
 @pytest.fixture(scope="session")
-def ask(line: SiftRuntime) -> Callable[..., Any]:
-    """Ask the client something: `ask(lambda client: client.connection("..."))`."""
-    return lambda question: line.ask(question, line.client)
+def use_client(runtime: SiftRuntime) -> Callable[..., Any]:
+    """Ask the client something: `use_client(lambda client: client.connection("..."))`."""
+    return lambda question: runtime.call(question, runtime.client)
 
 
 @pytest.fixture(scope="session")
-def line(running_stand: Stand) -> Iterator[SiftRuntime]:
+def runtime(running_stand: Stand) -> Iterator[SiftRuntime]:
     """An open line to the stand-in, one for all tests as it is one for a session."""
-    with open_line(running_stand.url) as opened:
+    with open_runtime(running_stand.url) as opened:
         yield opened
 
 
-class open_line:  # noqa: N801 - reads as a function
+class open_runtime:  # noqa: N801 - reads as a function
     """A line to a stand-in, as a context manager."""
 
-    def __init__(self, url: str, patience: Patience = QUICK) -> None:
-        http = SiftHttpClient(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
+    def __init__(self, url: str, patience: CallTimeouts = QUICK) -> None:
+        http = HttpClient(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
         record = CallbackLog(account_id="lab-public")
-        self.line = SiftRuntime(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
+        self._runtime = SiftRuntime(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
 
     def __enter__(self) -> SiftRuntime:
-        self.line.open()
-        return self.line
+        self._runtime.open()
+        return self._runtime
 
     def __exit__(self, *_: object) -> None:
-        self.line.close()
+        self._runtime.close()
 
 
 @pytest.fixture
-def dial(line: SiftRuntime) -> Iterator[Callable[..., Call]]:
+def dial(runtime: SiftRuntime) -> Iterator[Callable[..., Call]]:
     """Place a call; what is left open is hung up."""
     calls: list[Call] = []
 
-    def place(phone_number: str = BANK, patience: Patience = QUICK) -> Call:
-        calls.append(Call(CallControl(line, phone_number, patience), {"phone_number": phone_number}))
+    def place(phone_number: str = BANK, patience: CallTimeouts = QUICK) -> Call:
+        calls.append(Call(CallControl(runtime, phone_number, patience), {"phone_number": phone_number}))
         calls[-1].dial()
         return calls[-1]
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_sipfront.clients.sift.call_progress import Progress
-from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, INCOMING, STATUS, CallbackLog
+from pytest_sipfront.clients.service_text import clean
+from pytest_sipfront.clients.sift.call_inbox import DONE, EVENT, INCOMING, STATUS, CallInbox, Timeline
+from pytest_sipfront.clients.sift.callback_log import CallbackLog
 from pytest_sipfront.clients.sift.models import (
     Application,
     Connection,
@@ -26,7 +27,7 @@ from pytest_sipfront.clients.sift.receiver import Receiver, bind, read_body
 from pytest_sipfront.engine.loop_thread import LoopThread
 from pytest_sipfront.errors import InvalidResponse
 from pytest_sipfront.sift import answers
-from pytest_sipfront.sift.transcript import NO_ANSWER, Transcript, word_error_rate
+from pytest_sipfront.sift.answers import NO_ANSWER, Transcript, word_error_rate
 
 WORDS = re.findall(
     r"\w+",
@@ -78,11 +79,11 @@ def test_a_connection_is_found_in_every_body_or_it_has_none(body: Any) -> None:
 
 
 READERS: list[Callable[[dict[str, Any]], object]] = [
-    answers.heard_in,
-    answers.text_in,
-    answers.truth_in,
-    lambda body: answers.choice_in(body, ("yes", "no")),
-    lambda body: answers.text_in(body, "digits"),
+    answers.read_transcript,
+    answers.read_text,
+    answers.read_yes_or_no,
+    lambda body: answers.read_choice(body, ("yes", "no")),
+    lambda body: answers.read_text(body, "digits"),
 ]
 
 
@@ -133,16 +134,15 @@ def test_every_order_and_every_repeat_tell_the_same(data: st.DataObject) -> None
     order = data.draw(st.permutations(callbacks + data.draw(st.lists(st.sampled_from(callbacks), max_size=10))))
     record = CallbackLog()
     inbox = record.open("call")
-    inbox.names |= {1: "GetFreeResponse", 2: "GetFreeResponse", 3: "CallPhone"}
+    inbox.commands |= {1: "GetFreeResponse", 2: "GetFreeResponse", 3: "CallPhone"}
     for kind, number, body in order:
         assert record.deliver(kind, "call", number, body, json.dumps(body)) == ""
-    progress = inbox.progress
-    assert (progress.status, progress.connection.connection_id) == ("finished", ONE)
-    assert sorted(progress.reached) == ["connected", "connecting", "finished"]
-    assert {number: body["value"] for number, body in progress.answers.items()} == {1: "one 1", 2: "one 2"}
-    assert sorted(event.type for event in progress.events[3]) == ["ended", "transcript"]
-    assert len(record.everything) == len(order)
-    assert not record.strays
+    assert (inbox.connection.status, inbox.connection.connection_id) == ("finished", ONE)
+    assert sorted(inbox.reached) == ["connected", "connecting", "finished"]
+    assert {number: body["value"] for number, body in inbox.answers.items()} == {1: "one 1", 2: "one 2"}
+    assert sorted(event.type for event in inbox.events[3]) == ["ended", "transcript"]
+    assert len(record.callbacks) == len(order)
+    assert not record.unmatched
 
 
 @quick
@@ -152,7 +152,7 @@ def test_two_calls_are_never_confused(data: st.DataObject) -> None:
     record = CallbackLog()
     inboxes = {"one": record.open("one"), "other": record.open("other")}
     for word, connection_id in (("one", ONE), ("other", OTHER)):
-        inboxes[word].names |= {1: "GetName", 2: "GetName", 3: "CallPhone"}
+        inboxes[word].commands |= {1: "GetName", 2: "GetName", 3: "CallPhone"}
         inboxes[word].report(Connection.read({"connection_id": connection_id, "status": "connecting"}), "dialled")
     lives = [(word, *callback) for word, id_ in (("one", ONE), ("other", OTHER)) for callback in life_of(id_, word)]
     swapped = {"one": "other", "other": "one"}
@@ -160,10 +160,10 @@ def test_two_calls_are_never_confused(data: st.DataObject) -> None:
     for address, kind, number, body in data.draw(st.permutations(lives + astray)):
         record.deliver(kind, address, number, body, json.dumps(body))
     for word, connection_id in (("one", ONE), ("other", OTHER)):
-        progress = inboxes[word].progress
-        assert progress.connection.connection_id == connection_id
-        assert {body["value"] for body in progress.answers.values()} == {f"{word} 1", f"{word} 2"}
-    assert len(record.strays) == len(astray)
+        inbox = inboxes[word]
+        assert inbox.connection.connection_id == connection_id
+        assert {body["value"] for body in inbox.answers.values()} == {f"{word} 1", f"{word} 2"}
+    assert len(record.unmatched) == len(astray)
 
 
 @quick
@@ -172,12 +172,12 @@ def test_a_record_takes_everything(callbacks: list[tuple[str, int, Any]]) -> Non
     """It is kept in order, whatever it is, and can be shown on one line without control characters."""
     record = CallbackLog(account_id="mine")
     inbox = record.open("call")
-    inbox.names |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
+    inbox.commands |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
     for kind, number, body in callbacks:
         record.deliver(kind, "call", number, body, json.dumps(body))
-    assert [one.number for one in record.everything] == list(range(1, len(callbacks) + 1))
-    for line in [*map(str, record.everything), *map(str, inbox.timeline)]:
-        assert line.isprintable()
+    assert [one.number for one in record.callbacks] == list(range(1, len(callbacks) + 1))
+    for line in [*map(str, record.callbacks), *map(str, inbox.timeline)]:
+        assert clean(line) == line
         line.encode()
 
 
@@ -186,12 +186,12 @@ def test_a_record_takes_everything(callbacks: list[tuple[str, int, Any]]) -> Non
 @example([{"connection_id": [], "status": "failed"}])
 def test_a_call_that_is_over_stays_over(reports: list[dict[str, Any]]) -> None:
     """Nothing that is reported later brings it back, and its id never changes."""
-    progress = Progress()
-    progress.report(Connection.read({"connection_id": ONE, "status": "finished"}))
+    inbox = CallInbox(Timeline(lambda: 0.0))
+    inbox.report(Connection.read({"connection_id": ONE, "status": "finished"}), "status")
     for data in reports:
-        progress.report(Connection.read(data))
-    assert progress.is_over
-    assert progress.connection.connection_id == ONE
+        inbox.report(Connection.read(data), "status")
+    assert inbox.connection.is_over
+    assert inbox.connection.connection_id == ONE
 
 
 # ---- the receiver, over real HTTP
@@ -201,7 +201,7 @@ def test_a_call_that_is_over_stays_over(reports: list[dict[str, Any]]) -> None:
 def receiver(background: LoopThread) -> Iterator[Receiver]:
     running = Receiver(CallbackLog(account_id="mine"), bind("127.0.0.1", 0))
     background.wait(running.start)
-    running.record.open("call").names |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
+    running.log.open("call").commands |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
     yield running
     background.wait(running.stop)
 
@@ -230,11 +230,11 @@ def test_the_receiver_says_yes_to_every_body(
     receiver: Receiver, client: httpx.Client, place: tuple[object, ...], body: bytes, kind: str
 ) -> None:
     """Sift is never told that something went wrong here, and what came is kept."""
-    before = receiver.record.everything[-1:]
+    before = receiver.log.callbacks[-1:]
     answer = client.post(receiver.address(*place), content=body, headers={"Content-Type": kind} if kind else {})
     assert answer.status_code == 200
     assert answer.json() == ({"routine": []} if place == ("incoming",) else {})
-    assert receiver.record.everything[-1].number == (before[0].number if before else 0) + 1
+    assert receiver.log.callbacks[-1].number == (before[0].number if before else 0) + 1
 
 
 @quick

@@ -9,10 +9,10 @@ import pytest
 
 from pytest_sipfront.clients.sift.routine import Say
 from pytest_sipfront.errors import CallbackMissing, CallFailed, ConfigurationError, PlatformUnavailable, RequestRefused
+from pytest_sipfront.sift.answers import NO_ANSWER
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
-from pytest_sipfront.sift.transcript import NO_ANSWER
 from tests.sift.conftest import BANK, HASTY, Stand, bank
 
 Dial = Callable[..., Call]
@@ -72,7 +72,7 @@ def test_a_number_that_nobody_has_fails(stand: Stand, dial: Dial) -> None:
 def test_a_call_that_is_not_connected_in_time_fails(stand: Stand, dial: Dial) -> None:
     """The message says how long was waited and how far the call came."""
     stand.configure(f'callees: {{"{BANK}": {{rings: 30}}}}')
-    with pytest.raises(CallFailed, match=r"not connected within 0\.1 s, but connecting"):
+    with pytest.raises(CallFailed, match=r"not connected within 0\.1 s; the status is connecting"):
         dial().expect_connected(within=0.1)
 
 
@@ -90,7 +90,7 @@ def test_a_hang_up_in_the_middle_ends_the_waiting_verb_with_the_timeline(
     stand: Stand, dial: Dial, verb: Callable[[Call], object]
 ) -> None:
     """The assertion shows the whole call; nothing waits for the timeout."""
-    stand.configure(bank("hangs_up: 0.1"))
+    stand.configure(bank("hangs_up: 0.5"))
     call = dial()
     call.expect_connected()
     with pytest.raises(CallFailed, match="the call was finished while") as raised:
@@ -114,7 +114,7 @@ def test_a_call_that_should_end_and_does_not_fails(stand: Stand, dial: Dial) -> 
     stand.configure(bank())
     call = dial()
     call.expect_connected()
-    with pytest.raises(CallFailed, match=r"not finished within 0\.1 s, but connected"):
+    with pytest.raises(CallFailed, match=r"not finished within 0\.1 s; the status is connected"):
         call.wait_finished(within=0.1)
 
 
@@ -136,7 +136,7 @@ def test_a_done_callback_that_never_comes_is_an_error(stand: Stand, dial: Dial) 
     stand.configure(bank(callbacks="[{on: done, lost: true}]"))
     call = dial(patience=HASTY)
     call.expect_connected()
-    with pytest.raises(CallbackMissing, match="never reported that Say is done") as raised:
+    with pytest.raises(CallbackMissing, match="did not report the end of Say") as raised:
         call.say("hi")
     assert "--sift-callback-timeout" in raised.value.hint
     assert "-> Say" in str(raised.value.evidence["timeline"])
@@ -146,11 +146,11 @@ def test_a_call_that_sift_never_names_is_an_error(stand: Stand, dial: Dial) -> N
     """An empty create answer and no status callback leave nothing to go by; teardown says so too."""
     stand.configure(bank(created="empty", callbacks="[{on: status, lost: true}]"))
     call = dial(patience=HASTY)
-    with pytest.raises(CallbackMissing, match="never named the connection"):
+    with pytest.raises(CallbackMissing, match="did not name the connection"):
         call.run([Say(text="hi")])
     with pytest.raises(CallbackMissing, match="cannot be hung up"):
         call.close()
-    call._contact.inbox.progress.connection = type(call.connection)(connection_id="x", status="finished")  # noqa: SLF001
+    call._control.inbox.connection = type(call.connection)(connection_id="x", status="finished")  # noqa: SLF001
 
 
 def test_a_hang_up_that_does_not_end_the_call_is_an_error(stand: Stand, dial: Dial) -> None:
@@ -158,14 +158,14 @@ def test_a_hang_up_that_does_not_end_the_call_is_an_error(stand: Stand, dial: Di
     stand.configure(bank(faults="[{on: routine, body: {}, effect: false, times: 1}]"))
     call = dial()
     call.expect_connected()
-    with pytest.raises(CallbackMissing, match=r"HangUp was sent, and after 0\.2 s the call goes on"):
+    with pytest.raises(CallbackMissing, match=r"the call is still active 0\.2 s after HangUp"):
         call.hang_up(within=0.2)
 
 
-def test_a_refused_create_places_no_call_and_leaves_nothing_to_hang_up(stand: Stand, line: SiftRuntime) -> None:
+def test_a_refused_create_places_no_call_and_leaves_nothing_to_hang_up(stand: Stand, runtime: SiftRuntime) -> None:
     """The error has the timeline, and closing is quiet."""
     stand.configure("faults: [{on: create, status: 400, error: no such number}]")
-    call = Call(CallControl(line, BANK), {"phone_number": BANK})
+    call = Call(CallControl(runtime, BANK), {"phone_number": BANK})
     with pytest.raises(RequestRefused, match="no such number"):
         call.dial()
     call.close()
@@ -181,12 +181,12 @@ def test_a_lost_create_answer_is_made_good_by_the_status_callback(stand: Stand, 
 
 
 def test_a_lost_create_answer_without_a_callback_says_that_a_call_may_be_placed(
-    stand: Stand, line: SiftRuntime
+    stand: Stand, runtime: SiftRuntime
 ) -> None:
     """It is never placed again."""
     stand.configure(bank(faults="[{on: create, drop: before}]"))
     with pytest.raises(PlatformUnavailable) as raised:
-        Call(CallControl(line, BANK, HASTY), {"phone_number": BANK}).dial()
+        Call(CallControl(runtime, BANK, HASTY), {"phone_number": BANK}).dial()
     assert "not placed again" in raised.value.hint
     assert stand.now.recorder.by_kind["sift-create"] == 1
 
@@ -247,12 +247,12 @@ def test_a_hang_up_that_crosses_the_other_sides_is_quiet(stand: Stand, dial: Dia
 @pytest.mark.parametrize(
     ("mistake", "why"),
     [
-        (lambda call: call.choose([]), "at least one text"),
-        (lambda call: call.choose("yes"), "a list of texts"),
-        (lambda call: call.run(Say(text="hi")), "a routine is a list"),
-        (lambda call: call.listen(timeout=0), "timeout=0"),
-        (lambda call: call.bridge(), "neither is given"),
-        (lambda call: call.bridge("+15550100300", client_name="x"), "both are given"),
+        (lambda call: call.choose([]), "one or more non-empty strings"),
+        (lambda call: call.choose("yes"), "must be a list of strings"),
+        (lambda call: call.run(Say(text="hi")), "a routine must be a list"),
+        (lambda call: call.listen(timeout=0), "timeout must be a number of seconds > 0, got 0"),
+        (lambda call: call.bridge(), "required, got neither"),
+        (lambda call: call.bridge("+15550100300", client_name="x"), "required, got both"),
         (lambda call: call.play("a.wav"), "URL"),
         (lambda call: call.dial(), "already dialled"),
     ],
@@ -269,9 +269,9 @@ def test_a_mistake_in_a_verb_is_an_error_and_sends_nothing(
     assert stand.now.recorder.by_kind["sift-routine"] == 0
 
 
-def test_a_call_that_is_not_dialled_says_so(line: SiftRuntime) -> None:
+def test_a_call_that_is_not_dialled_says_so(runtime: SiftRuntime) -> None:
     """`connect=False` leaves dialling to the test."""
-    call = Call(CallControl(line, BANK), {"phone_number": BANK})
+    call = Call(CallControl(runtime, BANK), {"phone_number": BANK})
     for verb in (call.expect_connected, call.hang_up, call.listen, call.wait_finished):
         with pytest.raises(ConfigurationError, match="not dialled yet"):
             verb()

@@ -24,8 +24,8 @@ from pytest_sipfront.clients.sift.routine import (
     as_json,
 )
 from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.sift.answers import NO_ANSWER
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.transcript import NO_ANSWER
 from tests.sift.conftest import Stand, bank
 
 Dial = Callable[..., Call]
@@ -80,18 +80,18 @@ def test_each_command_is_sent_with_the_documented_fields(command: Any, sent: dic
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda: Say(text=" "), "Say: text=' '"),
+        (lambda: Say(text=" "), "Say: text must be a non-empty string, got ' '"),
         (lambda: Play(sound_url="a.wav"), "http\\(s\\) URL"),
-        (lambda: GetMultipleChoice(choices=[]), "at least one text"),
-        (lambda: GetMultipleChoice(choices="yes"), "a list of texts"),
-        (lambda: GetMultipleChoice(choices=["a", ""]), "none of them empty"),
-        (lambda: GetDigits(count=0), "1 or more"),
-        (lambda: GetDigits(timeout_seconds=True), "whole number"),
+        (lambda: GetMultipleChoice(choices=[]), "one or more non-empty strings"),
+        (lambda: GetMultipleChoice(choices="yes"), "must be a list of strings"),
+        (lambda: GetMultipleChoice(choices=["a", ""]), "non-empty strings"),
+        (lambda: GetDigits(count=0), "must be an integer >= 1, got 0"),
+        (lambda: GetDigits(timeout_seconds=True), "must be an integer >= 1, got True"),
         (lambda: CallPhone(phone_number="100"), "E.164"),
         (lambda: CallClient(client_name=""), "client_name"),
         (lambda: JoinConference(conference_name=""), "conference_name"),
-        (lambda: as_json({"text": "hi"}), "no command of a routine"),
-        (lambda: as_json("HangUp"), "no command of a routine"),
+        (lambda: as_json({"text": "hi"}), "is not a command"),
+        (lambda: as_json("HangUp"), "is not a command"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_when_the_command_is_made(make: Callable[[], object], why: str) -> None:

@@ -159,7 +159,7 @@ sift:
     )
     result = pytester.runpytest_subprocess("-n", "2", "--sipfront-lab", "--junitxml=junit.xml")
     result.assert_outcomes(passed=5, failed=1)
-    result.stdout.fnmatch_lines(["*sift: <Call*connected>*", "*2 callbacks for nobody*", "*it names another account*"])
+    result.stdout.fnmatch_lines(["*sift: <Call*connected>*", "*2 unmatched callbacks*", "*it names another account*"])
     cases = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")
     ids = {p.get("value") for case in cases for p in case.iter("property") if p.get("name") == "sift.connection_id"}
     assert len(ids) == 6

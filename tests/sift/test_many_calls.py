@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
-from pytest_sipfront.sift.wait_policy import Patience
-from tests.sift.conftest import Stand, open_line
+from pytest_sipfront.sift.wait_policy import CallTimeouts
+from tests.sift.conftest import Stand, open_runtime
 
 CALLS = 200
-PATIENT = Patience(callback=60.0, poll=30.0)  # what is lost must not be made good by asking
+PATIENT = CallTimeouts(callback=60.0, poll_interval=30.0)  # what is lost must not be made good by asking
 
 
 def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
@@ -18,10 +18,10 @@ def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
     numbers = [f"+1555010{1000 + n}" for n in range(CALLS)]
     callees = "\n".join(f'  "{number}": {{script: [{{says: this is {number}}}]}}' for number in numbers)
     stand.configure(f"callees:\n{callees}")
-    with open_line(stand.url, PATIENT) as line:
+    with open_runtime(stand.url, PATIENT) as runtime:
 
         def scenario(number: str) -> str:
-            with Call(CallControl(line, number), {"phone_number": number}) as call:
+            with Call(CallControl(runtime, number), {"phone_number": number}) as call:
                 call.dial()
                 call.expect_connected(within=60)
                 call.say("who is this")
@@ -32,10 +32,10 @@ def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
 
         with ThreadPoolExecutor(CALLS) as pool:
             heard = list(pool.map(scenario, numbers))
-        received = line.record.everything
+        received = runtime.log.callbacks
     assert heard == [f"this is {number}" for number in numbers]
     posted = stand.now.exchange.postman.posted
     assert len(posted) == len(received) == CALLS * 5  # connecting, connected, finished, and two commands
     assert {one.outcome for one in posted} == {200}
-    assert not [one for one in received if one.for_nobody]
+    assert not [one for one in received if one.unmatched]
     assert sorted(one.number for one in received) == list(range(1, len(received) + 1))

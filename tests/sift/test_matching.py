@@ -90,7 +90,7 @@ def test_a_destination_that_is_set_on_the_platform_can_be_named() -> None:
 
 def test_a_connection_without_a_start_came_when_it_was_heard_of() -> None:
     """Whether a callback has start_time is on no page."""
-    assert pair(run_of(), connection(after=None), seen=BEGAN + timedelta(seconds=3))
+    assert pair(run_of(), connection(after=None), first_seen=BEGAN + timedelta(seconds=3))
 
 
 SUITE = """

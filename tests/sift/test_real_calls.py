@@ -17,12 +17,12 @@ from pytest_sipfront.lab.calls import available
 from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, rank
 from pytest_sipfront.lab.process import LabError, LabProcess, start_lab
 from pytest_sipfront.lab.sift import speech
+from pytest_sipfront.sift.answers import NO_ANSWER
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
-from pytest_sipfront.sift.transcript import NO_ANSWER
-from pytest_sipfront.sift.wait_policy import Patience
-from tests.sift.conftest import open_line
+from pytest_sipfront.sift.wait_policy import CallTimeouts
+from tests.sift.conftest import open_runtime
 from tests.support import Reply, Server
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
@@ -69,8 +69,8 @@ def lab() -> Iterator[LabProcess]:
 
 @pytest.fixture(scope="module")
 def real_line(lab: LabProcess) -> Iterator[SiftRuntime]:
-    with open_line(f"{lab.url}/v0", Patience(callback=20.0)) as line:
-        yield line
+    with open_runtime(f"{lab.url}/v0", CallTimeouts(callback=20.0)) as runtime:
+        yield runtime
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_phone_that_hangs_up_ends_the_waiting_verb(phone: Dial) -> None:
     """Its BYE is the call's end."""
     call = phone("006")
     call.expect_connected(within=10)
-    with pytest.raises(CallFailed, match="the call was finished while GetDigits was under way"):
+    with pytest.raises(CallFailed, match="the call was finished while GetDigits was in progress"):
         call.digits(count=1, timeout=30)
 
 
@@ -185,7 +185,7 @@ def test_an_engaged_phone_fails_the_call(phone: Dial) -> None:
 
 def test_a_phone_that_nobody_answers_is_given_up(phone: Dial) -> None:
     """Hanging up while it rings cancels the call."""
-    with phone("480") as call, pytest.raises(CallFailed, match="but connecting"):
+    with phone("480") as call, pytest.raises(CallFailed, match="the status is connecting"):
         call.expect_connected(within=0.5)
     assert call.status == "failed"
 

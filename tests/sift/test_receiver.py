@@ -53,12 +53,12 @@ def post(url: str, body: object, **headers: str) -> httpx.Response:
 
 def test_a_status_callback_is_recorded_with_its_time_and_place(receiver: Receiver) -> None:
     """Account and connection, as the incoming callback has them; the answer holds no routine, which would start one."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     body = {"account_id": ACCOUNT, "connection": {"connection_id": ID, "status": "connected"}}
     answer = post(receiver.address("call", "status"), body)
     assert (answer.status_code, answer.json()) == (200, {})
-    assert inbox.progress.status == "connected"
-    received = receiver.record.everything
+    assert inbox.connection.status == "connected"
+    received = receiver.log.callbacks
     assert [one.number for one in received] == [1]
     assert received[0].kind == "status"
     assert received[0].moment.utcoffset() is not None
@@ -70,17 +70,17 @@ def test_a_status_callback_is_recorded_with_its_time_and_place(receiver: Receive
 )
 def test_a_status_callback_is_understood_flat_and_nested(receiver: Receiver, body: dict[str, Any]) -> None:
     """Its body is on no page."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), body)
-    assert inbox.progress.connection.connection_id == ID
+    assert inbox.connection.connection_id == ID
 
 
 def test_a_done_callback_is_known_by_its_address(receiver: Receiver) -> None:
     """Say and Play report nothing that tells them apart."""
-    inbox = receiver.record.open("call")
-    inbox.names |= {1: "Say", 2: "Play"}
+    inbox = receiver.log.open("call")
+    inbox.commands |= {1: "Say", 2: "Play"}
     post(receiver.address("call", "done", 2), {"account_id": ACCOUNT, "connection_id": ID})
-    assert list(inbox.progress.answers) == [2]
+    assert list(inbox.answers) == [2]
 
 
 @pytest.mark.parametrize(
@@ -89,16 +89,16 @@ def test_a_done_callback_is_known_by_its_address(receiver: Receiver) -> None:
 )
 def test_any_content_type_is_read_as_json(receiver: Receiver, kind: str) -> None:
     """The pages misspell it in three ways."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), {"connection_id": ID, "status": "connected"}, **{"Content-Type": kind})
-    assert inbox.progress.status == "connected"
+    assert inbox.connection.status == "connected"
 
 
 def test_a_form_is_read_too(receiver: Receiver) -> None:
     """A guide shows form encoding where its page says JSON."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), f"connection_id={ID}&status=connected".encode())
-    assert inbox.progress.status == "connected"
+    assert inbox.connection.status == "connected"
 
 
 def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None:
@@ -109,10 +109,10 @@ def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None
     }
     for _ in range(2):
         assert post(receiver.incoming_url, body).json() == {"routine": []}
-    claimed = receiver.record.claim("+15550100300", 0.0, 0.0)
+    claimed = receiver.log.claim("+15550100300", 0.0, 0.0)
     assert claimed is not None
     assert claimed.from_ == "+15550100999"
-    assert receiver.record.claim(None, 0.0, 0.0) is None
+    assert receiver.log.claim(None, 0.0, 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -123,46 +123,46 @@ def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None
         (("call", "dance"), {}, "no callback has this address"),
         (("call", "done", "x"), {}, "no callback has this address"),
         (("call", "status"), {"account_id": "other", "status": "connected"}, "another account"),
-        (("call", "status"), {"unknown": 1}, "tells of no connection"),
-        (("call", "status"), [1, 2], "no JSON object"),
-        (("call", "status"), b"\xff\xfe", "no JSON object"),
-        (("call", "status"), b"[" * 100_000, "no JSON object"),
-        (("call", "status"), b"", "no JSON object"),
-        (("incoming",), {"connection": {"status": "connected"}}, "tells of no connection"),
+        (("call", "status"), {"unknown": 1}, "names no connection"),
+        (("call", "status"), [1, 2], "not a JSON object"),
+        (("call", "status"), b"\xff\xfe", "not a JSON object"),
+        (("call", "status"), b"[" * 100_000, "not a JSON object"),
+        (("call", "status"), b"", "not a JSON object"),
+        (("incoming",), {"connection": {"status": "connected"}}, "names no connection"),
     ],
 )
 def test_what_arrives_for_nobody_is_kept_with_the_reason(
     receiver: Receiver, segments: tuple[object, ...], body: object, why: str
 ) -> None:
     """It is answered all the same, and shown."""
-    receiver.record.open("call")
+    receiver.log.open("call")
     assert post(receiver.address(*segments), body).status_code == 200
-    assert why in receiver.record.strays[-1].for_nobody
+    assert why in receiver.log.unmatched[-1].unmatched
 
 
 def test_a_body_beyond_the_limit_is_refused_and_noted(receiver: Receiver) -> None:
     """One megabyte is plenty."""
     answer = post(receiver.address("call", "status"), b"x" * (LARGEST_BODY + 1))
     assert answer.status_code == 413
-    assert "too large" in receiver.record.strays[-1].for_nobody
+    assert "too large" in receiver.log.unmatched[-1].unmatched
 
 
 @pytest.mark.parametrize("path", ["/", "/call/status", f"/{'u' * 24}/call/status"])
 def test_an_address_without_the_secret_leads_nowhere(receiver: Receiver, path: str) -> None:
     """Whoever does not know the session's segment cannot report anything."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     address = receiver.address("").partition("/tttt")[0] + path
     assert post(address, {"connection_id": ID, "status": "finished"}).status_code == 404
-    assert inbox.progress.status == ""
+    assert inbox.connection.status == ""
 
 
 def test_the_secret_of_the_addresses_is_not_shown(receiver: Receiver) -> None:
     """Neither the record nor the timeline gives it away."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     body = {"connection_id": ID, "status": "connected", "status_url": receiver.address("call", "status")}
     post(receiver.address("call", "status"), body)
     post(receiver.address("x", "y", "z"), body)
-    shown = f"{receiver.record.everything} {inbox.timeline}"
+    shown = f"{receiver.log.callbacks} {inbox.timeline}"
     assert "t" * 24 not in shown
     assert "[secret]" in shown
 
@@ -192,24 +192,24 @@ def test_addresses_are_those_of_the_tunnel_where_there_is_one(background: LoopTh
 
 def test_repeats_are_recorded_and_change_nothing(receiver: Receiver) -> None:
     """The first answer of a command stands."""
-    inbox = receiver.record.open("call")
-    inbox.names[1] = "GetDigits"
+    inbox = receiver.log.open("call")
+    inbox.commands[1] = "GetDigits"
     for digits in ("12", "12", "34"):
         post(receiver.address("call", "done", 1), {"connection_id": ID, "digits": digits})
-    assert inbox.progress.answers[1]["digits"] == "12"
-    assert len(receiver.record.everything) == 3
+    assert inbox.answers[1]["digits"] == "12"
+    assert len(receiver.log.callbacks) == 3
 
 
 def test_many_at_once_are_all_recorded_in_one_order(receiver: Receiver) -> None:
     """Numbers are gapless and times never go back."""
-    inbox = receiver.record.open("call")
-    inbox.names.update(dict.fromkeys(range(100), "Say"))
+    inbox = receiver.log.open("call")
+    inbox.commands.update(dict.fromkeys(range(100), "Say"))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: post(receiver.address("call", "done", n), {"connection_id": ID}), range(100)))
-    received = receiver.record.everything
+    received = receiver.log.callbacks
     assert [one.number for one in received] == list(range(1, 101))
     assert [one.at for one in received] == sorted(one.at for one in received)
-    assert len(inbox.progress.answers) == 100
+    assert len(inbox.answers) == 100
 
 
 @pytest.mark.parametrize("name", ["event_type", "type"])
@@ -219,12 +219,12 @@ def test_an_event_arrives_flat_and_nested_under_both_names(
     receiver: Receiver, name: str, nested: bool, kind: str
 ) -> None:
     """The pages disagree on event_type and type, and on an event field; other kinds keep all of their fields."""
-    inbox = receiver.record.open("call")
-    inbox.names[1] = "JoinConference"
+    inbox = receiver.log.open("call")
+    inbox.commands[1] = "JoinConference"
     fields = {name: kind, "transcript": "please hold", "key": "hold", "emotion": {"sem_v0": [0.1, 0.8, 0.1]}}
     body = {"conversation_id": "c", "event": fields} if nested else {"conversation_id": "c", **fields}
     post(receiver.address("call", "event", 1), body)
-    [event] = inbox.progress.events[1]
+    [event] = inbox.events[1]
     assert (event.type, event.conversation_id, event.transcript) == (kind, "c", "please hold")
     assert event.fields["key"] == "hold"
     assert event.fields["emotion"] == {"sem_v0": [0.1, 0.8, 0.1]}
@@ -232,24 +232,24 @@ def test_an_event_arrives_flat_and_nested_under_both_names(
 
 def test_a_sample_of_the_pages_that_is_no_json_is_kept_and_shown(receiver: Receiver) -> None:
     """Two of them lack a comma or have one too many; nothing is guessed."""
-    receiver.record.open("call")
+    receiver.log.open("call")
     post(receiver.address("call", "status"), b'{"to": "webrtc:jimmy" "direction": "incoming"}')
-    assert receiver.record.strays[-1].for_nobody == "it is no JSON object"
-    assert "webrtc:jimmy" in str(receiver.record.strays[-1])
+    assert receiver.log.unmatched[-1].unmatched == "it is not a JSON object"
+    assert "webrtc:jimmy" in str(receiver.log.unmatched[-1])
 
 
 @pytest.mark.parametrize("prefix", ["hook", "a/b/c"])
 def test_a_proxy_may_leave_its_own_path_in_front(receiver: Receiver, prefix: str) -> None:
     """Some take it off and some do not."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     address = receiver.address("call", "status").replace(f"/{'t' * 24}", f"/{prefix}/{'t' * 24}")
     assert post(address, {"connection_id": ID, "status": "connected"}).status_code == 200
-    assert inbox.progress.status == "connected"
+    assert inbox.connection.status == "connected"
 
 
 def test_what_would_drive_a_terminal_is_not_shown(receiver: Receiver) -> None:
     """A callback is text from outside."""
-    inbox = receiver.record.open("call")
+    inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), {"connection_id": "\x1b[2J", "status": "connected", "x": "\x07\ud800"})
-    shown = [str(receiver.record.everything[-1]), str(inbox.timeline), inbox.progress.connection.connection_id]
+    shown = [str(receiver.log.callbacks[-1]), str(inbox.timeline), inbox.connection.connection_id]
     assert all(text.isprintable() for text in shown)

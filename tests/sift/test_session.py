@@ -236,7 +236,7 @@ def test_help_names_every_option_with_its_variable_and_key(pytester: pytest.Pyte
     text = " ".join(pytester.runpytest_inprocess("--help").stdout.str().split())
     for name in ("base", "callback", "listen"):
         assert f"--sift-{name}" in text
-    assert "[SIFT_CALLBACK_URL, ini sift_callback_url]" in text
+    assert "[env: SIFT_CALLBACK_URL, ini: sift_callback_url]" in text
     assert "@pytest.mark.sift(phone_number=None, client_name=None, connect_within=20)" in (
         pytester.runpytest_inprocess("--markers").stdout.str()
     )
@@ -258,7 +258,7 @@ def test_whoever_says_yes_at_the_callback_url_must_be_this_session(stand: Stand,
     with Server(Reply(body="<html>Hello from the tunnel</html>", headers={"Connection": "close"})) as server:
         result = run(pytester, CALL, f"--sift-callback-url={server.url}")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*somebody else answers there, with 200 OK; nothing was dialled*"])
+    result.stdout.fnmatch_lines(["*another server answers with 200 OK; no call was placed*"])
     assert not stand.now.recorder.entries
 
 
@@ -292,7 +292,7 @@ def test_a_call_that_came_before_a_test_is_not_its_own(stand: Stand, pytester: p
     """
     result = run(pytester, text)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*no call to +15550100300 within 0.2 s*"])
+    result.stdout.fnmatch_lines(["*no incoming call to +15550100300 within 0.2 s*"])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
@@ -302,7 +302,7 @@ def test_listening_everywhere_needs_to_be_told_where_that_is(
     """No address of the outside world is guessed."""
     result = run(pytester, CALL, f"--sift-listen={host}:0")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*is no address that Sift could post to*", "*--sift-callback-url*"])
+    result.stdout.fnmatch_lines(["*is not an address that Sift can post to*", "*--sift-callback-url*"])
     assert not stand.now.recorder.entries
 
 

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from pytest_sipfront.sift.transcript import NO_ANSWER, Transcript, word_error_rate
+from pytest_sipfront.sift.answers import NO_ANSWER, Transcript, word_error_rate
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,30 @@
-"""Manners towards a service: origin, credentials, time limits, retries, and the text of its errors.
+"""An HTTP client for one service at one origin.
 
-What may be sent again is decided by one question: could the first attempt have had an effect?
-A GET has none. A launch has one unless it never arrived or was plainly refused.
+It decides which requests may be sent again: a GET always, a launch only if it never arrived or was plainly refused.
+It also reads every response within limits of size and time, and cleans all text that the service sends.
 """
 
 from __future__ import annotations
 
 from pytest_sipfront.clients.http.authorization import Basic, Bearer, Credentials
-from pytest_sipfront.clients.http.client import HttpClient, Response
-from pytest_sipfront.clients.http.closing import Closing
-from pytest_sipfront.clients.http.error_text import TEXT_LIMIT, complaint, error_text, one_line
-from pytest_sipfront.clients.http.origins import origin, without_userinfo
-from pytest_sipfront.clients.http.timeouts import Timeouts, Timing, retry_after
+from pytest_sipfront.clients.http.client import Closable, HttpClient, Response
+from pytest_sipfront.clients.http.timeouts import Timeouts, Timing
+from pytest_sipfront.clients.http.tls_and_proxy import proxy_for
+from pytest_sipfront.clients.http.urls import is_loopback
+from pytest_sipfront.clients.service_text import clean, error_message, one_line
 
 __all__ = [
-    "TEXT_LIMIT",
     "Basic",
     "Bearer",
-    "Closing",
+    "Closable",
     "Credentials",
     "HttpClient",
     "Response",
     "Timeouts",
     "Timing",
-    "complaint",
-    "error_text",
+    "clean",
+    "error_message",
+    "is_loopback",
     "one_line",
-    "origin",
-    "retry_after",
-    "without_userinfo",
+    "proxy_for",
 ]

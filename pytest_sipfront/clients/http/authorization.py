@@ -1,24 +1,28 @@
-"""What a service is shown to let us in, and takes out of everything it says."""
+"""Credentials of a service: the Authorization header, and the removal of the secret from text."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+import html
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Protocol
+from urllib.parse import quote, quote_plus
 
 from pytest_sipfront.secret import Secret
 
 
 class Credentials(Protocol):
-    """What a service is shown, and what must never be shown to anybody else."""
+    """What a client sends to authenticate itself."""
 
     def header(self) -> str:
         """Return the value of the Authorization header."""
         ...
 
     def scrub(self, text: str) -> str:
-        """Return `text` without the secret: a server may echo what it was sent."""
+        """Return `text` with every spelling of the secret replaced."""
         ...
 
 
@@ -31,12 +35,14 @@ class Basic:
 
     def header(self) -> str:
         """Return `Basic ...`."""
-        pair = f"{self.user.reveal()}:{self.password.reveal()}".encode()
-        return f"Basic {base64.b64encode(pair).decode('ascii')}"
+        return f"Basic {self._pair()}"
 
     def scrub(self, text: str) -> str:
-        """Return `text` without the password, plain or in its header's form."""
-        return self.password.scrub(Secret(self.header().removeprefix("Basic ")).scrub(text))
+        """Return `text` without the password, also as part of the header, percent-encoded or escaped."""
+        return _scrub(text, self.password, Secret(self._pair()))
+
+    def _pair(self) -> str:
+        return base64.b64encode(f"{self.user.reveal()}:{self.password.reveal()}".encode()).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,24 @@ class Bearer:
         return f"Bearer {self.token.reveal()}"
 
     def scrub(self, text: str) -> str:
-        """Return `text` without the token."""
-        return self.token.scrub(text)
+        """Return `text` without the token, also percent-encoded or escaped."""
+        return _scrub(text, self.token)
 
 
-def scrubbed(data: Any, scrub: Callable[[str], str]) -> Any:
-    """Return parsed JSON with every text scrubbed."""
-    if isinstance(data, str):
-        return scrub(data)
-    if isinstance(data, Mapping):
-        return {key: scrubbed(value, scrub) for key, value in data.items()}
-    return [scrubbed(value, scrub) for value in data] if isinstance(data, list) else data
+def _scrub(text: str, *secrets: Secret) -> str:
+    for secret in _spellings(*secrets):
+        text = secret.scrub(text)
+    return text
+
+
+@lru_cache(maxsize=16)
+def _spellings(*secrets: Secret) -> tuple[Secret, ...]:
+    """Return the spellings in which a server may echo the secrets, longest first."""
+    spellings = {spelling for secret in secrets for spelling in _spellings_of(secret.reveal())}
+    return tuple(Secret(spelling) for spelling in sorted(spellings, key=len, reverse=True))
+
+
+def _spellings_of(value: str) -> Iterator[str]:
+    for spelling in (value, value.rstrip("=")):
+        yield from (spelling, quote(spelling, safe=""), quote_plus(spelling), html.escape(spelling))
+        yield json.dumps(spelling)[1:-1]

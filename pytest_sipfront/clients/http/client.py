@@ -1,23 +1,24 @@
-"""One service over HTTP: origin, credentials, retries, and what its answers and failures mean."""
+"""Requests to one service: where they may go, when they are sent again, and what the responses mean."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import anyio
 import httpx
 import tenacity
 
-from pytest_sipfront.clients.http.authorization import Credentials, scrubbed
-from pytest_sipfront.clients.http.closing import Closing
-from pytest_sipfront.clients.http.error_text import error_text, one_line
-from pytest_sipfront.clients.http.origins import origin, without_userinfo
+from pytest_sipfront.clients.http.authorization import Credentials
 from pytest_sipfront.clients.http.timeouts import Timeouts, Timing, retry_after
-from pytest_sipfront.clients.http.tls_and_proxy import cause_of, open_client, proxy_for, trusted, unavailable_hint
+from pytest_sipfront.clients.http.tls_and_proxy import cause_of, certificate_authorities, proxy_for, unavailable_hint
+from pytest_sipfront.clients.http.transport import RawResponse, Transport
+from pytest_sipfront.clients.http.urls import destination, origin, without_userinfo
+from pytest_sipfront.clients.service_text import clean, clean_json, error_message, one_line, plain_text
 from pytest_sipfront.errors import (
     AuthenticationFailed,
     CrossOriginURL,
@@ -35,17 +36,38 @@ _MAY_BE_FULL = frozenset({409, 503})
 _NO_CAPACITY = re.compile(r"capacity|concurren|too many|no (free |available )?agents?|all agents", re.IGNORECASE)
 
 
+class Closable:
+    """A client that is closed at the end of its `async with` block."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A 2xx answer: its parsed JSON and where it came from."""
+    """A 2xx response.
+
+    Attributes:
+        data: The parsed JSON with all text cleaned; None if the body is empty.
+        url: The URL of the request.
+        retry_after: Seconds until the next request makes sense; None if the service does not say.
+    """
 
     data: Any
     url: str
     retry_after: float | None = None
-    """Seconds until it makes sense to ask again; None if the service does not say."""
 
 
-class HttpClient(Closing):
+class HttpClient(Closable):
     """One service at one origin, with its credentials."""
 
     def __init__(
@@ -59,19 +81,19 @@ class HttpClient(Closing):
         trust_env: bool = True,
         timing: Timing | None = None,
     ) -> None:
-        """Prepare; nothing is opened before the first request.
+        """Prepare; no connection is opened before the first request.
 
         Args:
-            base_url: The service's URL; its origin is the only one that ever receives credentials.
-            credentials: What the service is shown.
-            service: Its name in the texts of errors.
+            base_url: The service's URL. Credentials are sent to its origin only.
+            credentials: The credentials for the service.
+            service: Its name in error messages.
             limits: Time limits.
-            ca_bundle: A PEM file of the authorities to trust instead of the default ones.
+            ca_bundle: A PEM file of the certificate authorities to trust instead of the default ones.
             trust_env: Whether proxies and authorities are taken from the environment.
             timing: Clock, sleep and randomness.
 
         Raises:
-            ConfigurationError: The authorities or the proxies of the environment cannot be used.
+            ConfigurationError: The certificate authorities or the proxy are unusable.
         """
         __tracebackhide__ = True
         self.base_url = base_url.rstrip("/")
@@ -80,30 +102,28 @@ class HttpClient(Closing):
         self._service = service
         self._limits = limits or Timeouts()
         self._timing = timing or Timing()
-        self._proxy = proxy_for(base_url) if trust_env else ""
-        authorities = trusted(ca_bundle, trust_env=trust_env)
-        timeout = httpx.Timeout(self._limits.read, connect=self._limits.connect)
-        self._client = open_client(authorities, timeout, trust_env=trust_env, keepalive=10)
-        # A kept connection may be closed by the server just as a launch goes out, and then nobody knows whether
-        # the launch arrived. A fresh connection per launch leaves no such doubt.
-        self._fresh = open_client(authorities, timeout, trust_env=trust_env, keepalive=0)
+        self._proxy = proxy_for(base_url) if trust_env else None
+        authorities = certificate_authorities(ca_bundle, trust_env=trust_env)
+        self._kept = Transport(self._limits, authorities, self._proxy, keepalive=10)
+        # A server may close an idle connection just when a launch is sent, and it would be unknown whether the launch
+        # arrived. Therefore each launch opens a connection.
+        self._fresh = Transport(self._limits, authorities, self._proxy, keepalive=0)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
-        await self._fresh.aclose()
+        await self._kept.close()
+        await self._fresh.close()
 
     def resolve(self, url: str) -> str:
-        """Return the absolute form of a path or URL within the origin.
+        """Return the absolute form of a path or URL.
 
         Raises:
             CrossOriginURL: It leads to another host, port or scheme.
         """
         absolute = self.base_url + url if url.startswith("/") else url
-        if _destination(absolute) != self._origin:
+        if destination(absolute) != self._origin:
             raise CrossOriginURL(
-                f"{one_line(without_userinfo(absolute))} is outside {self.base_url}: "
-                "not requested, no credentials sent",
+                f"{self._shown_url(absolute)} is outside {self.base_url}: not requested, no credentials sent",
                 hint=f"If {self._service} is reached under that address, make it the base URL.",
             )
         return absolute
@@ -116,37 +136,37 @@ class HttpClient(Closing):
         deadline: float | None = None,
         patience: tuple[type[SipfrontError], ...] = (),
     ) -> T:
-        """GET a path or URL and read the answer, trying again while the failure may pass.
+        """Send a GET request, again after transient errors, and return what `read` makes of the response.
 
         Args:
-            url: A path below the base URL or an absolute URL of the same origin.
-            read: Makes the result of the answer, or raises.
-            deadline: When to give up at the latest, on the clock.
-            patience: More error types to try again on; busy and unavailable always are.
+            url: A path below the base URL, or an absolute URL of the same origin.
+            read: Converts the response, or raises a `SipfrontError`.
+            deadline: The end of the last attempt, on the monotonic clock.
+            patience: Errors that count as transient here, besides `PlatformBusy` and `PlatformUnavailable`.
 
         Raises:
-            SipfrontError: The last attempt's error, or one that trying again cannot mend.
+            SipfrontError: The last attempt's error.
         """
         absolute = self.resolve(url)
         transient: tuple[type[SipfrontError], ...] = (PlatformBusy, PlatformUnavailable, *patience)
 
         async def attempt() -> T:
-            return read(await self._send("GET", absolute, self._client, deadline=deadline))
+            return read(await self._send("GET", absolute, self._kept, deadline=deadline))
 
         return await self._retried(attempt, lambda error: isinstance(error, transient), deadline)
 
     async def post(self, path: str, body: Mapping[str, Any], *, form: bool = False, when_busy: bool = True) -> Response:
-        """POST what must not happen twice. It is sent again only if it certainly had no effect.
+        """Send a POST request that must not have its effect twice. It is sent again only if it certainly had none.
 
         Args:
             path: A path below the base URL.
             body: The fields.
             form: Send them form-encoded instead of as JSON.
-            when_busy: Send it again also when the service says "not now"; otherwise that is the caller's to decide.
+            when_busy: Whether `PlatformBusy` counts as transient. If not, the caller decides when to try again.
 
         Raises:
-            PlatformUnavailable: With `arrived`, the request may have had its effect.
-            SipfrontError: It had no effect; the error says why.
+            PlatformUnavailable: If `arrived` is set, the request may have had its effect.
+            SipfrontError: The request had no effect.
         """
         absolute = self.resolve(path)
         content: dict[str, Any] = {"data": body} if form else {"json": body}
@@ -156,31 +176,37 @@ class HttpClient(Closing):
 
         return await self._retried(attempt, _had_no_effect if when_busy else _never_arrived)
 
+    async def upload(self, path: str, field: str, filename: str, content: bytes) -> Response:
+        """Send a file once, as the `field` of multipart form data."""
+        files = {field: (filename, content, "application/octet-stream")}
+        return await self._send("POST", self.resolve(path), self._fresh, files=files)
+
     async def request(
         self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None
     ) -> Response:
-        """Send one request of any kind, once. For what is not published."""
+        """Send any request once. The body is sent as JSON unless it is None."""
         return await self._send(method, self.resolve(path), self._fresh, json=body, params=params)
 
     async def _retried(
         self,
         attempt: Callable[[], Awaitable[T]],
-        transient: Callable[[BaseException], bool],
+        is_transient: Callable[[BaseException], bool],
         deadline: float | None = None,
     ) -> T:
         __tracebackhide__ = True
-        began = self._timing.clock()
-        patient_until = began + self._limits.retry
+        started = self._timing.now()
 
         def out_of_time(state: tenacity.RetryCallState) -> bool:
-            again = self._timing.clock() + state.upcoming_sleep
-            if deadline is not None and again > deadline:
+            next_attempt = self._timing.now() + state.upcoming_sleep
+            if deadline is not None and next_attempt > deadline:
                 return True
-            # A platform that says when to come back is at work: within a deadline its hint is not held against it.
-            return again > patient_until and not (deadline is not None and _hint(state) is not None)
+            # A service that names a time to come back is working, so a wait until then does not count against it.
+            return next_attempt > started + self._limits.retry and not (
+                deadline is not None and _hint(state) is not None
+            )
 
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(transient),
+            retry=tenacity.retry_if_exception(is_transient),
             wait=self._wait,
             stop=out_of_time,
             sleep=self._timing.sleep,
@@ -191,12 +217,12 @@ class HttpClient(Closing):
         except SipfrontError as error:
             attempts = retrying.statistics["attempt_number"]
             if attempts > 1:
-                waited = self._timing.clock() - began
-                error.explain({**error.evidence, "attempts": f"{attempts} in {waited:.1f} s"}, error.hint)
+                elapsed = self._timing.now() - started
+                error.explain({**error.evidence, "attempts": f"{attempts} in {elapsed:.1f} s"}, error.hint)
             raise error.with_traceback(None) from None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Exponential with up to half of it taken off at random; the server's own hint wins."""
+        """Return the server's hint, else an exponential wait of which up to half is taken off at random."""
         hint = _hint(state)
         if hint is not None:
             return hint
@@ -207,27 +233,31 @@ class HttpClient(Closing):
         self,
         method: str,
         url: str,
-        client: httpx.AsyncClient,
+        transport: Transport,
         *,
         deadline: float | None = None,
         **content: Any,
     ) -> Response:
         __tracebackhide__ = True
-        told = {"request": f"{method} {without_userinfo(url)}"}
-        remaining = None if deadline is None else max(deadline - self._timing.clock(), 0.05)
+        evidence = {"request": f"{method} {self._shown_url(url)}"}
+        remaining = None if deadline is None else max(deadline - self._timing.now(), 0.05)
         try:
             with anyio.fail_after(remaining):
-                response = await client.request(method, url, auth=self._authorise, **content)
+                raw = await transport.send(method, url, auth=self._authorise, **content)
         except TimeoutError:
-            failure = PlatformUnavailable("no answer by the run's deadline", arrived=True, evidence=told)
+            failure = PlatformUnavailable("no response by the run's deadline", arrived=True, evidence=evidence)
         except httpx.HTTPError as error:
-            failure = self._unavailable(error, told)
+            failure = self._unavailable(error, evidence)
         else:
-            return self._read(response, told)
+            return self._read(raw, url, evidence)
         raise failure from None
 
-    def _unavailable(self, error: httpx.HTTPError, told: dict[str, str]) -> PlatformUnavailable:
-        cause = self._credentials.scrub(cause_of(error))
+    def _authorise(self, request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = self._credentials.header()
+        return request
+
+    def _unavailable(self, error: httpx.HTTPError, evidence: dict[str, str]) -> PlatformUnavailable:
+        cause = one_line(self._clean(cause_of(error)))
         arrived = not isinstance(error, _NEVER_ARRIVED)
         host = self._origin[1]
         return PlatformUnavailable(
@@ -235,65 +265,68 @@ class HttpClient(Closing):
             if arrived
             else f"{self._service} ({host}) cannot be reached: {cause}",
             arrived=arrived,
-            evidence=told | ({"proxy": self._proxy} if self._proxy else {}),
-            hint=unavailable_hint(cause, self._proxy),
+            evidence=evidence | ({"proxy": without_userinfo(str(self._proxy.url))} if self._proxy else {}),
+            hint=unavailable_hint(cause, has_proxy=self._proxy is not None),
         )
 
-    def _authorise(self, request: httpx.Request) -> httpx.Request:
-        request.headers["Authorization"] = self._credentials.header()
-        return request
-
-    def _read(self, response: httpx.Response, told: dict[str, str]) -> Response:
+    def _read(self, raw: RawResponse, url: str, evidence: dict[str, str]) -> Response:
         __tracebackhide__ = True
-        code = response.status_code
-        said = "" if response.is_success else self._said(response)
-        told = told | {"answer": f"{code} {response.reason_phrase}".strip()}
-        words = f"{said} ({told['answer']})" if said else told["answer"]
-        wait = retry_after(response.headers.get("Retry-After"), self._timing.now())
-        if response.is_success:
-            return Response(self._json(response, told), str(response.url), wait)
+        status = one_line(f"{raw.status} {self._clean(raw.reason)}")
+        evidence = evidence | {"answer": status}
+        wait = retry_after(raw.headers.get("Retry-After"), self._timing.utcnow())
+        if httpx.codes.is_success(raw.status):
+            return Response(self._json(raw, evidence), url, wait)
+        raise self._refusal(raw, status, wait, evidence)
+
+    def _refusal(self, raw: RawResponse, status: str, wait: float | None, evidence: dict[str, str]) -> SipfrontError:
+        service, code = self._service, raw.status
+        message = self._message(raw)
+        text = f"{message} ({status})" if message else status
         if code in {401, 403}:
-            raise AuthenticationFailed(f"{self._service} refused the credentials: {words}", evidence=told)
-        full = code == httpx.codes.TOO_MANY_REQUESTS or (code in _MAY_BE_FULL and _NO_CAPACITY.search(said) is not None)
-        if full or code == httpx.codes.SERVICE_UNAVAILABLE:
-            raise PlatformBusy(f"{self._service} is busy: {words}", retry_after=wait, at_capacity=full, evidence=told)
-        if response.is_server_error:
-            raise PlatformUnavailable(f"{self._service} failed: {words}", arrived=True, evidence=told)
-        if code == httpx.codes.NOT_FOUND:
-            raise NotFound(f"{self._service} refused: {words}", evidence=told)
-        if response.is_redirect:
-            told["location"] = without_userinfo(response.headers.get("Location", ""))
-            raise RequestRefused(
-                f"{self._service} redirects ({code}) to {told['location']}: not followed, so that credentials stay",
-                evidence=told,
+            return AuthenticationFailed(f"{service} refused the credentials: {text}", evidence=evidence)
+        at_capacity = code == httpx.codes.TOO_MANY_REQUESTS or (
+            code in _MAY_BE_FULL and _NO_CAPACITY.search(message) is not None
+        )
+        if at_capacity or code == httpx.codes.SERVICE_UNAVAILABLE:
+            return PlatformBusy(
+                f"{service} is busy: {text}", retry_after=wait, at_capacity=at_capacity, evidence=evidence
             )
-        raise RequestRefused(f"{self._service} refused: {words}", evidence=told)
+        if httpx.codes.is_server_error(code):
+            return PlatformUnavailable(f"{service} failed: {text}", arrived=True, evidence=evidence)
+        if code == httpx.codes.NOT_FOUND:
+            return NotFound(f"{service} refused: {text}", evidence=evidence)
+        if httpx.codes.is_redirect(code):
+            location = self._shown_url(raw.headers.get("Location", ""))
+            return RequestRefused(
+                f"{service} redirects ({code}) to {location}; redirects are not followed, to keep the credentials here",
+                evidence=evidence | {"location": location},
+            )
+        return RequestRefused(f"{service} refused: {text}", evidence=evidence)
 
-    def _said(self, response: httpx.Response) -> str:
-        """Scrub before the text is cut, which may leave half a secret, and after JSON's escapes are undone."""
-        return self._credentials.scrub(error_text(self._credentials.scrub(response.text)))
-
-    def _json(self, response: httpx.Response, told: dict[str, str]) -> Any:
+    def _json(self, raw: RawResponse, evidence: dict[str, str]) -> Any:
+        if not raw.problem and not raw.body.strip():
+            return None
         try:
-            # A server may echo what it was sent in a good answer, too.
-            return scrubbed(response.json(), self._credentials.scrub)
-        except (ValueError, RecursionError):
-            said = self._said(response) or "nothing"
-            kind = response.headers.get("Content-Type", "no content type")
-            raise InvalidResponse(
-                f"{self._service} answered {response.status_code} with {kind} where JSON belongs: {said}",
-                evidence=told,
-            ) from None
+            return clean_json(raw.json(), self._credentials.scrub)
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            kind = one_line(self._clean(raw.headers.get("Content-Type", ""))) or "no content type"
+            reason = f" with {kind} instead of JSON: {self._message(raw)}"
+        except ValueError as error:
+            reason = f", but {one_line(self._clean(str(error)))}"
+        raise InvalidResponse(f"{self._service} answered {raw.status}{reason}", evidence=evidence)
 
+    def _message(self, raw: RawResponse) -> str:
+        """Return the error message of a body on one line. It is cleaned before it is cut, which may halve a secret."""
+        try:
+            return error_message(clean_json(raw.json(), self._credentials.scrub))
+        except ValueError:
+            return one_line(self._clean(raw.problem)) or plain_text(self._clean(raw.text))
 
-@lru_cache(maxsize=4096)
-def _destination(url: str) -> tuple[str, str, int] | None:
-    """Return the origin that a URL leads to; None if that is nowhere, or another one to httpx, which sends it."""
-    try:
-        ours, theirs = origin(url), origin(str(httpx.URL(url)))
-    except (ValueError, httpx.InvalidURL):
-        return None
-    return ours if ours == theirs else None
+    def _shown_url(self, url: str) -> str:
+        return one_line(self._clean(without_userinfo(url)))
+
+    def _clean(self, text: str) -> str:
+        return clean(text, self._credentials.scrub)
 
 
 def _had_no_effect(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Time: what is waited for and how long, and where it comes from."""
+"""Time limits of a client, its clock, and the `Retry-After` header."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import anyio
 
-# Of its own: the suite's seed (pytest-randomly sets one before every test) must neither make all workers wait alike
-# nor be used up by us.
-_own_random = random.Random().random  # noqa: S311 - jitter
+LONGEST_RETRY_AFTER = 86_400.0
+# A generator that no seed reaches: pytest-randomly seeds the shared one before every test, and then the xdist workers
+# would all wait for the same time.
+_unseeded = random.Random().random  # noqa: S311 - jitter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,11 @@ class Timeouts:
     """Time limits in seconds.
 
     Attributes:
-        connect: To reach the service.
-        read: Between two parts of an answer.
-        retry: How long a request is tried again while it fails for reasons that may pass.
-        first_wait, longest_wait: The bounds of the exponential wait between attempts, before jitter.
+        connect: To open a connection.
+        read: Between two parts of a response.
+        retry: How long a request is sent again after transient errors.
+        first_wait: The first wait between two attempts, before jitter. Each further wait is twice as long.
+        longest_wait: The longest wait between two attempts.
     """
 
     connect: float = 10.0
@@ -33,27 +35,43 @@ class Timeouts:
     first_wait: float = 0.5
     longest_wait: float = 10.0
 
+    @property
+    def total(self) -> float:
+        """The limit of one attempt from connecting to the last byte, however slowly the bytes arrive."""
+        return self.connect + 2 * self.read
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Clock, sleep and randomness, injected so that decisions can be tested without waiting."""
+    """Clock, sleep and randomness. Tests replace them.
 
-    clock: Callable[[], float] = time.monotonic
+    Attributes:
+        now: Monotonic seconds.
+        sleep: Waits for seconds.
+        random: A number between 0 and 1.
+        utcnow: Wall-clock time in UTC.
+    """
+
+    now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    random: Callable[[], float] = _own_random
-    now: Callable[[], dt.datetime] = field(default=lambda: dt.datetime.now(dt.UTC))
+    random: Callable[[], float] = _unseeded
+    utcnow: Callable[[], dt.datetime] = field(default=lambda: dt.datetime.now(dt.UTC))
 
 
-def retry_after(header: str | None, now: dt.datetime) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for: a number, or an HTTP date; None if it is neither."""
+def retry_after(header: str | None, utcnow: dt.datetime) -> float | None:
+    """Return the seconds of a `Retry-After` header, which holds a number or an HTTP date.
+
+    Returns:
+        At most a day; None if the header is missing or is neither a number nor a date.
+    """
     if header is None:
         return None
     try:
-        return max(0.0, float(header))  # in this order, "nan" is 0
+        seconds = float(header)
     except ValueError:
-        pass
-    try:
-        moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max((moment.replace(tzinfo=moment.tzinfo or dt.UTC) - now).total_seconds(), 0.0)
+        try:
+            moment = email.utils.parsedate_to_datetime(header)
+            seconds = (moment.replace(tzinfo=moment.tzinfo or dt.UTC) - utcnow).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER)  # in this order, "nan" becomes 0

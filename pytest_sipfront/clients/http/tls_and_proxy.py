@@ -1,36 +1,32 @@
-"""Connections to a service: the authorities that are trusted, and the proxy that may stand in between."""
+"""Certificate authorities and proxies, and the causes of failed connections."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import urllib.request
-from typing import Any
+from ipaddress import ip_address, ip_network
 
-import anyio
 import httpx
 
-from pytest_sipfront.clients.http.origins import origin, without_userinfo
+from pytest_sipfront.clients.http.urls import is_loopback, origin, without_userinfo
 from pytest_sipfront.errors import ConfigurationError
 
-USER_AGENT = "pytest-sipfront"
-_CONNECTIONS = 10
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CA_HINT = (
-    "If your company signs certificates itself, name its authorities: --sipfront-ca-bundle, SIPFRONT_CA_BUNDLE or "
-    "sipfront_ca_bundle."
+    "If your company signs certificates itself, set --sipfront-ca-bundle, SIPFRONT_CA_BUNDLE or sipfront_ca_bundle "
+    "to its certificate authorities."
 )
-_PROXY_HINT = (
-    "The proxy is the environment's (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY); NO_PROXY names hosts to reach directly."
-)
+_PROXY_HINT = "The proxy comes from HTTP_PROXY, HTTPS_PROXY or ALL_PROXY. NO_PROXY lists hosts to reach directly."
 
 
-def trusted(ca_bundle: str | None, *, trust_env: bool) -> ssl.SSLContext:
-    """Return what verifies a server's certificate: a PEM file's authorities, else the environment's, else certifi's.
+def certificate_authorities(ca_bundle: str | None, *, trust_env: bool) -> ssl.SSLContext:
+    """Return a context that verifies servers against a PEM file, else the environment's authorities, else certifi's.
 
     Raises:
-        ConfigurationError: They cannot be read.
+        ConfigurationError: The authorities cannot be read.
     """
     __tracebackhide__ = True
     try:
@@ -39,84 +35,94 @@ def trusted(ca_bundle: str | None, *, trust_env: bool) -> ssl.SSLContext:
         return httpx.create_ssl_context(trust_env=trust_env)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigurationError(
-            f"the certificate authorities to trust cannot be read: {error}",
+            f"the certificate authorities cannot be read: {error}",
             evidence={"CA bundle": ca_bundle} if ca_bundle else _environment(_AUTHORITIES),
             hint=_CA_HINT,
         ) from None
 
 
-def open_client(
-    authorities: ssl.SSLContext, timeout: httpx.Timeout, *, trust_env: bool, keepalive: int
-) -> httpx.AsyncClient:
-    """Return a client that opens nothing before its first request.
+def proxy_for(url: str) -> httpx.Proxy | None:
+    """Return the proxy for `url` from the environment, or from the system's settings on macOS and Windows.
+
+    Returns:
+        None for a direct connection. This machine and the hosts of NO_PROXY are always reached directly.
 
     Raises:
-        ConfigurationError: The environment names a proxy that cannot be used.
+        ConfigurationError: The proxy's URL is unusable.
     """
     __tracebackhide__ = True
+    scheme, host, port = origin(url)
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or is_loopback(host) or _is_excluded(host, port, proxies):
+        return None
     try:
-        return _Queue(
-            verify=authorities,
-            trust_env=trust_env,
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=keepalive),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-        )
-    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        return httpx.Proxy(proxy if "://" in proxy else f"http://{proxy}")
+    except (ValueError, httpx.InvalidURL) as error:
         raise ConfigurationError(
-            f"the environment's proxy cannot be used: {without_userinfo(str(error))}", evidence=_environment(_PROXIES)
+            f"the environment's proxy is unusable: {without_userinfo(str(error))}", evidence=_environment(_PROXIES)
         ) from None
 
 
-class _Queue(httpx.AsyncClient):
-    """A client whose requests wait for a connection outside its pool.
+def _is_excluded(host: str, port: int, proxies: dict[str, str]) -> bool:
+    entries = re.split(r"[\s,]+", proxies.get("no", "").strip().lower())
+    if any(matches_no_proxy(entry, host, port) for entry in entries):
+        return True
+    return not urllib.request.getproxies_environment() and bool(urllib.request.proxy_bypass(host))
 
-    With every request that comes or goes, httpcore looks at each one that waits inside.
+
+def matches_no_proxy(entry: str, host: str, port: int) -> bool:
+    """Return whether an entry of NO_PROXY names `host`.
+
+    Args:
+        entry: "*", a domain, an address, a network such as "10.0.0.0/8", or one of them with a port. Brackets around an
+            IPv6 address are optional without a port.
+        host: A host name or an address without brackets, in lower case.
+        port: The port of the request.
     """
+    if entry == "*":
+        return True
+    bracketed = re.fullmatch(r"\[([^]]*)\](/\d+)?(?::(\d+))?", entry)
+    if bracketed:
+        name, given_port = bracketed[1] + (bracketed[2] or ""), bracketed[3]
+    elif entry.count(":") == 1:
+        name, _, given_port = entry.partition(":")
+    else:
+        name, given_port = entry, None
+    if given_port and given_port != str(port):
+        return False
+    try:
+        return ip_address(host) in ip_network(name, strict=False)
+    except ValueError:
+        domain = name.lstrip("*").strip(".")
+        return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._turns = anyio.Semaphore(_CONNECTIONS)
 
-    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        async with self._turns:
-            return await super().send(request, **options)
-
-
-def proxy_for(url: str) -> str:
-    """Return the proxy that the environment (on some systems also the system's settings) puts before `url`; or ""."""
-    scheme, host, _ = origin(url)
-    if urllib.request.proxy_bypass(host):
-        return ""
-    proxies = urllib.request.getproxies()
-    return without_userinfo(proxies.get(scheme) or proxies.get("all") or "")
-
-
-def unavailable_hint(cause: str, proxy: str) -> str:
-    """Return what to do about a service that cannot be reached; "" if nobody knows."""
+def unavailable_hint(cause: str, *, has_proxy: bool) -> str:
+    """Return the hint for a service that cannot be reached; "" if there is none."""
     if "CERTIFICATE_VERIFY_FAILED" in cause:
         return _CA_HINT
-    return _PROXY_HINT if proxy else ""
+    return _PROXY_HINT if has_proxy else ""
 
 
 def _environment(names: tuple[str, ...]) -> dict[str, object]:
-    spelled = (spelling for name in names for spelling in (name, name.lower()))
-    return {name: without_userinfo(os.environ[name]) for name in spelled if os.environ.get(name)}
+    spellings = (spelling for name in names for spelling in (name, name.lower()))
+    return {name: without_userinfo(os.environ[name]) for name in spellings if os.environ.get(name)}
 
 
 def cause_of(error: httpx.HTTPError) -> str:
-    """Name the failure as the operating system does: httpx leaves some of its errors without a text."""
+    """Return the operating system's text for the failure, since some of httpx's errors have no text."""
     root = _root(error)
     text = str(error)
     if isinstance(root, ConnectionError) and root.errno:
-        text = os.strerror(root.errno)  # its own text is asyncio's
+        text = os.strerror(root.errno)  # asyncio replaces the text of the operating system
     elif isinstance(root, OSError) and root.strerror:
         text = root.strerror
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _root(error: BaseException) -> BaseException:
-    """Where several addresses were tried, the first one's error counts."""
+    """Return the first cause. If several addresses of a host were tried, it is the first address's error."""
     if isinstance(error, BaseExceptionGroup):
         return _root(error.exceptions[0])
     cause = error.__cause__ or error.__context__

@@ -1,8 +1,8 @@
-"""What Sift answers and posts, as frozen values.
+"""Responses and callbacks of Sift as frozen values.
 
-Reading is tolerant, since the pages disagree: whatever is absent or of a wrong type stays at its empty value, and all
-of it stays in `raw`. Sources: the pages "Connections", "Conversations", "Conversation Events", "Applications" and
-"Phone Numbers" of Gridspace's REST reference.
+Reading is tolerant, since the pages disagree. Absent and mistyped fields become the empty value; `raw` keeps all.
+Sources: the pages "Connections", "Conversations", "Conversation Events", "Applications" and "Phone Numbers" of the
+Gridspace REST reference.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pytest_sipfront.clients.sift.json_fields import NOTHING, frozen, mapping, moment, number, objects, text, texts
+from pytest_sipfront.clients.json_fields import EMPTY, frozen, mapping, moment, number, objects, text, texts
 
 CONNECTING, CONNECTED, FAILED, FINISHED = "connecting", "connected", "failed", "finished"
 OVER = frozenset({FAILED, FINISHED})
@@ -23,16 +23,15 @@ class Connection:
     """One media connection between an end user and Sift.
 
     Attributes:
-        connection_id: Its unique id.
+        connection_id: The unique id.
         status: "connecting", "connected", "failed" or "finished", in lower case.
         start_time: When it was established, UTC.
-        end_time: When it ended, UTC. Documented for a finished connection only, and seen on a connected one.
+        end_time: When it ended, UTC. Documented for finished connections only, but one sample is connected and has it.
         from_: The endpoint that initiated it: a phone number, or a name such as "webrtc:jimmy".
         to: The endpoint that received it.
-        direction: "incoming" or "outgoing" as Sift says. The pages disagree on which is which: assert on `from_`
-            and `to` instead.
-        client_data: What a VOIP client passed to its `connect()`; None if nothing.
-        raw: The object as received.
+        direction: "incoming" or "outgoing". The pages disagree on the meaning, so assert on `from_` and `to` instead.
+        client_data: The argument of a VoIP client's `connect()`; None if there is none.
+        raw: The whole object.
     """
 
     connection_id: str = ""
@@ -43,7 +42,7 @@ class Connection:
     to: str = ""
     direction: str = ""
     client_data: Any = None
-    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    raw: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Connection:
@@ -62,21 +61,21 @@ class Connection:
 
     @property
     def is_over(self) -> bool:
-        """True if it failed or is finished: no page says so, but nothing is documented to follow either."""
+        """True if the connection failed or finished. No page documents a status after these."""
         return self.status in OVER
 
     @property
     def seconds(self) -> float | None:
-        """How long a finished connection lasted, in Sift's own whole seconds; None if Sift does not say."""
+        """The duration of a finished connection in whole seconds, by Sift's times; None if they are missing."""
         if self.status != FINISHED or self.start_time is None or self.end_time is None:
             return None
         return max((self.end_time - self.start_time).total_seconds(), 0.0)
 
 
 def find_connection(body: Any) -> Connection | None:
-    """Return the connection that an answer or a callback speaks of, bare or under `connection`; None if it has none.
+    """Return the connection in a response or callback, bare or under `connection`; None if there is none.
 
-    What creating a connection answers, and what a status callback holds, is on no page.
+    The bodies of status callbacks and of the response to `POST /connections` are not documented.
     """
     data = mapping(body)
     inner = mapping(data.get("connection")) or data
@@ -89,13 +88,13 @@ class Event:
     """A conversation event, as posted to an `event_callback`.
 
     Attributes:
-        type: "ended", "transcript" or another word: from `event_type` or `type`, since the pages differ.
-        conversation_id: The conversation.
-        conference_name: Its conference; "" for a call between two.
-        connection_id: Who speaks, in a transcript.
-        transcript: The words, in a transcript.
-        fields: What the event says, flat or unwrapped from `event`.
-        raw: The body as received.
+        type: "ended", "transcript" or another type, from `event_type` or `type`, since the pages differ.
+        conversation_id: The id of the conversation.
+        conference_name: The name of the conference; "" for a call between two.
+        connection_id: The speaker of a transcript.
+        transcript: The words of a transcript.
+        fields: The event's fields, flat or from `event`.
+        raw: The whole body.
     """
 
     type: str = ""
@@ -103,8 +102,8 @@ class Event:
     conference_name: str = ""
     connection_id: str = ""
     transcript: str = ""
-    fields: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    fields: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    raw: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     @classmethod
     def read(cls, body: Any) -> Event:
@@ -124,11 +123,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audio:
-    """A recording: the URL of its WAV file (`wav_file` or `wave_file`), milliseconds, and its quality.
+    """A recording and its quality.
 
     Attributes:
-        snr: Signal to noise; higher is better.
-        rt60: Reverberation; lower is better.
+        wav_file: The URL of the WAV file, from `wav_file` or `wave_file`.
+        duration_ms: The duration in milliseconds.
+        snr: Signal-to-noise ratio; higher is better.
+        rt60: Reverberation time; lower is better.
     """
 
     wav_file: str = ""
@@ -173,7 +174,7 @@ class Conversation:
     end_time: datetime | None = None
     audio: Audio = Audio()
     channels: tuple[Channel, ...] = ()
-    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    raw: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Conversation:
@@ -191,12 +192,12 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """What answers calls to numbers of the account. `on_incoming` is the URL that Sift posts such calls to."""
+    """An application, which receives calls to numbers of the account. Sift posts them to the URL `on_incoming`."""
 
     name: str = ""
     on_incoming: str = ""
     phone_numbers: tuple[str, ...] = ()
-    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    raw: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Application:
@@ -211,14 +212,14 @@ class Application:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneNumber:
-    """A number of the account. No page shows its fields, so `number` is the first text that looks like one."""
+    """A number of the account. Its fields are not documented: `number` is the first string that begins with "+"."""
 
     number: str = ""
-    raw: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    raw: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> PhoneNumber:
         """Read a number object."""
         values = (data.get("phone_number"), data.get("number"), *data.values())
-        found = (value for value in values if isinstance(value, str) and value.startswith("+"))
-        return cls(number=next(found, ""), raw=frozen(data))
+        numbers = (value for value in values if isinstance(value, str) and value.startswith("+"))
+        return cls(number=next(numbers, ""), raw=frozen(data))

@@ -1,16 +1,15 @@
-"""The HTTP server that Sift posts its callbacks to. It is quick, believes nothing, and says yes to everything.
+"""The HTTP server that receives Sift's callbacks.
 
-Nothing about Sift's callbacks is authenticated, so their addresses cannot be guessed: one secret segment for the
-session, one for each call, and one number for each command, since bodies do not name the command they belong to.
+Callbacks carry no authentication, so their URLs contain a secret segment for the session and one for each call. Bodies
+do not name the command, so its number is in the URL. Every callback is accepted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,22 +19,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pytest_sipfront.clients.sift.callback_log import DONE, EVENT, INCOMING, STATUS, UNKNOWN, CallbackLog
+from pytest_sipfront.clients.json_fields import parse_json
+from pytest_sipfront.clients.sift.call_inbox import DONE, EVENT, INCOMING, STATUS, UNKNOWN
+from pytest_sipfront.clients.sift.callback_log import CallbackLog
 
 LARGEST_BODY = 1024 * 1024
-DEEPEST, MOST_FIELDS = 50, 1000
+MOST_SEGMENTS, MOST_FIELDS = 50, 1000
 BACKLOG = 2048
-_NOBODY = "no callback has this address"
+_UNKNOWN_ADDRESS = "no callback has this address"
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one.
+    """Return a listening socket; port 0 selects a free port.
 
     Raises:
-        OSError: The address is in use, or not this machine's.
+        OSError: The address is in use or belongs to another machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named because asyncio switches Nagle's delay off only where it is
+    # asyncio disables Nagle's algorithm only on sockets that name the protocol.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.bind((host, port))
@@ -47,18 +48,18 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Receiver:
-    """Receives callbacks into a record. `start` and `stop` run on the event loop that serves it."""
+    """Receives callbacks into a log. `start` and `stop` run on the event loop that serves it."""
 
-    def __init__(self, record: CallbackLog, listening: socket.socket, public_url: str = "", token: str = "") -> None:
-        """Prepare to serve a socket that is already bound.
+    def __init__(self, log: CallbackLog, listening: socket.socket, public_url: str = "", token: str = "") -> None:
+        """Prepare to serve a bound socket.
 
         Args:
-            record: Where everything goes.
-            listening: The socket.
-            public_url: Where the outside world reaches it, behind a tunnel or proxy; "" for the socket's own address.
-            token: The secret segment of every address; "" for one of this session.
+            log: Receives all callbacks.
+            listening: The bound socket.
+            public_url: The URL of a tunnel or proxy that leads to the socket; "" if Sift can reach the socket itself.
+            token: The secret segment of every callback URL; "" for a random one.
         """
-        self.record = record
+        self.log = log
         self.token = token or secrets.token_urlsafe(24)
         self._listening = listening
         self._url = (public_url or _url_of(listening)).rstrip("/")
@@ -71,11 +72,11 @@ class Receiver:
 
     @property
     def incoming_url(self) -> str:
-        """Where an application posts calls to our numbers."""
+        """The `on_incoming` URL of applications: Sift posts incoming calls to it."""
         return self.address(INCOMING)
 
     async def start(self) -> None:
-        """Serve from now on; connections queue in the socket until the server is up."""
+        """Start to serve. Connections wait in the socket until the server is up."""
         self._serving = asyncio.create_task(self._server.serve([self._listening]))
 
     async def stop(self) -> None:
@@ -89,9 +90,9 @@ class Receiver:
         return Starlette(routes=[Route("/{rest:path}", self._receive, methods=["GET", "POST", "PUT"])])
 
     async def _receive(self, request: Request) -> Response:
-        segments = self._own(request.path_params["rest"].split("/"))
+        segments = self._without_token(request.path_params["rest"].split("/"))
         if segments is None:
-            self.record.keep(UNKNOWN, f"{request.method} {request.url.path}", _NOBODY)
+            self.log.add(UNKNOWN, f"{request.method} {request.url.path}", _UNKNOWN_ADDRESS)
             return Response(status_code=404)
         if segments[:1] == ["check"]:
             return JSONResponse({"check": segments[1:]})
@@ -100,30 +101,32 @@ class Receiver:
         except ClientDisconnect:
             raw = None
         if raw is None:
-            self.record.keep(UNKNOWN, request.url.path, "its body is too large or was cut off")
+            self.log.add(UNKNOWN, request.url.path, "its body is too large or incomplete")
             return JSONResponse({"error": "the body is too large"}, 413)
-        kind, call, number = _sorted(segments)
+        kind, key, number = _target(segments)
         if kind == UNKNOWN:
-            self.record.keep(kind, f"{request.url.path} {raw}", _NOBODY)
+            self.log.add(kind, f"{request.url.path} {raw}", _UNKNOWN_ADDRESS)
         else:
-            self.record.deliver(kind, call, number, read_body(raw), raw)
-        # a routine in an answer would start one, so there is none; an incoming call's answer must have one
+            self.log.deliver(kind, key, number, read_body(raw), raw)
+        # A routine in the response would start at once, so it is left out. Only an incoming call requires one.
         return JSONResponse({"routine": []} if kind == INCOMING else {})
 
-    def _own(self, segments: list[str]) -> list[str] | None:
-        """Return what follows the secret segment; None without it. Before it may stand a path that a proxy left."""
-        for place, segment in enumerate(segments[:DEEPEST]):
+    def _without_token(self, segments: list[str]) -> list[str] | None:
+        """Return the segments after the secret one, or None without it. A proxy may add segments before it."""
+        for index, segment in enumerate(segments[:MOST_SEGMENTS]):
             if secrets.compare_digest(segment.encode(), self.token.encode()):
-                return segments[place + 1 :]
+                return segments[index + 1 :]
         return None
 
 
 def read_body(raw: str) -> Any:
-    """Return a body's JSON, whatever its content type says; a form's fields; None for anything else."""
+    """Return the parsed JSON of a body or the fields of a form; None for anything else.
+
+    The content type is ignored, since the documentation misspells it.
+    """
     try:
-        body = json.loads(raw)
-        return None if _is_deep(body) else body
-    except (ValueError, RecursionError):
+        return parse_json(raw)
+    except ValueError:
         fields = _form(raw) if "=" in raw else {}
         return {name: values[0] for name, values in fields.items()} or None
 
@@ -135,30 +138,14 @@ def _form(raw: str) -> dict[str, list[str]]:
         return {}
 
 
-def _is_deep(body: Any) -> bool:
-    """Whether a body is nested so deeply that comparing or showing it could fail."""
-    level = [body]
-    for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inside(one)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def _sorted(segments: list[str]) -> tuple[str, str, int]:
+def _target(segments: list[str]) -> tuple[str, str, int]:
     match segments:
         case ["incoming"]:
             return INCOMING, "", 0
-        case [call, "status"]:
-            return STATUS, call, 0
-        case [call, ("done" | "event") as kind, number] if number.isascii() and number.isdigit() and len(number) < 10:  # noqa: PLR2004
-            return (DONE if kind == "done" else EVENT), call, int(number)
+        case [key, "status"]:
+            return STATUS, key, 0
+        case [key, ("done" | "event") as kind, number] if number.isascii() and number.isdigit() and len(number) < 10:  # noqa: PLR2004
+            return (DONE if kind == "done" else EVENT), key, int(number)
     return UNKNOWN, "", 0
 
 

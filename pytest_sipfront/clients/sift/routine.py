@@ -1,7 +1,7 @@
-"""The commands of a routine, with the field names of Gridspace's pages on each of them.
+"""The commands of a routine, with the field names of Gridspace's documentation.
 
-A field that is None is not sent, so that Sift's own default holds; `do_record` is always sent, since its documented
-default differs from command to command. `on_done` and `event_callback` are filled in by whoever receives callbacks.
+A field that is None is not sent, so Sift's default applies. `do_record` is always sent, since its documented default
+differs between commands. A call fills in `on_done` and `event_callback` with the URLs of its receiver.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ _E164 = re.compile(r"\+[1-9][0-9]{4,14}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command; its class is its `name`. Making one with a value that cannot work raises `ConfigurationError`."""
+    """A command. The class name is its `name`. An invalid value raises `ConfigurationError`."""
 
     def __post_init__(self) -> None:
-        """Check the values; there is nothing to check in every command."""
+        """Check the values."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the command as Sift reads it: `name`, and the fields beside it."""
-        given = ((field.name, getattr(self, field.name)) for field in fields(self))
-        sent = {name: list(value) if isinstance(value, tuple) else value for name, value in given if value is not None}
-        return {"name": type(self).__name__, **sent}
+        """Return the JSON object: `name` and the fields that are set."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        given = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in values if value is not None
+        }
+        return {"name": type(self).__name__, **given}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting(Command):
-    """A command that posts to `on_done` when it is over."""
+    """A command that posts to `on_done` when it is done."""
 
     on_done: str | None = None
 
@@ -58,12 +60,12 @@ class Play(Reporting):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking(Reporting):
-    """A command that waits for the other side.
+class Listening(Reporting):
+    """A command that waits for input from the other side.
 
     Attributes:
-        prompt_url: A .wav or .mp3 file that is played first. There is no spoken prompt: use a `Say` before.
-        timeout_seconds: Whole seconds. Whether they begin before or after the prompt is on no page.
+        prompt_url: A .wav or .mp3 file that is played first. For a spoken prompt put a `Say` before the command.
+        timeout_seconds: Whole seconds. It is not documented whether they begin before or after the prompt.
     """
 
     prompt_url: str | None = None
@@ -76,65 +78,65 @@ class Asking(Reporting):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetDigits(Asking):
-    """Collect keys 0-9 * #; ends after `count` of them. Keys pressed before a timeout are lost."""
+class GetDigits(Listening):
+    """Collect keys (0-9, * and #) until there are `count` of them. After a timeout the collected keys are lost."""
 
     count: int | None = None
 
     def __post_init__(self) -> None:
-        Asking.__post_init__(self)
+        Listening.__post_init__(self)
         _whole(self, "count", self.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetFreeResponse(Asking):
-    """Transcribe what is said, up to a pause."""
+class GetFreeResponse(Listening):
+    """Transcribe speech up to a pause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetMultipleChoice(Asking):
+class GetMultipleChoice(Listening):
     """Recognise one of `choices`."""
 
     choices: Sequence[str]
 
     def __post_init__(self) -> None:
-        Asking.__post_init__(self)
+        Listening.__post_init__(self)
         choices: Any = self.choices
         if isinstance(choices, str) or not isinstance(choices, Sequence):
-            raise _wrong(self, "choices", choices, "a list of texts")
+            raise _invalid(self, "choices", choices, "a list of strings")
         if not choices or not all(isinstance(choice, str) and choice.strip() for choice in choices):
-            raise _wrong(self, "choices", choices, "a list of at least one text, none of them empty")
+            raise _invalid(self, "choices", choices, "a list of one or more non-empty strings")
         object.__setattr__(self, "choices", tuple(choices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetYesOrNo(Asking):
+class GetYesOrNo(Listening):
     """Recognise yes or no."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetNumber(Asking):
+class GetNumber(Listening):
     """Recognise a number, as digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetDate(Asking):
-    """Recognise a date, in ISO 8601; without its year if none was spoken."""
+class GetDate(Listening):
+    """Recognise a date, in ISO 8601; without the year if it was not spoken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GetName(Asking):
+class GetName(Listening):
     """Recognise a person's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversing(Command):
-    """A command that begins a conversation, observed through `event_callback`.
+    """A command that begins a conversation. Its events are posted to `event_callback`.
 
     Attributes:
-        do_record: Whether it is recorded.
-        processors: What is done with the recording: transcribe, findtopics, classify:<name>, grade.
-        live_talk_times, live_transcripts, live_topics: Which events are posted while it goes on.
+        do_record: Whether the conversation is recorded.
+        processors: The processing of the recording: transcribe, findtopics, classify:<name>, grade.
+        live_talk_times, live_transcripts, live_topics: The events to post during the conversation.
     """
 
     event_callback: str | None = None
@@ -162,7 +164,7 @@ class CallPhone(Conversing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallClient(Conversing):
-    """Ring the VOIP client `client_name` and bridge it to this connection."""
+    """Ring the VoIP client `client_name` and bridge it to this connection."""
 
     client_name: str
 
@@ -176,8 +178,8 @@ class JoinConference(Conversing):
     """Join the conference room `conference_name`.
 
     Attributes:
-        live_emotion: Adds emotion to transcript events.
-        live_scan: Phrases to look for, each `{"key": ..., "query": ...}`.
+        live_emotion: Whether transcript events contain emotions.
+        live_scan: Phrases to search for, each `{"key": ..., "query": ...}`.
     """
 
     conference_name: str
@@ -197,31 +199,31 @@ class HangUp(Command):
 
 
 Step: TypeAlias = Command | Mapping[str, Any]
-"""A command, or one that this package does not know, as Sift reads it."""
+"""A command, or the JSON object of a command without a class here."""
 
 
 def as_json(step: object) -> dict[str, Any]:
-    """Return a step as Sift reads it.
+    """Return the JSON object of a step.
 
     Raises:
-        ConfigurationError: It is neither a command nor a mapping with a `name`.
+        ConfigurationError: The step is not a command and not a mapping with a `name`.
     """
     if isinstance(step, Command):
         return step.as_json()
     if isinstance(step, Mapping) and isinstance(step.get("name"), str) and step["name"]:
         return dict(step)
-    raise ConfigurationError(f"{step!r} is no command of a routine: give a command, or a mapping with its 'name'")
+    raise ConfigurationError(f"{step!r} is not a command; a routine consists of commands, or mappings with a 'name'")
 
 
 def check_routine(routine: object) -> list[Step]:
     """Return the steps of a routine.
 
     Raises:
-        ConfigurationError: It is no list, or a step of it is no command.
+        ConfigurationError: The routine is not a list, or a step is not a command.
     """
     if isinstance(routine, str | Mapping | Command) or not isinstance(routine, Iterable):
         raise ConfigurationError(
-            f"a routine is a list of commands, not {type(routine).__name__}: write [{_shown(routine)}]"
+            f"a routine must be a list of commands, got {type(routine).__name__}; write [{_shown(routine)}]"
         )
     steps = list(routine)
     for step in steps:
@@ -230,53 +232,54 @@ def check_routine(routine: object) -> list[Step]:
 
 
 def check_phone_number(value: object) -> str:
-    """Return `value` if it is a phone number that can be dialled.
+    """Return `value` if it is a phone number in E.164 form.
 
     Raises:
-        ConfigurationError: It is not in E.164 form.
+        ConfigurationError: It is not.
     """
     if isinstance(value, str) and _E164.fullmatch(value):
         return value
     bare = re.sub(r"[\s().\-/]", "", value) if isinstance(value, str) else ""
-    hint = f"; did you mean {bare!r}?" if bare != value and _E164.fullmatch(bare) else ""
+    suggestion = f"; did you mean {bare!r}?" if bare != value and _E164.fullmatch(bare) else ""
     raise ConfigurationError(
-        f"{value!r} is not a phone number in E.164 form, such as '+15550100200': + and country code, digits only{hint}"
+        f"{value!r} is not a phone number in E.164 form: + and country code, digits only, such as '+15550100200'"
+        f"{suggestion}"
     )
 
 
 def check_endpoint(phone_number: str | None, client_name: str | None) -> dict[str, str]:
-    """Return whom to call, as Sift reads it.
+    """Return the endpoint to call as JSON fields.
 
     Raises:
-        ConfigurationError: Both or neither of them are given, or the one given cannot be called.
+        ConfigurationError: Not exactly one of them is given, or it is invalid.
     """
     if (phone_number is None) == (client_name is None):
-        given = "neither is" if phone_number is None else "both are"
-        raise ConfigurationError(f"give one of phone_number and client_name: {given} given")
+        given = "neither" if phone_number is None else "both"
+        raise ConfigurationError(f"exactly one of phone_number and client_name is required, got {given}")
     if phone_number is not None:
         return {"phone_number": check_phone_number(phone_number)}
     if not isinstance(client_name, str) or not client_name.strip():
-        raise ConfigurationError(f"client_name={client_name!r} is not the name of a VOIP client")
+        raise ConfigurationError(f"client_name must be the name of a VoIP client, got {client_name!r}")
     return {"client_name": client_name}
 
 
-def _wrong(command: Command, name: str, value: object, wanted: str) -> ConfigurationError:
-    return ConfigurationError(f"{type(command).__name__}: {name}={value!r} is not {wanted}")
+def _invalid(command: Command, name: str, value: object, allowed: str) -> ConfigurationError:
+    return ConfigurationError(f"{type(command).__name__}: {name} must be {allowed}, got {value!r}")
 
 
 def _filled(command: Command, name: str, value: object) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise _wrong(command, name, value, "a text with something in it")
+        raise _invalid(command, name, value, "a non-empty string")
 
 
 def _whole(command: Command, name: str, value: object) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise _wrong(command, name, value, "a whole number, 1 or more")
+        raise _invalid(command, name, value, "an integer >= 1")
 
 
 def _web_address(command: Command, name: str, value: object) -> None:
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
-        raise _wrong(command, name, value, "an http(s) URL that Sift can fetch")
+        raise _invalid(command, name, value, "an http(s) URL")
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What a report says of a test's calls: `sift.*` properties and the timelines."""
+"""The calls of a test in its report: `sift.*` properties and timelines."""
 
 from __future__ import annotations
 
@@ -16,40 +16,43 @@ PREFIX = "sift."
 
 
 def forget(properties: list[tuple[str, object]]) -> None:
-    """Drop our properties of an earlier attempt at the same test."""
+    """Remove the properties of an earlier attempt at the same test."""
     properties[:] = [entry for entry in properties if not entry[0].startswith(PREFIX)]
 
 
 def record(properties: list[tuple[str, object]], calls: Iterable[Call]) -> None:
-    """Write each call's properties, those of a second one as `sift.2.*`, and so on; later values replace earlier."""
+    """Write the properties of each call; the second call's names begin with `sift.2.`, and so on.
+
+    Properties that exist already are replaced.
+    """
     for number, call in enumerate(calls, 1):
         prefix = PREFIX if number == 1 else f"{PREFIX}{number}."
-        found = {
+        values = {
             "connection_id": call.connection.connection_id,
             "status": call.status,
             "duration": f"{call.duration:.3f}",
         }
-        for name, value in found.items():
-            _put(properties, prefix + name, value)
+        for name, value in values.items():
+            _set(properties, prefix + name, value)
 
 
 def attach(report: pytest.TestReport, calls: Iterable[Call], error: BaseException | None) -> None:
-    """Show the timelines: with the failure where there is one, which then reaches JUnit too."""
+    """Add the timelines of the calls to the report. JUnit reports contain those of a failed test."""
     longrepr: Any = report.longrepr
-    told = str(error.evidence.get("timeline", "")).strip() if isinstance(error, DetailedError) else ""
+    in_error = str(error.evidence.get("timeline", "")).strip() if isinstance(error, DetailedError) else ""
     for call in calls:
         title, timeline = f"sift: {call!r}", str(call.timeline)
-        if told and timeline.strip().startswith(told):
-            continue  # the error itself shows it
+        if in_error and timeline.strip().startswith(in_error):
+            continue
         if error is not None and hasattr(longrepr, "addsection"):
             longrepr.addsection(title, timeline)
         else:
             report.sections.append((title, timeline))
 
 
-def _put(properties: list[tuple[str, object]], name: str, value: object) -> None:
-    for place, (known, _) in enumerate(properties):
+def _set(properties: list[tuple[str, object]], name: str, value: object) -> None:
+    for index, (known, _) in enumerate(properties):
         if known == name:
-            properties[place] = (name, value)
+            properties[index] = (name, value)
             return
     properties.append((name, value))
