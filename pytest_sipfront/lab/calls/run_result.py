@@ -8,7 +8,7 @@ from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
 from pytest_sipfront.lab.calls.conditions import Conditions, violations
 from pytest_sipfront.lab.calls.ladder import Rung
-from pytest_sipfront.lab.platform.executor import LabRunResult, Measure
+from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage
 
 PASSED, FAILED = "passed", "failed"
 _CALLS_TOLD = 5
@@ -95,9 +95,9 @@ def _prompt(received: Sequence[Reception]) -> str | None:
     return f"{best.prompt} ({best.score:.2f})" if best is not None else None
 
 
-def _ladder(rungs: tuple[Rung, ...]) -> tuple[tuple[float, str, str], ...]:
+def _ladder(rungs: tuple[Rung, ...]) -> tuple[SipMessage, ...]:
     start = rungs[0].at if rungs else 0.0
-    return tuple((round(rung.at - start, 3), rung.direction, rung.line) for rung in rungs)
+    return tuple(SipMessage(round(rung.at - start, 3), rung.direction, rung.line) for rung in rungs)
 
 
 def _recordings(call: CallRecord) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import TestSpec
@@ -20,6 +20,28 @@ class Measure:
     unit: str = ""
 
 
+class SipMessage(NamedTuple):
+    """A SIP message of a call: seconds since the first one, "->" to the callee or "<-" to the caller, first line."""
+
+    seconds: float
+    direction: str
+    line: str
+    retransmission: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A condition that a call violates: its name in the lab file, the measured value, and the value that it requires.
+
+    `call` is the number of the call among those of its run.
+    """
+
+    condition: str
+    measured: str
+    required: str
+    call: int = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabRunResult:
     """The final state of a run, the reason, and the evidence.
@@ -28,7 +50,8 @@ class LabRunResult:
         state: The final state as the platform reports it, for example "passed".
         description: The reason, "" for a run that passed.
         measures: Measured values by name.
-        ladder: SIP messages in order: seconds since the run's start, direction ("->" to the callee), first line.
+        violations: The violated conditions, as far as the executor has measured them.
+        ladder: The SIP messages of one call in order.
         recordings: WAV files by the end that heard them ("caller", "callee").
         scripted: Whether the lab file named the state and no call was placed.
     """
@@ -36,7 +59,8 @@ class LabRunResult:
     state: str
     description: str = ""
     measures: Mapping[str, Measure] = field(default_factory=dict)
-    ladder: tuple[tuple[float, str, str], ...] = ()
+    violations: tuple[Violation, ...] = ()
+    ladder: tuple[SipMessage, ...] = ()
     recordings: Mapping[str, bytes] = field(default_factory=dict)
     scripted: bool = False
 

@@ -32,7 +32,8 @@ def build_app(lab: Lab) -> Starlette:
         await lab.close()
 
     services = [*platform_routes(lambda: lab.platform), *sift_routes(lambda: lab.sift)]
-    return Starlette(routes=[*services, *_control_routes(lab), *page_routes(lab)], lifespan=lifespan)
+    pages = page_routes(lambda: lab.platform, lambda: lab.sift, lambda: lab.summary)
+    return Starlette(routes=[*services, *_control_routes(lab), *pages], lifespan=lifespan)
 
 
 def _control_routes(lab: Lab) -> list[Route]:

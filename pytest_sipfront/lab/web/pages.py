@@ -1,165 +1,145 @@
-"""The pages for people: what this lab is, and one report per run. Everything shown is escaped."""
+"""The lab's pages: a front page, a report of each run and project run, and a report of each call at Sift."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from html import escape
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.platform import responses
-from pytest_sipfront.lab.platform.account import LabProjectRun, LabRun
-from pytest_sipfront.lab.web.waveform import waveform
-
-RECENT = 20
-SCRIPTED = "Scripted verdict: the lab file names it, and no call was placed."
-ABOUT = (
-    "This is a stand-in for the Sipfront platform on this machine. It is modelled on the platform's published "
-    "documentation, not on captured traffic, and is not made by Sipfront. Its stand-in for Sift is modelled on "
-    "Gridspace's reference and is not made by Gridspace."
+from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
+from pytest_sipfront.lab.platform.executor import LabRunResult
+from pytest_sipfront.lab.platform.responses import project_report_path, run_report_path, timestamp
+from pytest_sipfront.lab.platform.service import PlatformService
+from pytest_sipfront.lab.sift.service import SiftService
+from pytest_sipfront.lab.web.page_data import (
+    Recording,
+    arguments,
+    audio_values,
+    callback_messages,
+    failed_first,
+    project_row,
+    recordings,
+    run_row,
+    run_values,
+    sift_row,
+    sip_messages,
 )
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{text-align:left;padding:.2rem 1rem .2rem 0;"
-    "border-bottom:1px solid #ddd;vertical-align:top}pre{background:#f4f4f4;padding:.5rem;overflow-x:auto}"
-    ".passed{color:#176b2c}.failed,.errored,.stopped{color:#a11}.note{background:#fff4d6;padding:.5rem}"
-)
+from pytest_sipfront.lab.web.rendering import render
+
+MAX_RECENT = 50
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'"
 
 
-def page_routes(lab: Lab) -> list[Route]:
-    """Return the routes of the front page, the report pages and the recordings."""
+def page_routes(
+    platform: Callable[[], PlatformService], sift: Callable[[], SiftService], summary: Callable[[], str]
+) -> list[Route]:
+    """Return the routes of all pages and of the recordings of runs.
+
+    Args:
+        platform: Returns the service whose runs are shown.
+        sift: Returns the service whose calls are shown.
+        summary: Returns one line on how the lab reaches its verdicts.
+    """
 
     async def front(_: Request) -> Response:
-        return _page("Sipfront lab", front_page(lab))
+        return _page(front_page(platform(), sift(), summary()))
 
     async def report(request: Request) -> Response:
-        run = lab.platform.account.runs.get(request.path_params["uuid"])
-        if run is None or request.url.path != responses.run_report_path(run):
-            return await project_report(request)
-        return _page(f"Run of {run.test.name}", run_page(lab, run))
-
-    async def project_report(request: Request) -> Response:
-        run = lab.platform.account.project_runs.get(request.path_params["uuid"])
-        if run is None or request.url.path != responses.project_report_path(run):
-            return _page("Not found", ["<p>There is no such report here.</p>"], 404)
-        return _page(f"Run of project {run.project.name}", project_page(lab, run))
+        account, uuid, path = platform().account, request.path_params["uuid"], request.url.path
+        run, project_run = account.runs.get(uuid), account.project_runs.get(uuid)
+        if run is not None and path == run_report_path(run):
+            return _page(run_page(account, run))
+        if project_run is not None and path == project_report_path(project_run):
+            return _page(project_page(account, project_run))
+        return _not_found("report")
 
     async def recording(request: Request) -> Response:
-        run = lab.platform.account.runs.get(request.path_params["uuid"])
-        name = request.path_params["name"]
-        if run is None or run.result is None or name not in run.result.recordings:
-            return _page("Not found", ["<p>There is no such recording here.</p>"], 404)
-        return Response(run.result.recordings[name], media_type="audio/wav")
+        run = platform().account.runs.get(request.path_params["uuid"])
+        audio = run.result.recordings if run is not None and run.result is not None else {}
+        file = audio.get(request.path_params["name"])
+        return _not_found("recording") if file is None else Response(file, media_type="audio/wav")
+
+    async def sift_report(request: Request) -> Response:
+        page = sift_page(sift(), request.path_params["id"])
+        return _not_found("call") if page is None else _page(page)
 
     return [
         Route("/", front),
         Route("/run/details/{uuid}", report),
         Route("/run/print/{uuid}", report),
         Route("/kiosk/{kiosk}/{uuid}", report),
-        Route("/projectrun/{uuid}/details", project_report),
+        Route("/projectrun/{uuid}/details", report),
         Route("/recordings/{uuid}/{name}.wav", recording),
+        Route("/sift/{id}", sift_report),
     ]
 
 
-def front_page(lab: Lab) -> list[str]:
-    """Return the front page's parts: what this is, the tests, the latest runs and the counts."""
-    recent = list(lab.platform.account.runs.values())[: -RECENT - 1 : -1]
-    tests = [(str(t.id), t.name, t.project, t.testcase) for t in lab.file.tests.values()]
-    counts = [(name, str(value)) for name, value in lab.counts.items() if isinstance(value, int)]
-    return [
-        f"<p class=note>{escape(ABOUT)}</p>",
-        f"<p>Here {escape(lab.summary)}.</p>",
-        "<p>The API is at <a href='/api/v2/'>/api/v2/</a>, Sift's at <a href='/v0/'>/v0/</a>.</p>",
-        "<h2>Tests</h2>",
-        _table(("id", "name", "project", "scenario"), tests),
-        "<h2>Latest runs</h2>",
-        _runs(lab, recent),
-        *_section("Latest calls at Sift", _table(("connection", "from", "to", "status", "commands"), _calls(lab))),
-        "<h2>Counts</h2>",
-        _table(("what", "number"), counts),
-    ]
+def _page(html: str, status: int = 200) -> Response:
+    return HTMLResponse(html, status, {"Content-Security-Policy": _POLICY})
 
 
-def _calls(lab: Lab) -> list[tuple[str, ...]]:
-    legs = list(lab.sift.exchange.connections)[: -RECENT - 1 : -1]
-    return [
-        (leg.id, leg.from_, leg.to, leg.status, ", ".join(str(command["name"]) for command in leg.commands))
-        for leg in legs
-    ]
+def _not_found(thing: str) -> Response:
+    return _page(render("not_found.html", thing=thing), 404)
 
 
-def run_page(lab: Lab, run: LabRun) -> list[str]:
-    """Return a run report's parts, evidence included."""
-    result = run.result
-    facts = [
-        ("test", run.test.name),
-        ("scenario", run.test.testcase),
-        ("project", run.test.project),
-        ("session", run.uuid),
-        ("started", f"{responses.timestamp(run.started_at)} UTC"),
-        ("stopped", f"{responses.timestamp(run.stopped_at)} UTC" if run.stopped_at else "not yet"),
-    ]
-    parts = [_verdict(lab.platform.account.state(run), result.description if result else "")]
-    if result is not None and result.scripted:
-        parts.append(f"<p class=note>{SCRIPTED}</p>")
-    parts += [_table(("", ""), facts), *_section("Overrides", _table(("parameter", "value"), run.overrides.items()))]
-    if result is None:
-        return parts
-    measures = [(name, str(m.value), m.unit) for name, m in result.measures.items()]
-    ladder = "\n".join(f"{at:9.3f} s  {way:<4} {line}" for at, way, line in result.ladder)
-    parts += _section("Measures", _table(("measure", "value", "unit"), measures))
-    parts += _section("SIP messages", f"<pre>{escape(ladder)}</pre>" if ladder else "")
-    recordings = "".join(_recording(run, name, audio) for name, audio in result.recordings.items())
-    return parts + _section("Recordings: what each end heard", recordings)
-
-
-def project_page(lab: Lab, run: LabProjectRun) -> list[str]:
-    """Return a project report's parts: the verdict and the runs of its tests."""
-    return [_verdict(lab.platform.account.project_state(run), ""), "<h2>Tests</h2>", _runs(lab, run.runs)]
-
-
-def _page(title: str, parts: Iterable[str], status: int = 200) -> Response:
-    head = f"<meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style>"
-    body = f"<h1>{escape(title)}</h1>{''.join(parts)}"
-    page = f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>"
-    return HTMLResponse(page.encode("utf-8", "replace"), status)
-
-
-def _verdict(state: str, description: str) -> str:
-    reason = f": {escape(description)}" if description else ""
-    return f"<p class='{escape(state)}'><strong>{escape(state)}</strong>{reason}</p>"
-
-
-def _section(title: str, content: str) -> list[str]:
-    return [f"<h2>{title}</h2>", content] if content else []
-
-
-def _runs(lab: Lab, runs: Iterable[LabRun]) -> str:
-    rows = "".join(
-        f"<tr><td><a href='{escape(responses.run_report_path(run))}'>{run.id}</a></td><td>{escape(run.test.name)}</td>"
-        f"<td>{escape(lab.platform.account.state(run))}{_scripted(run)}</td>"
-        f"<td>{escape(run.result.description if run.result else '')}</td></tr>"
-        for run in runs
+def front_page(platform: PlatformService, sift: SiftService, summary: str) -> str:
+    """Return the front page: the latest runs and calls, the tests, and the counts."""
+    account = platform.account
+    runs, project_runs = list(account.runs.values()), list(account.project_runs.values())
+    calls = list(enumerate(sift.as_json()["connections"], start=1))
+    return render(
+        "front.html",
+        summary=summary,
+        runs=failed_first(run_row(account, run) for run in runs[-MAX_RECENT:]),
+        project_runs=failed_first(project_row(account, run) for run in project_runs[-MAX_RECENT:]),
+        calls=failed_first(sift_row(number, connection) for number, connection in calls[-MAX_RECENT:]),
+        tests=platform.file.tests.values(),
+        counts={name: count for name, count in {**platform.counts, **sift.counts}.items() if isinstance(count, int)},
     )
-    head = "<tr><th>run</th><th>test</th><th>state</th><th>reason</th></tr>"
-    return f"<table>{head}{rows}</table>" if rows else "<p>None yet.</p>"
 
 
-def _scripted(run: LabRun) -> str:
-    return " (scripted)" if run.result is not None and run.result.scripted else ""
+def run_page(account: Account, run: LabRun) -> str:
+    """Return the report of a run with its evidence."""
+    result = run.result or LabRunResult(state="")
+    project_run = account.project_runs.get(run.project_run or "")
+    return render(
+        "run.html",
+        row=run_row(account, run),
+        test=run.test,
+        session=run.uuid,
+        stopped=f"{timestamp(run.stopped_at)} UTC" if run.stopped_at else "not yet",
+        project_url=project_report_path(project_run) if project_run else "",
+        overrides=run.overrides,
+        violations=result.violations,
+        values=run_values(result.measures),
+        audio=audio_values(result.measures),
+        messages=sip_messages(result.ladder),
+        recordings=recordings(run.uuid, result.recordings),
+    )
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    if not body:
-        return ""
-    return f"<table><tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>{body}</table>"
+def project_page(account: Account, run: LabProjectRun) -> str:
+    """Return the report of a project run: its verdict and the runs of its tests."""
+    runs = failed_first(run_row(account, each) for each in run.runs)
+    return render("project.html", row=project_row(account, run), runs=runs)
 
 
-def _recording(run: LabRun, name: str, audio: bytes) -> str:
-    link = f"/recordings/{escape(run.uuid)}/{escape(name)}.wav"
-    player = f"<audio controls src='{link}'></audio> <a href='{link}' download>WAV</a>"
-    return f"<p>{escape(name)} {player}<br>{waveform(audio)}</p>"
+def sift_page(sift: SiftService, connection_id: str) -> str | None:
+    """Return the report of a call at Sift, None if there is no such connection."""
+    record = sift.as_json()
+    for number, connection in enumerate(record["connections"], start=1):
+        if connection["connection_id"] == connection_id:
+            callbacks = (each for each in record["callbacks"] if each["connection_id"] == connection_id)
+            return render(
+                "sift.html",
+                row=sift_row(number, connection),
+                connection=connection,
+                commands=[(command["name"], arguments(command)) for command in connection["commands"]],
+                messages=callback_messages(callbacks),
+                recordings=[
+                    Recording(name, f"/lab/sift/{connection_id}/{name}.wav", None) for name in connection["recordings"]
+                ],
+            )
+    return None

@@ -1,4 +1,4 @@
-"""Draws a recording for a report: how loud it is over time, so that silence and one-way audio are seen at a glance."""
+"""The waveform of a recording: loudness over time, so that silence and one-way audio are visible."""
 
 from __future__ import annotations
 
@@ -6,37 +6,79 @@ import io
 import sys
 import wave
 from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 COLUMNS = 400
 HEIGHT = 60
-LOUDEST = 32768
+FULL_SCALE = 32768
+_MAX_TICKS = 6
 
 
-def waveform(recording: bytes) -> str:
-    """Return a WAV file's first channel as an inline SVG picture, "" where it is no 16-bit WAV with audio in it."""
-    peaks = _peaks(recording)
-    if not peaks:
-        return ""
-    half = HEIGHT / 2
-    lines = "".join(
-        f"M{column} {half - half * peak / LOUDEST:.1f}V{half + half * peak / LOUDEST:.1f}"
-        for column, peak in enumerate(peaks)
-    )
-    size = f"width='{len(peaks)}' height='{HEIGHT}' viewBox='0 0 {len(peaks)} {HEIGHT}'"
-    return f"<svg {size} role='img' aria-label='waveform'><path d='{lines}M0 {half}H{len(peaks)}' stroke='#456'/></svg>"
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A label of the time axis; `percent` is its position from the left."""
+
+    percent: float
+    label: str
 
 
-def _peaks(recording: bytes) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Waveform:
+    """A drawing for an SVG of `width` times `height` units, with a time axis.
+
+    Args:
+        path: The SVG path: one vertical line per column, and the zero line.
+        width: Number of columns.
+        seconds: Length of the recording.
+    """
+
+    path: str
+    width: int
+    seconds: float
+    height: int = HEIGHT
+
+    @property
+    def ticks(self) -> list[Tick]:
+        """The labels of the time axis, at round seconds."""
+        step = next(step for step in _steps() if self.seconds / step < _MAX_TICKS)
+        return [
+            Tick(100 * number * step / self.seconds, f"{number * step:g} s")
+            for number in range(int(self.seconds / step) + 1)
+        ]
+
+
+def _steps() -> Iterator[float]:
+    factor = 0.1
+    while True:
+        yield from (factor, 2 * factor, 5 * factor)
+        factor *= 10
+
+
+def draw_waveform(recording: bytes) -> Waveform | None:
+    """Return the waveform of the first channel of a WAV file, None if it is not 16-bit audio or has no samples."""
     try:
         with wave.open(io.BytesIO(recording)) as file:
             if file.getsampwidth() != array("h").itemsize:
-                return []
-            channels, frames = file.getnchannels(), file.readframes(file.getnframes())
+                return None
+            channels, rate, frames = file.getnchannels(), file.getframerate(), file.readframes(file.getnframes())
     except (wave.Error, EOFError):
-        return []
+        return None
     samples = array("h", frames[: len(frames) // 2 * 2])
     if sys.byteorder == "big":
         samples.byteswap()
     samples = samples[::channels]
-    step = max(1, -(-len(samples) // COLUMNS))
-    return [max(map(abs, samples[start : start + step])) for start in range(0, len(samples), step)]
+    if not samples or rate <= 0:
+        return None
+    size = -(-len(samples) // COLUMNS)
+    peaks = [max(map(abs, samples[start : start + size])) for start in range(0, len(samples), size)]
+    return Waveform(_path(peaks), len(peaks), len(samples) / rate)
+
+
+def _path(peaks: list[int]) -> str:
+    middle = HEIGHT / 2
+    lines = "".join(
+        f"M{column} {middle - middle * peak / FULL_SCALE:.1f}V{middle + middle * peak / FULL_SCALE:.1f}"
+        for column, peak in enumerate(peaks)
+    )
+    return f"{lines}M0 {middle:g}H{len(peaks)}"

@@ -73,7 +73,7 @@ def test_an_override_of_the_number_of_calls_places_that_many() -> None:
 
 def test_a_call_to_a_phone_of_the_lab_is_set_up_once() -> None:
     """No renegotiation, over which the stack would lose packets: one INVITE, and a BYE that is answered."""
-    messages = [line.split(" sip:")[0] for _, _, line in find(LAB).ladder]
+    messages = [message.line.split(" sip:")[0] for message in find(LAB).ladder]
     assert [line for line in messages if not line.startswith("SIP/2.0")] == ["INVITE", "ACK", "BYE"]
 
 

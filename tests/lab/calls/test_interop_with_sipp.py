@@ -41,7 +41,7 @@ def test_a_peer_that_answers_and_talks_passes() -> None:
         finding = find(calling(peer.port, "rtp: both, not_silent: from_callee, prompt_heard: question, min_mos: 4"))
         assert peer.exit_code() == 0
     assert (finding.state, finding.description) == ("passed", "")
-    assert [line.split()[0] for _, way, line in finding.ladder if way == "->"] == ["INVITE", "ACK", "BYE"]
+    assert [sent.line.split()[0] for sent in finding.ladder if sent.direction == "->"] == ["INVITE", "ACK", "BYE"]
 
 
 def test_a_call_over_tcp_passes() -> None:
@@ -86,7 +86,7 @@ def test_a_peer_that_never_answers_gets_a_cancel() -> None:
         assert peer.exit_code() == 0
     assert finding.state == "failed"
     assert re.fullmatch(r"no answer within \d\.\d\d s, cancelled \(487\)", finding.description)
-    assert any(line.startswith("CANCEL ") for _, _, line in finding.ladder)
+    assert any(message.line.startswith("CANCEL ") for message in finding.ladder)
 
 
 def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:

@@ -56,7 +56,7 @@ def test_the_report_shows_messages_and_waveforms_and_offers_the_recordings(
     """What a person needs to see and to hear, behind the report URL."""
     lab, launched = called
     page = lab.get(launched["report_url"]).text
-    for shown in ("INVITE sip:100@127.0.0.1", "SIP/2.0 200", "BYE sip:100@127.0.0.1", "<svg", "mos_cqe_caller"):
+    for shown in ("INVITE sip:100@127.0.0.1", "SIP/2.0 200", "BYE sip:100@127.0.0.1", "<svg", "mos_cqe"):
         assert shown in page
     assert "no call was placed" not in page
     uuid = launched["report_url"].rsplit("/", 1)[1]

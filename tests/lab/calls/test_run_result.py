@@ -11,6 +11,7 @@ pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
 from pytest_sipfront.lab.calls.conditions import Conditions
 from pytest_sipfront.lab.calls.ladder import Rung
 from pytest_sipfront.lab.calls.run_result import conclude
+from pytest_sipfront.lab.platform.executor import SipMessage
 from tests.lab.calls.test_conditions import ANSWERED, BUSY, WELL
 
 LADDER = (Rung(10.0, "->", "INVITE"), Rung(10.25, "<-", "SIP/2.0 486 Busy Here (1 INVITE)"))
@@ -27,7 +28,10 @@ def test_one_bad_call_among_many_fails_the_run_and_is_named() -> None:
     finding = conclude(Conditions(), [ANSWERED, BUSY, ANSWERED], [(), LADDER, ()])
     assert finding.state == "failed"
     assert finding.description == "call 2 of 3: 486 Busy Here after 0.12 s"
-    assert finding.ladder == ((0.0, "->", "INVITE"), (0.25, "<-", "SIP/2.0 486 Busy Here (1 INVITE)"))
+    assert finding.ladder == (
+        SipMessage(0.0, "->", "INVITE"),
+        SipMessage(0.25, "<-", "SIP/2.0 486 Busy Here (1 INVITE)"),
+    )
 
 
 def test_many_bad_calls_are_told_in_short() -> None:

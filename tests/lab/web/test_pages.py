@@ -2,165 +2,215 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 
 import pytest
 from starlette.requests import Request
 
 from pytest_sipfront.lab.backend import ScriptedBackend
-from pytest_sipfront.lab.file.lab_file import TestSpec
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
-from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, EndpointRequest
-from pytest_sipfront.lab.platform.executor import LabRunResult, Measure
+from pytest_sipfront.lab.platform.account import Account, LabRun
+from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage, Violation
+from pytest_sipfront.lab.web.page_data import run_row
 from pytest_sipfront.lab.web.pages import page_routes, run_page
 from tests.lab.talking import Platform
+from tests.lab.web.test_waveform import wav
 
 EVIDENCE = LabRunResult(
     state="failed",
     description="no RTP from callee for 2.0 s",
-    measures={"mos": Measure(value=4.3, unit="MOS"), "jitter": Measure(value=float("nan"), unit="ms")},
-    ladder=((0.012, "->", "INVITE sip:<b>@127.0.0.1"),),
-    recordings={"caller": b"RIFF"},
+    measures={
+        "mos_cqe_caller": Measure(value=4.3, unit="MOS"),
+        "jitter_callee": Measure(value=float("nan"), unit="ms"),
+        "calls": Measure(value=1, unit="calls"),
+    },
+    violations=(Violation(condition="max_rtp_gap", measured="2.0 s", required="at most 1 s"),),
+    ladder=(
+        SipMessage(0.0, "->", "INVITE sip:<b>@127.0.0.1"),
+        SipMessage(0.512, "->", "INVITE sip:<b>@127.0.0.1", retransmission=True),
+        SipMessage(0.53, "<-", "SIP/2.0 486 Busy Here"),
+    ),
+    recordings={"caller": wav([0, 20000] * 8000)},
 )
 
 
-def lab_with_evidence() -> Lab:
-    engine = ScriptedBackend()
-    lab = Lab(load("tests: {Call: {}}", engine), engine)
-    run = lab.platform.account.launch(lab.file.tests["Call"], {}, "full")
-    lab.platform.account.finish(run, EVIDENCE)
-    return lab
+def lab_with(result: LabRunResult) -> tuple[Account, LabRun]:
+    """A lab with one finished run, and that run."""
+    account = scripted_lab("tests: {Call: {parameters: {step.1.0.dial_destination: '100'}}}").platform.account
+    run = account.launch(account.file.tests["Call"], {}, "full")
+    account.finish(run, result)
+    return account, run
 
 
-def test_the_front_page_says_what_this_is_and_what_it_knows(lab: Platform) -> None:
-    """Modelled on documentation, not on captured traffic; tests, latest runs, counts."""
+def scripted_lab(text: str) -> Lab:
+    backend = ScriptedBackend()
+    return Lab(load(text, backend), backend)
+
+
+def test_the_front_page_shows_runs_tests_and_counts(lab: Platform) -> None:
+    """It also says that the lab is based on documentation."""
     lab.run()
     page = lab.get("/")
     assert page.headers["Content-Type"].startswith("text/html")
-    assert "documentation, not on captured traffic" in page.text
-    assert "Quick" in page.text
-    assert "/run/details/" in page.text
-    assert "launches" in page.text
+    for text in ("documentation, not on", "Quick", "/run/details/", "launches", "/api/v2/"):
+        assert text in page.text
+
+
+def test_failed_runs_come_first(lab: Platform) -> None:
+    """Then open runs, then passed runs; the latest of each group is at the top."""
+    lab.configure(
+        """
+        tests:
+          Good: {takes: 0}
+          Bad: {takes: 0, verdict: failed}
+          Odd: {takes: 0, verdict: melted}
+          Slow: {takes: 60}
+        """
+    )
+    for test in ("Good", "Bad", "Odd", "Good"):
+        lab.run(test)
+    lab.launch("Slow")
+    rows = re.findall(r'<tr class="(\w+)">\s*<td class="number"><a href="[^"]+">(\d+)', lab.get("/").text)
+    assert rows == [
+        ("unclear", "12347"),
+        ("bad", "12346"),
+        ("open", "12349"),
+        ("good", "12348"),
+        ("good", "12345"),
+    ]
+
+
+def test_a_row_has_number_destination_time_duration_and_reason() -> None:
+    """A person finds a run in the table without opening its report."""
+    account, run = lab_with(EVIDENCE)
+    row = run_row(account, run)
+    assert (row.number, row.title, row.state, row.reason) == (12345, "Call to 100", "failed", EVIDENCE.description)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", row.started)
+    assert re.fullmatch(r"0\.\d\d s", row.duration)
 
 
 @pytest.mark.parametrize("mode", ["full", "kiosk", "print"])
 def test_every_report_url_leads_to_a_report(lab: Platform, mode: str) -> None:
-    """Title, state, description, test and overrides, marked as scripted, readable without a login."""
+    """Title, state, reason, overrides and the mark of a scripted verdict, without credentials."""
     lab.configure("tests: {Quick: {takes: 0, verdict: failed, description: 486 Busy Here}}")
-    data = lab.launch(**{"report.mode": mode, "step.1.0.to": "4861"}).json["data"]
+    data = lab.launch(**{"report.mode": mode, "step.1.0.dial_destination": "4861"}).json["data"]
     lab.finished(data["status_url"])
     lab.authorization = None
     page = lab.get(data["report_url"])
     assert page.status == 200
-    for said in ("<title>Run of Quick</title>", "failed", "486 Busy Here", "step.1.0.to", "4861", "no call was placed"):
-        assert said in page.text
+    for text in (
+        "<title>failed: Quick to 4861 (12345)</title>",
+        '<p class="verdict bad">',
+        "486 Busy Here",
+        "<code>step.1.0.dial_destination</code>",
+        "no call was placed",
+    ):
+        assert text in page.text
 
 
-def test_a_report_is_there_while_the_run_is_going_on(lab: Platform) -> None:
-    """State running, no verdict claimed."""
-    page = lab.get(lab.launch("Slow").json["data"]["report_url"])
-    assert "running" in page.text
-    assert "not yet" in page.text
+def test_the_report_of_an_open_run_refreshes_itself(lab: Platform) -> None:
+    """It shows no verdict. The report of a finished run does not refresh."""
+    page = lab.get(lab.launch("Slow").json["data"]["report_url"]).text
+    assert "running" in page
+    assert "not yet" in page
+    assert '<meta http-equiv="refresh"' in page
+    assert "http-equiv" not in run_page(*lab_with(EVIDENCE))
 
 
 @pytest.mark.parametrize("mode", ["full", "kiosk"])
-def test_a_project_s_report_leads_to_those_of_its_tests(lab: Platform, mode: str) -> None:
-    """The project's state and a row per test."""
+def test_the_report_of_a_project_leads_to_those_of_its_tests(lab: Platform, mode: str) -> None:
+    """Each test has a row with a link, and its report links back."""
     fields = {"project.name": "Default", "report.mode": mode}
-    page = lab.get(lab.post("/api/v2/projects/run", fields).json["data"]["report_url"])
-    assert "<title>Run of project Default</title>" in page.text
-    assert "Slow" in page.text
+    url = lab.post("/api/v2/projects/run", fields).json["data"]["report_url"]
+    page = lab.get(url).text
+    assert "<title>running: Default (12345)</title>" in page
+    run = re.search(r'href="(/[^"]+)">Slow<', page)
+    assert run is not None
+    assert f'href="{url.removeprefix(lab.url)}"' in lab.get(run[1]).text
 
 
-def test_no_text_of_a_file_or_a_launch_becomes_markup(lab: Platform) -> None:
-    """Names, descriptions, states and overrides are escaped, and any character can be shown."""
-    lab.configure('tests: {"<b>": {takes: 0, verdict: "<i>", description: "<u>", testcase: "<s>"}}')
-    data = lab.launch("<b>", **{"<em>": "<q>\ud800"}).json["data"]
+def test_a_page_needs_no_other_file() -> None:
+    """The stylesheet is part of the page, for phones and in dark mode; the page has no script."""
+    page = run_page(*lab_with(EVIDENCE))
+    assert '<meta name="viewport" content="width=device-width' in page
+    assert "prefers-color-scheme: dark" in page
+    assert '<link rel="icon" href="data:' in page
+    assert "<script" not in page
+
+
+def test_every_text_is_escaped(lab: Platform) -> None:
+    """Names, descriptions, states and overrides cannot become markup, and control characters are visible."""
+    lab.configure('tests: {"<b>": {takes: 0, verdict: "<i>", description: "<u>\\x1b[1m", testcase: "<s>"}}')
+    data = lab.launch("<b>", **{"<em>": "<q>\ud800\u202e\x07"}).json["data"]
     lab.finished(data["status_url"])
     pages = lab.get(data["report_url"]).text + lab.get("/").text
-    for tag in ("<b>", "<i>", "<u>", "<s>", "<em>", "<q>"):
+    for tag in ("<b>", "<i>", "<u>", "<s>", "<em>", "<q>", "\x1b", "\u202e", "\x07"):
         assert tag not in pages
-    assert "&lt;em&gt;" in pages
+    for text in ("&lt;em&gt;", "&lt;u&gt;\\x1b[1m", "\\ud800\\u202e\\x07"):
+        assert text in pages
 
 
-@pytest.mark.parametrize("path", ["/run/details/x", "/kiosk/x/y", "/projectrun/x/details", "/recordings/x/caller.wav"])
-def test_a_report_that_is_not_there_is_404(lab: Platform, path: str) -> None:
-    """A page that says so."""
-    assert lab.get(path).status == 404
+@pytest.mark.parametrize(
+    "path", ["/run/details/x", "/kiosk/x/y", "/projectrun/x/details", "/recordings/x/caller.wav", "/sift/x"]
+)
+def test_an_unknown_report_is_404(lab: Platform, path: str) -> None:
+    """The page says what is missing."""
+    page = lab.get(path)
+    assert page.status == 404
+    assert "no such" in page.text
 
 
 def test_a_kiosk_report_needs_the_whole_link(lab: Platform) -> None:
-    """The share's own UUID is part of the link, and the run's alone opens nothing."""
+    """The UUID of the share is part of the link; the UUID of the run alone does not open it."""
     data = lab.launch(**{"report.mode": "kiosk"}).json["data"]
     run = data["report_url"].rsplit("/", 1)[1]
     assert lab.get(f"/kiosk/{run}/{run}").status == 404
 
 
-def test_evidence_is_shown_where_there_is_any() -> None:
-    """Measures with units, the SIP messages, links to recordings; and no word of a script."""
-    lab = lab_with_evidence()
-    (run,) = lab.platform.account.runs.values()
-    page = "".join(run_page(lab, run))
-    assert "<td>mos</td><td>4.3</td><td>MOS</td>" in page
-    assert "0.012 s" in page
-    assert "INVITE sip:&lt;b&gt;@127.0.0.1" in page
-    assert f"/recordings/{run.uuid}/caller.wav" in page
-    assert "<svg" not in page
+def test_a_report_shows_the_evidence() -> None:
+    """Violated conditions with value and bound, measures with units, recordings with a waveform and a time axis."""
+    account, run = lab_with(EVIDENCE)
+    page = run_page(account, run)
+    for text in (
+        '<code>max_rtp_gap</code></td><td class="value measured">2.0 s</td><td class="value">at most 1 s</td>',
+        '<td>mos_cqe</td><td class="number">4.3</td><td class="number"></td><td>MOS</td>',
+        f'<audio controls preload="metadata" src="/recordings/{run.uuid}/caller.wav">',
+        '<svg class="wave" viewBox="0 0 400 60"',
+        ">0.5 s</span>",
+    ):
+        assert text in page
     assert "Scripted" not in page
+
+
+def test_a_ladder_shows_direction_time_and_retransmissions() -> None:
+    """Error responses are red, and a long pause has a rung of its own."""
+    page = run_page(*lab_with(EVIDENCE))
+    ladder = page[page.index('<ol class="ladder">') : page.index("</ol>")]
+    assert re.findall(r'<li class="(.+?) *">', ladder) == [
+        "ends",
+        "message to-right",
+        "gap",
+        "message to-right  retransmission",
+        "message to-left bad",
+    ]
+    assert re.findall(r"<time>(.+?)</time>", ladder) == ["0.000 s", "0.512 s", "0.530 s"]
+    assert "INVITE sip:&lt;b&gt;@127.0.0.1 <small>retransmission</small>" in ladder
+
+
+def test_a_recording_without_16_bit_audio_has_a_player_only() -> None:
+    """The file can still be downloaded."""
+    page = run_page(*lab_with(LabRunResult(state="passed", recordings={"callee": b"RIFF"})))
+    assert "callee.wav" in page
+    assert '<svg class="wave"' not in page
 
 
 def test_recordings_can_be_downloaded() -> None:
     """The WAV file as it was recorded."""
-    lab = lab_with_evidence()
-    (run,) = lab.platform.account.runs.values()
-    (route,) = (route for route in page_routes(lab) if route.path.startswith("/recordings"))
+    lab = scripted_lab("tests: {Call: {}}")
+    run = lab.platform.account.launch(lab.file.tests["Call"], {}, "full")
+    lab.platform.account.finish(run, EVIDENCE)
+    routes = page_routes(lambda: lab.platform, lambda: lab.sift, lambda: "")
+    (route,) = (route for route in routes if route.path.startswith("/recordings"))
     request = Request({"type": "http", "path_params": {"uuid": run.uuid, "name": "caller"}})
     response = asyncio.run(route.endpoint(request))
-    assert (response.body, response.media_type) == (b"RIFF", "audio/wav")
-
-
-def stats(lab: Lab, path: Mapping[str, str]) -> object:
-    variables = {f":{name}" for name in path}
-    endpoint = next(e for e in ENDPOINTS if e.kind == "stats" and variables == set(re.findall(":[a-z]+", e.path)))
-    return endpoint.handler(lab.platform, EndpointRequest(origin="", path=path)).execute().body["stats"]
-
-
-def test_measures_are_served_with_their_units() -> None:
-    """/runs/:sid/stats and /stats/:measure; a value that is no number is null, since JSON has no NaN."""
-    lab = lab_with_evidence()
-    everything = {"mos": {"value": 4.3, "unit": "MOS"}, "jitter": {"value": None, "unit": "ms"}}
-    assert stats(lab, {"sid": "12345"}) == everything
-    assert stats(lab, {"sid": "12345", "measure": "mos"}) == {"mos": {"value": 4.3, "unit": "MOS"}}
-
-
-def test_a_test_s_measures_are_those_of_all_its_runs() -> None:
-    """/tests/:tid/stats: every value with the run that it is from."""
-    lab = lab_with_evidence()
-    (run,) = lab.platform.account.runs.values()
-    found = stats(lab, {"tid": "101", "measure": "mos"})
-    assert found == {"mos": [{"run_id": run.id, "session_id": run.uuid, "value": 4.3, "unit": "MOS"}]}
-
-
-class Broken:
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
-        raise RuntimeError(f"{test.name} broke with {dict(parameters)}")
-
-    async def close(self) -> None:
-        pass
-
-
-def test_an_executor_that_breaks_leaves_an_errored_run() -> None:
-    """Its error is the run's description, and the run is no longer in flight."""
-
-    async def run_it() -> tuple[str, str, int]:
-        engine = ScriptedBackend()
-        lab = Lab(load("tests: {Call: {}}", engine), engine)
-        lab.platform.executor = Broken()
-        run = lab.platform.account.launch(lab.file.tests["Call"], {"a": "b"}, "full")
-        lab.platform.begin(run)
-        while run.result is None:  # noqa: ASYNC110 - the lab has no event for it
-            await asyncio.sleep(0)
-        return run.result.state, run.result.description, lab.platform.account.in_flight
-
-    assert asyncio.run(run_it()) == ("errored", "RuntimeError: Call broke with {'a': 'b'}", 0)
+    assert (response.body, response.media_type) == (EVIDENCE.recordings["caller"], "audio/wav")

@@ -7,7 +7,7 @@ import wave
 
 import pytest
 
-from pytest_sipfront.lab.web.waveform import COLUMNS, HEIGHT, waveform
+from pytest_sipfront.lab.web.waveform import COLUMNS, HEIGHT, Waveform, draw_waveform
 
 
 def wav(samples: list[int], channels: int = 1, width: int = 2) -> bytes:
@@ -20,30 +20,48 @@ def wav(samples: list[int], channels: int = 1, width: int = 2) -> bytes:
     return buffer.getvalue()
 
 
-def heights(picture: str) -> list[float]:
-    return [float(bottom) - float(top) for top, bottom in re.findall(r"M\d+ ([\d.]+)V([\d.]+)", picture)]
+def heights(samples: list[int], channels: int = 1) -> list[float]:
+    drawing = draw_waveform(wav(samples, channels))
+    assert drawing is not None
+    columns = re.findall(r"M\d+ ([\d.]+)V([\d.]+)", drawing.path)
+    return [float(bottom) - float(top) for top, bottom in columns]
 
 
-def test_silence_is_flat_and_full_scale_fills_the_picture() -> None:
-    """Loudness is drawn to scale, whichever sign the samples have."""
-    drawn = heights(waveform(wav([0] * COLUMNS + [-32768] * COLUMNS)))
+def test_silence_is_flat_and_full_scale_fills_the_drawing() -> None:
+    """Loudness is drawn to scale for samples of either sign."""
+    drawn = heights([0] * COLUMNS + [-32768] * COLUMNS)
     assert drawn[: COLUMNS // 2] == [0] * (COLUMNS // 2)
     assert drawn[COLUMNS // 2 :] == [HEIGHT] * (COLUMNS // 2)
 
 
-def test_a_long_recording_is_no_wider_than_a_short_one() -> None:
-    """One column stands for many samples, and the loudest of them shows."""
-    drawn = heights(waveform(wav([0] * 9_999 + [16384] + [0] * 90_000)))
+def test_a_long_recording_is_as_wide_as_a_short_one() -> None:
+    """One column covers many samples and shows the loudest of them."""
+    drawn = heights([0] * 9_999 + [16384] + [0] * 90_000)
     assert len(drawn) == COLUMNS
     assert [height for height in drawn if height] == [HEIGHT / 2]
 
 
-def test_the_first_channel_is_the_one_drawn() -> None:
-    """A stereo recording does not mix into one line."""
-    assert heights(waveform(wav([0, 32000] * 10, channels=2))) == [0] * 10
+def test_the_first_channel_is_drawn() -> None:
+    """The channels of a stereo recording are not mixed."""
+    assert heights([0, 32000] * 10, channels=2) == [0] * 10
 
 
-@pytest.mark.parametrize("recording", [b"", b"RIFF", b"no wav at all", wav([]), wav([0] * 8, width=4)])
-def test_what_cannot_be_drawn_leaves_the_report_without_a_picture(recording: bytes) -> None:
-    """A report never breaks over a recording."""
-    assert waveform(recording) == ""
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        (0.35, ["0 s", "0.1 s", "0.2 s", "0.3 s"]),
+        (4.25, ["0 s", "1 s", "2 s", "3 s", "4 s"]),
+        (60, ["0 s", "20 s", "40 s", "60 s"]),
+    ],
+)
+def test_the_time_axis_has_a_few_labels_at_round_seconds(seconds: float, labels: list[str]) -> None:
+    """Each label stands at its time."""
+    ticks = Waveform("", 1, seconds).ticks
+    assert [tick.label for tick in ticks] == labels
+    assert ticks[1].percent == pytest.approx(100 * float(labels[1].removesuffix(" s")) / seconds)
+
+
+@pytest.mark.parametrize("recording", [b"", b"RIFF", b"not a wav file", wav([]), wav([0] * 8, width=4)])
+def test_a_file_that_cannot_be_drawn_has_no_waveform(recording: bytes) -> None:
+    """The page still offers the file."""
+    assert draw_waveform(recording) is None

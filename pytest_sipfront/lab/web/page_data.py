@@ -1,0 +1,207 @@
+"""The data of the pages: runs, calls, messages and measurements as the templates show them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
+from pytest_sipfront.lab.platform.executor import Measure, SipMessage
+from pytest_sipfront.lab.platform.responses import project_report_path, run_report_path, timestamp
+from pytest_sipfront.lab.web.waveform import Waveform, draw_waveform
+
+_TONES = {"passed": "good", "finished": "good", "failed": "bad"}
+_RANKS = {"bad": 0, "unclear": 0, "open": 1, "good": 2}
+_LONG_GAP_SECONDS = 0.5
+_OK, _FIRST_ERROR = range(200, 300), 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A run, a project run or a call at Sift, as a row of a table and as the head of its report.
+
+    `tone` selects the colour: "good", "bad", "unclear" (ended without a verdict) or "open" (has not ended).
+    """
+
+    number: int
+    url: str
+    name: str
+    destination: str = ""
+    state: str
+    tone: str
+    started: str
+    duration: str
+    reason: str = ""
+    scripted: bool = False
+
+    @property
+    def title(self) -> str:
+        """Name and destination."""
+        return f"{self.name} to {self.destination}" if self.destination else self.name
+
+
+def failed_first(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows with failures at the top, then open runs, then the rest, each group newest first."""
+    return sorted(rows, key=lambda row: (_RANKS[row.tone], -row.number))
+
+
+def run_row(account: Account, run: LabRun) -> Row:
+    """Return the row of a run."""
+    state, result = account.state(run), run.result
+    return Row(
+        number=run.id,
+        url=run_report_path(run),
+        name=run.test.name,
+        destination=_destination(run),
+        state=state,
+        tone=_TONES.get(state, "unclear") if result else "open",
+        started=f"{timestamp(run.started_at)} UTC",
+        duration=_duration((run.stopped or account.clock()) - run.started),
+        reason=result.description if result else "",
+        scripted=result is not None and result.scripted,
+    )
+
+
+def _destination(run: LabRun) -> str:
+    """Return the number that a run dials: from its parameters, or else from the steps of its test."""
+    numbers = [value for key, value in run.parameters.items() if key.endswith(".dial_destination")]
+    actions = [action for step in run.test.steps or () for action in step]
+    numbers += [action.dial_destination for action in actions if hasattr(action, "dial_destination")]
+    return numbers[0] if numbers else ""
+
+
+def project_row(account: Account, run: LabProjectRun) -> Row:
+    """Return the row of a project run."""
+    state = account.project_state(run)
+    passed = sum(each.result is not None and each.result.state == "passed" for each in run.runs)
+    return Row(
+        number=run.id,
+        url=project_report_path(run),
+        name=run.project.name,
+        state=state,
+        tone=_TONES.get(state, "unclear") if run.state else "open",
+        started=f"{timestamp(run.started_at)} UTC",
+        duration=_duration((run.stopped or account.clock()) - run.started),
+        reason=f"{passed} of {len(run.runs)} tests passed",
+    )
+
+
+def sift_row(number: int, connection: Mapping[str, Any]) -> Row:
+    """Return the row of a call at Sift; `connection` is as `GET /lab/sift` shows it."""
+    start, end = connection.get("start_time", ""), connection.get("end_time", "")
+    lasted = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() if start and end else None
+    return Row(
+        number=number,
+        url=f"/sift/{connection['connection_id']}",
+        name=f"Call from {connection['from']}",
+        destination=connection["to"],
+        state=connection["status"],
+        tone=_TONES.get(connection["status"], "open"),
+        started=start.replace("T", " ").replace("Z", " UTC") or "not connected",
+        duration="" if lasted is None else _duration(lasted),
+        reason="; ".join(connection["complaints"]),
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{seconds:.2f} s"
+
+
+# ---- messages ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An arrow of a ladder, to its right end or to its left end.
+
+    `gap` is the number of seconds since the previous message if that is long ago, else 0.
+    """
+
+    seconds: float
+    to_right: bool
+    text: str
+    tone: str = ""
+    retransmission: bool = False
+    gap: float = 0.0
+
+
+def sip_messages(ladder: Iterable[SipMessage]) -> list[Message]:
+    """Return the SIP messages of a call, from the caller at the left to the callee at the right."""
+    return _with_gaps(
+        Message(each.seconds, each.direction == "->", each.line, _sip_tone(each.line), each.retransmission)
+        for each in ladder
+    )
+
+
+def _sip_tone(line: str) -> str:
+    protocol, _, rest = line.partition(" ")
+    code = int(rest[:3]) if protocol == "SIP/2.0" and rest[:3].isdigit() else 0
+    return "good" if code in _OK else "bad" if code >= _FIRST_ERROR else ""
+
+
+def callback_messages(callbacks: Iterable[Mapping[str, Any]]) -> list[Message]:
+    """Return the callbacks of a call, from Sift at the left to the receiver at the right."""
+    return _with_gaps(
+        Message(
+            callback["time"],
+            to_right=True,
+            text=f"{callback['kind']} {_callback_text(callback['body'])}, reply {callback['outcome']}",
+            tone="" if callback["outcome"] in _OK else "bad",
+        )
+        for callback in callbacks
+    )
+
+
+def _callback_text(body: Mapping[str, Any]) -> str:
+    connection = body.get("connection")
+    return connection["status"] if isinstance(connection, Mapping) else arguments(body)
+
+
+def arguments(values: Mapping[str, Any]) -> str:
+    """Return the values of a command or callback on one line, without its name and ids."""
+    hidden = ("name", "account_id", "connection_id")
+    return ", ".join(f"{key}: {_text(value)}" for key, value in values.items() if key not in hidden)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _with_gaps(messages: Iterable[Message]) -> list[Message]:
+    result: list[Message] = []
+    for message in messages:
+        gap = message.seconds - result[-1].seconds if result else 0.0
+        result.append(replace(message, gap=gap) if gap >= _LONG_GAP_SECONDS else message)
+    return result
+
+
+# ---- measurements -----------------------------------------------------------------------------------------------
+
+
+def run_values(measures: Mapping[str, Measure]) -> list[tuple[str, Measure]]:
+    """Return the measures of the whole run."""
+    return [(name, measure) for name, measure in measures.items() if not name.endswith(("_caller", "_callee"))]
+
+
+def audio_values(measures: Mapping[str, Measure]) -> list[tuple[str, Measure | None, Measure | None]]:
+    """Return the measures of what each end heard: name, the caller's, the callee's."""
+    names = dict.fromkeys(name[:-7] for name in measures if name.endswith(("_caller", "_callee")))
+    return [(name, measures.get(f"{name}_caller"), measures.get(f"{name}_callee")) for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What one end heard, as a WAV file at `url`."""
+
+    name: str
+    url: str
+    waveform: Waveform | None
+
+
+def recordings(run_uuid: str, audio: Mapping[str, bytes]) -> list[Recording]:
+    """Return the recordings of a run; `audio` holds WAV files by the end that heard them."""
+    return [Recording(name, f"/recordings/{run_uuid}/{name}.wav", draw_waveform(file)) for name, file in audio.items()]
