@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 MODULES = {
-    "lab": ("starlette", "uvicorn", "python_multipart"),
+    "lab": ("starlette", "uvicorn", "python_multipart", "pydantic"),
     "sift": ("starlette", "uvicorn", "python_multipart", "jiwer"),
 }
 

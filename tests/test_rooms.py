@@ -16,8 +16,7 @@ PACKAGE = Path(pytest_sipfront.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PYTEST = {"pytest", "_pytest", "pluggy", "xdist"}
 HTTP = {"httpx", "httpcore", "starlette", "uvicorn", "tenacity", "anyio", "ssl", "yaml"}
-LAB_DOORS = {f"pytest_sipfront.lab{door}" for door in ("", ".process", ".diagnosis", ".file.checking")}
-SHARED = {"extras", "suggestions", "yaml_models"}  # used by every room; they know nothing of either service
+SHARED = {"extras", "suggestions", "yaml_models", "yaml_schema"}  # they know nothing of either service
 LAYERS = (
     {"clients"},
     {"engine"},
@@ -73,9 +72,9 @@ def test_only_the_plugin_imports_pytest(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=_ids)
 def test_the_lab_is_only_started_from_outside(path: Path) -> None:
-    """Other rooms start a lab process and read its diagnosis. They share none of its code."""
+    """Other rooms import the lab's public names only."""
     if _room(_name(path)) != "lab":
-        assert {name for name in _imports(path) if name.startswith("pytest_sipfront.lab")} <= LAB_DOORS
+        assert {name for name in _imports(path) if name.startswith("pytest_sipfront.lab")} <= {"pytest_sipfront.lab"}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,8 @@ def test_the_lab_is_only_started_from_outside(path: Path) -> None:
         ("clients.sift.receiver", PYTEST),
         ("sift.call", PYTEST),
         ("sift.runtime", PYTEST),
-        ("lab.process", PYTEST | HTTP - {"ssl"} | {"numpy"}),
+        ("lab", PYTEST | HTTP | {"numpy", "pydantic", "subprocess"}),
+        ("lab.process", PYTEST | HTTP - {"ssl"} | {"numpy", "pydantic"}),
         ("lab.web.app", PYTEST | {"pytest_sipfront.clients", "pytest_sipfront.engine"}),
     ],
 )

@@ -1,5 +1,45 @@
 """The lab: a stand-in for the platform on this machine, over real HTTP.
 
-It is modelled on the published documentation, not on captured traffic, and shares no code with the clients,
-so that one misreading of the documentation cannot hide in both.
+It follows the published documentation, not captured traffic. It shares no code with the clients, so that one
+misreading of the documentation cannot hide in both.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.diagnosis import Diagnosis
+    from pytest_sipfront.lab.process import LabError, LabHandle, LabProcess, examine, start_lab
+
+__all__ = ["Diagnosis", "LabError", "LabHandle", "LabProcess", "check_lab_file", "examine", "start_lab"]
+
+
+def check_lab_file(path: Path | None) -> str:
+    """Return in words how a lab with this file (None: the built-in one) reaches its verdicts.
+
+    Raises:
+        LabError: The file has mistakes, or the extra `lab` is not installed. The text lists all mistakes with file,
+            line and key path.
+    """
+    from pytest_sipfront.lab.process import LabError, require_lab_extra  # noqa: PLC0415 - imported on first use
+
+    require_lab_extra()
+    from pytest_sipfront.lab.backend import available_backend, in_words  # noqa: PLC0415 - needs the extra
+    from pytest_sipfront.lab.file.loading import load_default, load_path  # noqa: PLC0415
+    from pytest_sipfront.yaml_models import YamlFileError  # noqa: PLC0415
+
+    backend = available_backend()
+    try:
+        return in_words(backend, load_path(path, backend) if path is not None else load_default(backend))
+    except YamlFileError as error:
+        raise LabError(str(error)) from None
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that a session without the lab does not load it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("pytest_sipfront.lab.process"), name)

@@ -15,11 +15,11 @@ try:
     from pytest_sipfront.lab.backend import Backend, available_backend, in_words
     from pytest_sipfront.lab.calls import doctor
     from pytest_sipfront.lab.file.loading import load_default, load_path
-    from pytest_sipfront.lab.file.schema import LabFileError
     from pytest_sipfront.lab.hosts import is_loopback
     from pytest_sipfront.lab.lab import Lab
     from pytest_sipfront.lab.web.app import build_app
     from pytest_sipfront.lab.web.server import LabServer, bind, url_of
+    from pytest_sipfront.yaml_models import YamlFileError
 except ModuleNotFoundError:
     if not (reason := missing_extra("lab", "the lab")):
         raise
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         lab = Lab(load_path(options.file, engine) if options.file else load_default(engine), engine)
         listening = bind(options.host, options.port)
-    except LabFileError as error:
+    except YamlFileError as error:
         return _refuse(str(error))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error

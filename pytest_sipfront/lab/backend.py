@@ -1,95 +1,88 @@
-"""The seam between a lab file and what executes its tests: an engine adds keys to the file, an executor to the lab.
+"""The interface between a lab and the two ways to execute its tests: real calls, and scripted verdicts.
 
-The package `pytest_sipfront.lab.calls` offers one by a function `engine() -> Engine`; a lab asks for it when it starts.
+The package `pytest_sipfront.lab.calls` offers its backend by a function `engine() -> Backend`.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import LabFile
-    from pytest_sipfront.lab.file.schema import Field
     from pytest_sipfront.lab.platform.executor import Executor
+    from pytest_sipfront.yaml_models import KeyPath
+
+    Mistake: TypeAlias = tuple[KeyPath, str]
 
 CALLS = "pytest_sipfront.lab.calls"
-CALL_FILE_KEYS = ("phones", "prompts", "target", "limits")
-CALL_TEST_KEYS = ("steps", "conditions")
 
 
 class Backend(Protocol):
-    """Executes tests in one way and knows the lab file's keys for it."""
+    """Executes the tests of a lab file."""
 
     @property
     def name(self) -> str:
-        """The word announced for it, for example "scripted" or "calls"."""
-
-    @property
-    def file_keys(self) -> Mapping[str, Field]:
-        """Further top-level keys of the file; their values arrive in `LabFile.extras`."""
-
-    @property
-    def test_keys(self) -> Mapping[str, Field]:
-        """Further keys of a test; only `steps` and `conditions` are kept, as `TestSpec.steps` and `.conditions`."""
+        """Its name in announcements, for example "scripted" or "calls"."""
 
     @property
     def unavailable(self) -> str:
-        """Why real calls cannot be placed here, in one sentence; "" when they can."""
+        """Why this machine cannot place real calls, as a phrase; "" if it can."""
 
-    def check(self, file: LabFile) -> None:
-        """Return if the file's parts fit together; opens nothing and starts nothing.
-
-        Raises:
-            LabFileError: They do not.
-        """
+    def mistakes(self, file: LabFile) -> Iterator[Mistake]:
+        """Yield key path and text of everything in the file that it cannot execute. It starts nothing."""
 
     def executor(self, file: LabFile) -> Executor:
-        """Return the executor for one file. It opens nothing before its first run: the former one may still be open.
+        """Return the executor for a file without mistakes.
 
-        Raises:
-            LabFileError: The file's parts do not fit together.
+        It opens nothing before its first run, since the executor of the previous file may still be open.
         """
 
 
 class ScriptedBackend:
-    """Executes no test: verdicts are those that the file names."""
+    """Reports the verdicts that the file names. It refuses the keys that only real calls can honour."""
 
     name = "scripted"
-    file_keys: Mapping[str, Field] = {}
-    test_keys: Mapping[str, Field] = {}
 
     def __init__(self, unavailable: str = "the call engine is not part of this installation") -> None:
         self.unavailable = unavailable
 
-    def check(self, file: LabFile) -> None:
-        """Nothing of what a script needs can be at odds."""
+    def mistakes(self, file: LabFile) -> Iterator[Mistake]:
+        """Yield a mistake for each key that needs real calls."""
+        paths: list[KeyPath] = [(key,) for key in ("prompts", "phones", "target") if getattr(file, key)]
+        paths += [
+            ("tests", name, key)
+            for name, test in file.tests.items()
+            for key in ("steps", "conditions")
+            if getattr(test, key) is not None
+        ]
+        for path in paths:
+            yield path, f"'{path[-1]}' needs real calls, and this lab cannot place any: {self.unavailable}"
 
     def executor(self, file: LabFile) -> Executor:
-        """Return an executor that waits and then says what the script says."""
+        """Return an executor that waits for the scripted time and reports the scripted verdict."""
         return ScriptedExecutor(seed=file.seed)
 
 
-def in_words(engine: Backend, file: LabFile) -> str:
-    """Say on one line how a lab with this engine and file comes to its verdicts."""
-    calling = sum(test.steps is not None for test in file.tests.values())
-    if engine.unavailable:
-        return f"no call can be placed here, verdicts are scripted: {engine.unavailable}"
-    if not calling:
-        return "verdicts are scripted, no call is placed: no test of the lab file has steps"
-    target = file.extras.get("target")
-    where = f"with {target.address}" if target is not None else "on this machine"
-    return f"{calling} of {len(file.tests)} tests place real calls {where} (SIP, RTP, DTMF)"
+def in_words(backend: Backend, file: LabFile) -> str:
+    """Describe on one line how a lab with this backend and file reaches its verdicts."""
+    if backend.unavailable:
+        return f"verdicts are scripted, this machine cannot place calls: {backend.unavailable}"
+    with_steps = sum(test.steps is not None for test in file.tests.values())
+    if not with_steps:
+        return "verdicts are scripted, no test of the lab file has steps"
+    where = f"with {file.target.address}" if file.target is not None else "on this machine"
+    return f"{with_steps} of {len(file.tests)} tests place real calls {where} (SIP, RTP, DTMF)"
 
 
 def available_backend() -> Backend:
-    """Return the call engine, or the scripted one where this installation has none."""
+    """Return the backend for real calls, or the scripted one if it cannot be imported."""
     try:
         module = importlib.import_module(CALLS)
     except ModuleNotFoundError as error:
         return ScriptedBackend(f"the module {error.name} is missing")
-    engine: Backend = module.engine()
-    return engine
+    backend: Backend = module.engine()
+    return backend

@@ -45,7 +45,7 @@ class Lab:
         """Replace the lab file by `text`, end everything that is open, and reset all counts.
 
         Raises:
-            LabFileError: The text is invalid; nothing changes.
+            YamlFileError: The file has mistakes; nothing changes.
         """
         file = load(text, self.backend, directory=directory or self.file.directory)
         executor = self.backend.executor(file)

@@ -11,8 +11,7 @@ from pytest_sipfront.plugin.state import STATE
 
 if TYPE_CHECKING:
     from pytest_sipfront.engine.run import RunResult
-    from pytest_sipfront.lab.diagnosis import Diagnosis
-    from pytest_sipfront.lab.process import LabHandle
+    from pytest_sipfront.lab import Diagnosis, LabHandle
     from pytest_sipfront.plugin.sipfront_fixture import Sipfront
 
 
@@ -47,7 +46,7 @@ def sipfront_run(request: pytest.FixtureRequest) -> RunResult:
 @pytest.fixture(scope="session")
 def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
     """The running lab of `--sipfront-lab`; without it, a lab of this fixture's own, with the built-in file."""
-    from pytest_sipfront.lab.process import LabHandle, start_lab  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.lab import LabHandle, start_lab  # noqa: PLC0415 - only who asks pays for it
 
     shared = request.config.stash[STATE].lab
     if shared is not None:
@@ -60,6 +59,6 @@ def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
 @pytest.fixture(scope="session")
 def sipfront_doctor() -> Diagnosis:
     """Whether the lab can place calls on this machine: `assert sipfront_doctor.sound, sipfront_doctor`."""
-    from pytest_sipfront.lab.process import examine  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.lab import examine  # noqa: PLC0415 - only who asks pays for it
 
     return examine()

@@ -12,7 +12,7 @@ from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.secret import Secret
 
 if TYPE_CHECKING:
-    from pytest_sipfront.lab.process import LabProcess
+    from pytest_sipfront.lab import LabProcess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +56,11 @@ class SessionLab:
         """Read the lab's file, so that a mistake in it shows before anything is started; return how it judges runs.
 
         Raises:
-            ConfigurationError: It is no lab file; the text has file, line and what is allowed.
+            ConfigurationError: The file has mistakes. The text lists all, with file, line and key path.
         """
-        from pytest_sipfront.lab.process import LabError, require_lab_extra  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab import LabError, check_lab_file  # noqa: PLC0415 - only sessions on the lab pay
 
         try:
-            require_lab_extra()
-            from pytest_sipfront.lab.file.checking import check_lab_file  # noqa: PLC0415 - imports packages of the extra
-
             return check_lab_file(self._settings.lab_file)
         except LabError as error:
             raise ConfigurationError(str(error)) from None
@@ -75,7 +72,7 @@ class SessionLab:
             ConfigurationError: It did not start.
         """
         __tracebackhide__ = True
-        from pytest_sipfront.lab.process import LabError, start_lab  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab import LabError, start_lab  # noqa: PLC0415 - only sessions on the lab pay
 
         if self._process is None:
             try:

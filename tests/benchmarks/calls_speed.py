@@ -37,7 +37,7 @@ def executor() -> CallsExecutor:
     """An executor with one phone that answers at once and talks."""
     prompts = {name: PromptSpec(say=text) for name, text in SENTENCES.items()}
     phones = {"phone": Phone(number="phone", play="menu", repeat=True)}
-    return CallsExecutor(CallPlan(directory=Path(), prompts=prompts, phones=phones), ScriptedExecutor())
+    return CallsExecutor(CallPlan(prompts=prompts, phones=phones), ScriptedExecutor())
 
 
 def calling(calls: int, seconds: float) -> TestSpec:
@@ -71,7 +71,7 @@ async def with_executor(work: Callable[[CallsExecutor], Awaitable[None]]) -> Non
 async def setup_time(subject: CallsExecutor) -> None:
     """From launch to an answered call: with the stack still to be started, and then with it running."""
     import_all()  # as a lab does while it starts, and speaks its prompts
-    render(subject.exchange.plan.prompts, Path())
+    render(subject.exchange.plan.prompts)
     for what, rounds in (("first call up, stack still to be started", 1), ("call up, stack running", 20)):
         took = []
         for _ in range(rounds):

@@ -66,7 +66,7 @@ def test_without_the_wheel_every_report_says_that_verdicts_are_scripted(
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(
         [
-            "sipfront: no call can be placed here, verdicts are scripted: it needs baresip-python*",
+            "sipfront: verdicts are scripted, this machine cannot place calls: it needs baresip-python*",
             "* verdicts are scripted by the lab file: no call was placed for them",
         ]
     )

@@ -11,22 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_sipfront.lab.backend import ScriptedBackend
-from pytest_sipfront.lab.file.lab_file import LabFile
-from pytest_sipfront.lab.file.loading import FAULT_FIELDS, TEST_FIELDS, load
-from pytest_sipfront.lab.file.schema import LabFileError
+from pytest_sipfront.lab.file.lab_file import LabFile, RunFault, TestSection
+from pytest_sipfront.lab.file.loading import load
+from pytest_sipfront.yaml_models import YamlFileError
 from tests.lab.talking import Platform
 
-WORDS = st.sampled_from(["tests", "projects", "account", "faults", "on", "A", *TEST_FIELDS, *FAULT_FIELDS]) | st.text()
+KEYS = ["tests", "projects", "account", "faults", "on", "A", *TestSection.model_fields, *RunFault.model_fields]
+WORDS = st.sampled_from(KEYS) | st.text()
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
     max_leaves=12,
 )
-TEST = st.dictionaries(st.sampled_from(list(TEST_FIELDS)), VALUES, max_size=3)
+TEST = st.dictionaries(st.sampled_from(list(TestSection.model_fields)), VALUES, max_size=3)
 
 
 def load_or_refuse(text: str) -> None:
-    with suppress(LabFileError):
+    with suppress(YamlFileError):
         assert isinstance(load(text, ScriptedBackend()), LabFile)
 
 

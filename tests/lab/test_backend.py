@@ -2,44 +2,48 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 from random import Random
 
 import pytest
 
 from pytest_sipfront.lab.backend import CALLS, ScriptedBackend, available_backend
-from pytest_sipfront.lab.file.field_types import Text, Whole
-from pytest_sipfront.lab.file.lab_file import Span
+from pytest_sipfront.lab.file.field_types import Span
+from pytest_sipfront.lab.file.lab_file import LabFile
 from pytest_sipfront.lab.file.loading import load
-from pytest_sipfront.lab.file.schema import Field, LabFileError
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform.executor import Executor, LabRunResult, ScriptedExecutor
+from pytest_sipfront.yaml_models import KeyPath, YamlFileError
 
 
-class OwnEngine(ScriptedBackend):
-    name = "own"
-    file_keys = {"target": Field(Text(), "nowhere")}  # noqa: RUF012
-    test_keys = {"steps": Field(Whole(), None)}  # noqa: RUF012
-
-
-def test_an_engine_adds_its_keys_to_the_file() -> None:
-    """Top-level keys arrive in `extras`, a test's in its spec, checked like any other key."""
-    file = load("target: sip:x\ntests: {A: {steps: 3}, B: {}}", OwnEngine(), directory=Path("/there"))
-    assert (file.extras, file.directory) == ({"target": "sip:x"}, Path("/there"))
-    assert [test.steps for test in file.tests.values()] == [3, None]
-    with pytest.raises(LabFileError, match=r"^lab\.yaml:1: .* allowed is a whole number"):
-        load("tests: {A: {steps: many}}", OwnEngine())
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("phones: {a: {}}\ntests: {}", "phones"),
+        ("prompts: {a: {say: hi}}\ntests: {}", "prompts"),
+        ("target: sip:localhost\ntests: {}", "target"),
+        ("tests: {A: {conditions: {answered: true}}}", "tests.A.conditions"),
+        ("tests: {A: {steps: [[], [{action: call, dial_destination: 1}]]}}", "tests.A.steps"),
+    ],
+)
+def test_without_calls_the_keys_about_calls_are_refused(text: str, path: str) -> None:
+    """The mistake names the key and why this lab cannot place calls."""
+    key = path.rpartition(".")[2]
+    with pytest.raises(YamlFileError) as caught:
+        load(text, ScriptedBackend("the wheel is missing"))
+    reason = f"{path}: '{key}' needs real calls, and this lab cannot place any: the wheel is missing"
+    assert str(caught.value) == f"lab.yaml:1: {reason}"
 
 
 def test_without_the_call_engine_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lab without it starts all the same and knows why it places no call."""
+    """The lab starts, and knows why it cannot place calls."""
     monkeypatch.setitem(sys.modules, CALLS, None)
     engine = available_backend()
     assert (engine.name, engine.unavailable) == ("scripted", f"the module {CALLS} is missing")
 
 
-def test_a_scripted_run_takes_its_time_and_says_that_it_is_scripted() -> None:
-    """Seconds drawn from the range, the same for the same seed; the finding carries the mark."""
+def test_a_scripted_run_is_marked_and_takes_its_time() -> None:
+    """Durations are drawn from the range, equal for equal seeds."""
     test = load("tests: {A: {takes: [1, 2], verdict: failed, description: why}}", ScriptedBackend()).tests["A"]
     slept: list[float] = []
 
@@ -58,21 +62,21 @@ def test_a_scripted_run_takes_its_time_and_says_that_it_is_scripted() -> None:
     assert slept[0] == Span(1, 2).draw(Random(7))
 
 
-class Misfit(ScriptedBackend):
-    def executor(self, file: object) -> Executor:
-        raise LabFileError(f"{file.__class__.__name__} does not fit together")
+class RefusingBackend(ScriptedBackend):
+    def mistakes(self, file: LabFile) -> Iterator[tuple[KeyPath, str]]:
+        yield ("tests",), f"{len(file.tests)} tests are not enough"
 
 
-def test_a_file_that_its_engine_refuses_changes_nothing() -> None:
-    """An engine's own objection comes before anything that is open is ended."""
+def test_a_file_that_the_backend_refuses_changes_nothing() -> None:
+    """The file is checked before open runs are ended."""
 
     async def reload() -> tuple[bool, int]:
         lab = Lab(load("tests: {A: {takes: 60}}", ScriptedBackend()), ScriptedBackend())
         account = lab.platform.account
         run = account.launch(lab.file.tests["A"], {}, "full")
         lab.platform.begin(run)
-        lab.backend = Misfit()
-        with pytest.raises(LabFileError, match="LabFile does not fit together"):
+        lab.backend = RefusingBackend()
+        with pytest.raises(YamlFileError, match="tests: 0 tests are not enough"):
             await lab.configure("tests: {}")
         kept = lab.platform.account is account, account.in_flight
         await lab.close()
@@ -82,7 +86,7 @@ def test_a_file_that_its_engine_refuses_changes_nothing() -> None:
 
 
 def test_ending_a_lab_ends_its_runs() -> None:
-    """An open run is cancelled and ends as stopped, and so does every test of a project run."""
+    """Open runs, and the tests of open project runs, end as stopped."""
 
     async def end() -> list[str]:
         lab = Lab(load("tests: {A: {takes: 60}, B: {takes: 60}}", ScriptedBackend()), ScriptedBackend())

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.calls import engine
-from pytest_sipfront.lab.calls.conditions import Conditions
+from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import (
     PASSWORD_VARIABLE,
     USER_VARIABLE,
@@ -19,7 +18,8 @@ from pytest_sipfront.lab.file.calls_section import (
     Phone,
     PromptSpec,
 )
-from pytest_sipfront.lab.file.loading import ACCOUNT_FAULTS, FAULT_FIELDS, TEST_FIELDS, load
+from pytest_sipfront.lab.file.lab_file import AccountFault, TestSection
+from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.file.steps import (
     CallAction,
     ExpectDtmfAction,
@@ -34,6 +34,7 @@ from pytest_sipfront.lab.platform.endpoints import ENDPOINTS
 from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find_all, needs_stack
 
+ACCOUNT_FAULTS = get_args(AccountFault.model_fields["on"].annotation)
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, CALLS = ((DOCS / name).read_text(encoding="utf-8") for name in ("lab.md", "calls.md"))
 EXAMPLES, CALL_EXAMPLES = (re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) for page in (PAGE, CALLS))
@@ -49,7 +50,7 @@ def test_every_lab_file_of_the_docs_is_valid(example: str) -> None:
 def test_every_key_is_documented() -> None:
     """The page is the format's reference."""
     assert EXAMPLES
-    for key in (*TEST_FIELDS, *FAULT_FIELDS, *ACCOUNT_FAULTS):
+    for key in (*TestSection.model_fields, *AccountFault.model_fields, *ACCOUNT_FAULTS):
         assert re.search(rf"\b{key}\b", PAGE), key
 
 
@@ -61,8 +62,7 @@ def test_faults_know_a_word_for_every_endpoint() -> None:
 @pytest.mark.parametrize("example", CALL_EXAMPLES)
 def test_every_lab_file_about_calls_is_valid(example: str) -> None:
     """Its parts fit together too."""
-    call_engine = engine()
-    call_engine.check(load(example, call_engine))
+    assert load(example, engine()).limits.concurrent_calls > 0
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,8 @@ ACTIONS = (
 @pytest.mark.parametrize("part", [Phone, MenuState, PromptSpec, Conditions, CallLimits, *ACTIONS])
 def test_every_key_about_calls_is_documented(part: Any) -> None:
     """The page is the reference of phones, prompts, steps, conditions and limits."""
-    keys = {field.name for field in dataclasses.fields(part)} - {"digits"} | {getattr(part, "word", "call")}
+    action = part.model_fields.get("action")
+    keys = set(part.model_fields) - {"digits", "action"} | {action.default if action else "call"}
     assert not [key for key in keys if not re.search(rf"`{key}[`:]|\b{key}: ", CALLS)]
 
 

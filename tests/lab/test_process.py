@@ -97,7 +97,7 @@ def test_a_lab_reads_the_file_it_is_given(tmp_path: Path) -> None:
 
 def test_a_lab_that_cannot_start_says_why() -> None:
     """LabError holds what the lab wrote to its standard error."""
-    with pytest.raises(LabError, match=r"^the lab did not start: lab: .*lab\.yaml:1: unknown key 'test' [^\n]*$"):
+    with pytest.raises(LabError, match=r"^the lab did not start: lab: .*lab\.yaml:1: test: unknown key 'test'[^\n]*$"):
         start_lab(text="test: {}")
 
 
@@ -212,7 +212,7 @@ def test_other_machines_can_be_let_in_on_purpose() -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "own.yaml: cannot be read: No such file"), ("test: {}", "own.yaml:1: unknown key 'test'")],
+    [(None, "own.yaml: cannot be read: No such file"), ("test: {}", "own.yaml:1: test: unknown key 'test'")],
 )
 def test_a_file_that_cannot_be_used_is_one_clear_line(
     tmp_path: Path, content: str | None, said: str, refused: Refused

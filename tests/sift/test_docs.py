@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.calls.calls_backend import CallsBackend
-from pytest_sipfront.lab.file import sift_loading
 from pytest_sipfront.lab.file.loading import load
+from pytest_sipfront.lab.file.sift_section import CallbackFault, Callee, Caller, SiftFault, SiftSpec, Turn
 from pytest_sipfront.plugin import sift_options
 from pytest_sipfront.plugin.sift_options import ENVIRONMENT
 from pytest_sipfront.sift.call import Call
@@ -46,17 +47,8 @@ def test_the_page_documents_every_setting() -> None:
 
 def test_the_page_documents_every_key_of_the_section() -> None:
     """The keys of the section `sift` of a lab file."""
-    sections = (
-        sift_loading.TURN_FIELDS,
-        sift_loading.CALLEE_FIELDS,
-        sift_loading.CALLER_FIELDS,
-        sift_loading.CALLBACK_FIELDS,
-    )
-    keys = {
-        *sift_loading.SIFT_FIELDS,
-        "faults",
-        *sift_loading.FAULTS_ON,
-        *(key for section in sections for key in section),
-    }
-    for key in keys:
+    models = (SiftSpec, Turn, Callee, Caller, CallbackFault)
+    kinds = get_args(SiftFault.model_fields["on"].annotation)
+    keys = {field.validation_alias or name for model in models for name, field in model.model_fields.items()}
+    for key in (*keys, *kinds):
         assert re.search(rf"\b{key}\b", PAGE), key

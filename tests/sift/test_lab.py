@@ -70,14 +70,17 @@ def test_a_lab_file_may_be_about_sift_alone(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("section", "why"),
     [
-        ("calees: {}", "unknown key 'calees' in sift. Did you mean 'callees'?"),
-        ("callees: {x: {script: [{says: a, presses: '1'}]}}", "a turn is one of says, presses, hears, silence and"),
-        ("callees: {x: {script: [{}]}}", "a turn is one of says, presses, hears, silence and hangs_up"),
-        ("callees: {x: {answer: maybe}}", "allowed is one of connects, busy, no_answer"),
-        ("callers: [{from: a}]", "a caller lacks its key 'to'"),
-        ("faults: [{on: dial, status: 500}]", "allowed is one of create, routine, retrieve, list"),
-        ("callbacks: [{on: dial}]", "allowed is one of status, done, incoming, event, any"),
-        ("page_size: 0", "given is 0"),
+        ("calees: {}", "sift.calees: unknown key 'calees'; did you mean 'callees'?"),
+        ("callees: {x: {script: [{says: a, presses: '1'}]}}", "a turn needs exactly one of says, presses, hears"),
+        ("callees: {x: {script: [{}]}}", "a turn needs exactly one of says, presses"),
+        (
+            "callees: {x: {answer: maybe}}",
+            "sift.callees.x.answer must be one of connects, busy, no_answer, got 'maybe'",
+        ),
+        ("callers: [{from: a}]", "sift.callers[0]: missing required key 'to'"),
+        ("faults: [{on: dial, status: 500}]", "sift.faults[0].on must be one of create, routine, retrieve, list"),
+        ("callbacks: [{on: dial}]", "sift.callbacks[0].on must be one of status, done, incoming, event, any"),
+        ("page_size: 0", "sift.page_size must be an integer >= 1, got 0"),
     ],
 )
 def test_a_mistake_in_the_section_is_told_with_its_line(lab: LabProcess, section: str, why: str) -> None:

@@ -95,7 +95,7 @@ class CallRunner:
                 return
             if leg.is_closed:
                 lasted = (leg.closed_at or 0.0) - (leg.answered_at or 0.0)
-                self._complaints.append(f"call ended by the callee after {lasted:.2f} s, before '{action.word}'")
+                self._complaints.append(f"call ended by the callee after {lasted:.2f} s, before '{action.action}'")
                 return
             await self._do(action, leg)
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.calls.call_limits import LimitError, check_limits
 from pytest_sipfront.lab.calls.call_record import CallRecord
 from pytest_sipfront.lab.calls.call_runner import CallRunner
-from pytest_sipfront.lab.calls.conditions import Conditions
 from pytest_sipfront.lab.calls.ladder import Rung
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError
 from pytest_sipfront.lab.calls.run_result import FAILED, conclude
 from pytest_sipfront.lab.calls.sip_stack import NoStackError, SipAgent, StackError
 from pytest_sipfront.lab.calls.switchboard import Switchboard
+from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan
 from pytest_sipfront.lab.file.steps import (
     Action,
@@ -133,4 +132,4 @@ def _with_expected_digits(conditions: Conditions, called_side: tuple[Action, ...
     expected = [action.digits for action in called_side if isinstance(action, ExpectDtmfAction)]
     if not expected or conditions.dtmf_received is not None:
         return conditions
-    return replace(conditions, dtmf_received="".join(expected))
+    return conditions.model_copy(update={"dtmf_received": "".join(expected)})

@@ -7,84 +7,13 @@ directions (or in those that `rtp` names), whatever else the conditions are.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, SILENCE_DBFS, CallRecord, Reception
 from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, PromptMatch, rivals
+from pytest_sipfront.lab.file.call_conditions import BOTH, Conditions
 
-BOTH, FROM_CALLEE, FROM_CALLER = "both", "from_callee", "from_caller"
-NO_MEDIA = "none"
-_OF_MEDIA = ("rtp", "not_silent", "max_packet_loss", "max_jitter", "min_mos", "prompt_heard")
-_OF_ANSWERED = (*_OF_MEDIA, "answer_within", "duration", "ended_by", "dtmf_received")
-_OF_SIGNALLING = (
-    "answered",
-    "sip_code",
-    "answer_within",
-    "duration",
-    "ended_by",
-    "max_post_dial_delay",
-    "dtmf_received",
-)
 _SAME_PLACE_SECONDS = 0.4
-_DEFAULT_GAP = 1.0
 _WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """What must hold. None: not asked for. Times in seconds, jitter in milliseconds, loss in percent.
-
-    `rtp`, `not_silent`: whose audio must arrive ("both", "from_callee", "from_caller"). `dtmf_received`: the digits
-    that the called side must have received. `prompt_heard`: prompts that the caller must have heard, in that order.
-    """
-
-    media: str | None = None
-    answered: bool | None = None
-    answer_within: float | None = None
-    sip_code: int | None = None
-    duration: tuple[float, float] | None = None
-    ended_by: str | None = None
-    rtp: str | None = None
-    max_rtp_gap: float = _DEFAULT_GAP
-    not_silent: str | None = None
-    max_packet_loss: float | None = None
-    max_jitter: float | None = None
-    min_mos: float | None = None
-    max_post_dial_delay: float | None = None
-    dtmf_received: str | None = None
-    prompt_heard: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.media != NO_MEDIA and self._wants_no_answer:
-            raise ValueError(
-                "a call that is not to be answered has no media to prove itself by: add 'media: none' to say so"
-            )
-        if self.media == NO_MEDIA and (asked := self._given(_OF_MEDIA)):
-            raise ValueError(f"'media: none' contradicts {asked[0]}, which is about media")
-        if self.media == NO_MEDIA and not self._given(_OF_SIGNALLING):
-            raise ValueError(
-                f"'media: none' alone would pass whatever happens: add one of {', '.join(_OF_SIGNALLING)} to it"
-            )
-
-        if self._wants_no_answer and (asked := self._given(_OF_ANSWERED)):
-            raise ValueError(f"a call that is not to be answered contradicts {asked[0]}")
-
-    def _given(self, names: tuple[str, ...]) -> list[str]:
-        return [name for name in names if getattr(self, name) not in (None, ())]
-
-    @property
-    def wants_answer(self) -> bool:
-        """Whether something is asked for that only an answered call can have."""
-        return self.proof is not None or bool(self.answered) or bool(self._given(_OF_ANSWERED))
-
-    @property
-    def _wants_no_answer(self) -> bool:
-        return self.answered is False or (self.sip_code is not None and not 200 <= self.sip_code < 300)  # noqa: PLR2004
-
-    @property
-    def proof(self) -> str | None:
-        """Whose RTP must have arrived for the call to count at all; None where the test needs no media."""
-        return None if self.media == NO_MEDIA else self.rtp or BOTH
 
 
 def violations(conditions: Conditions, call: CallRecord) -> list[str]:

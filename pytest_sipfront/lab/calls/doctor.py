@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.conditions import BOTH, Conditions
 from pytest_sipfront.lab.calls.optional_imports import unavailable
 from pytest_sipfront.lab.diagnosis import Check, Diagnosis
+from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.file.lab_file import TestSpec
 from pytest_sipfront.lab.file.steps import CallAction, ExpectDtmfAction, PlayAction, SendDtmfAction, Steps, WaitAction
@@ -90,12 +89,11 @@ async def _placed(steps: Steps) -> LabRunResult:
     from pytest_sipfront.lab.calls.calls_executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
 
     plan = CallPlan(
-        directory=Path(),
         prompts={"tone": PromptSpec(tone=440)},
         phones={"doctor": Phone(number="doctor", play="tone", repeat=True)},
     )
     executor = CallsExecutor(plan, ScriptedExecutor())
-    test = TestSpec(name="doctor", id=1, project="", steps=steps, conditions=Conditions(not_silent=BOTH))
+    test = TestSpec(name="doctor", id=1, project="", steps=steps, conditions=Conditions(not_silent="both"))
     try:
         return await executor.execute(test, {})
     finally:

@@ -15,29 +15,28 @@ class PromptError(ValueError):
     """A prompt cannot be used. The text names it and says why."""
 
 
-def render(specs: Mapping[str, PromptSpec], directory: Path) -> dict[str, bytes]:
-    """Return every prompt as PCM: 16 bit, mono, 8000 samples a second. Relative paths start at `directory`.
+def render(specs: Mapping[str, PromptSpec]) -> dict[str, bytes]:
+    """Return every prompt as PCM: 16 bit, mono, 8000 samples a second.
 
     Raises:
         PromptError: A WAV file is missing or has another form.
     """
-    return {name: _render(name, spec, directory) for name, spec in specs.items()}
+    return {name: _render(name, spec) for name, spec in specs.items()}
 
 
-def check_files(specs: Mapping[str, PromptSpec], directory: Path) -> None:
-    """Return if every WAV file is there and has the form that a line carries.
+def check_file(name: str, spec: PromptSpec) -> None:
+    """Return if the prompt's WAV file, if it has one, exists and has one channel of 16 bit at 8000 Hz.
 
     Raises:
-        PromptError: One is missing or has another form.
+        PromptError: It does not.
     """
-    for name, spec in specs.items():
-        if spec.wav is not None:
-            _read(name, directory / spec.wav)
-
-
-def _render(name: str, spec: PromptSpec, directory: Path) -> bytes:
     if spec.wav is not None:
-        return _read(name, directory / spec.wav)
+        _read(name, spec.wav)
+
+
+def _render(name: str, spec: PromptSpec) -> bytes:
+    if spec.wav is not None:
+        return _read(name, spec.wav)
     if spec.say is not None:
         return say(spec.say)
     return tone(spec.tone or 0.0, spec.seconds)

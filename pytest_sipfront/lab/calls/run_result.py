@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
-from pytest_sipfront.lab.calls.conditions import Conditions, violations
+from pytest_sipfront.lab.calls.conditions import violations
 from pytest_sipfront.lab.calls.ladder import Rung
+from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage
 
 PASSED, FAILED = "passed", "failed"

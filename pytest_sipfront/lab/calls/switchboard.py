@@ -61,7 +61,7 @@ class Switchboard:
         async with self._opening:
             if self._stack is None:
                 await asyncio.to_thread(import_all)
-                self.prompts = await asyncio.to_thread(render, self.plan.prompts, self.plan.directory)
+                self.prompts = await asyncio.to_thread(render, self.plan.prompts)
                 stack = await SipStack.start(_own_address(self.plan.target))
                 try:
                     await self._connect_phones(stack)

@@ -1,131 +1,196 @@
-"""What a lab file says about calls, as frozen values: prompts, phones, where calls go, and their limits."""
+"""The keys of a lab file about calls: prompts, phones, the target and limits."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+
+from pytest_sipfront.lab.file.field_types import PositiveCount, Seconds
+from pytest_sipfront.lab.file.steps import DIALLED
 from pytest_sipfront.lab.hosts import is_loopback
+from pytest_sipfront.yaml_models import Flag, InvalidValueError, Name, Resolved, YamlModel
 
 HANG_UP = "hang_up"
-REJECTIONS = (404, 486, 488)
-"""The final codes with which the SIP stack can refuse a call on request; it offers no way to send another."""
 USER_VARIABLE = "SIPFRONT_LAB_SIP_USER"
 PASSWORD_VARIABLE = "SIPFRONT_LAB_SIP_PASSWORD"  # noqa: S105 - a variable's name, not its value
-_TONE_SECONDS = 1.0
+_SIP_URI = re.compile(r"sip:(?P<host>[^:;@\s]+)(?::(?P<port>\d{1,5}))?(?:;transport=(?P<transport>udp|tcp))?")
+_DEFAULT_PORT, _HIGHEST_PORT = 5060, 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptSpec:
-    """One prompt of the catalogue: a WAV file, text for the lab's talking machine, or a tone in hertz."""
+def _in_directory(path: Path, info: ValidationInfo) -> Path:
+    return path if info.context is None else Path(info.context) / path
 
-    wav: str | None = None
-    say: str | None = None
-    tone: float | None = None
-    seconds: float = _TONE_SECONDS
 
-    def __post_init__(self) -> None:
+class PromptSpec(YamlModel):
+    """A prompt: a WAV file, text for speech synthesis, or a tone."""
+
+    wav: Annotated[Path, AfterValidator(_in_directory)] | None = Field(
+        default=None, description="WAV file with one channel of 16 bit at 8000 Hz, relative to the lab file"
+    )
+    say: str | None = Field(default=None, description="text for the synthesis, which sounds the same everywhere")
+    tone: Annotated[float, Field(ge=50, le=3500, strict=True), Resolved] | None = Field(
+        default=None, description="frequency of a sine, in hertz"
+    )
+    seconds: Annotated[float, Field(ge=0.1, le=30, strict=True), Resolved] = Field(
+        default=1.0, description="length of the tone, in seconds"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> PromptSpec:
         if sum(source is not None for source in (self.wav, self.say, self.tone)) != 1:
-            raise ValueError("a prompt is exactly one of wav, say and tone")
+            raise ValueError("a prompt needs exactly one of wav, say and tone")
+        return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MenuState:
-    """One state of a phone's menu: the prompt it plays and where each digit leads (`HANG_UP` ends the call)."""
+class MenuState(YamlModel):
+    """A state of a phone's menu: the prompt it plays and where each digit leads."""
 
-    play: str | None = None
-    digits: Mapping[str, str] = field(default_factory=dict)
-    hang_up: bool = False
+    free_keys = ("digits", "^[0-9A-D*#]$")
+
+    play: str | None = Field(default=None, description="prompt that the state plays")
+    digits: Mapping[str, str] = Field(
+        default_factory=dict,
+        validation_alias="<digits>",
+        description=f"DTMF digit with the state that it leads to, or `{HANG_UP}`",
+    )
+    hang_up: Flag = Field(default=False, description="end the call after the prompt")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phone:
-    """A phone that can be called, what it does with a call, and its faults. Times are in seconds.
+class Phone(YamlModel):
+    """A phone of the lab: how it handles a call, and its faults."""
 
-    `number` is what is dialled to reach it; where the file gives none, the phone's name. `menu` starts at its first
-    state.
-    `wrong_prompt` maps a prompt to the one it plays instead, `lose_digit` is the number (from 1) of the digit that
-    it does not notice. A phone with `one_way: receives` sends no RTP; one with `one_way: sends` is deaf: it drops
-    every packet and digit that arrives, unread and uncounted.
-    """
+    number: str = Field(default="", description="number that reaches it (default: the name of the phone)")
+    answer_after: Seconds = Field(default=0.0, description="seconds of ringing before it answers")
+    play: str | None = Field(default=None, description="prompt that it plays; mutually exclusive with `menu`")
+    repeat: Flag = Field(default=False, description="play the prompt over and over")
+    menu: Mapping[str, MenuState] = Field(default_factory=dict, description="states by name; the first is the start")
+    send_dtmf: str = Field(default="", description="digits that it sends after its answer")
+    record: Flag = Field(default=True, description="keep the recording of its calls")
+    hang_up_after: Seconds | None = Field(default=None, description="seconds from its answer until it hangs up")
+    silent: Flag = Field(default=False, description="fault: send packets that contain silence")
+    one_way: Literal["sends", "receives"] | None = Field(
+        default=None, description="fault: `receives` sends no RTP, `sends` drops every packet and digit that arrives"
+    )
+    reject: Annotated[Literal[404, 486, 488], Resolved] | None = Field(
+        default=None, description="fault: reject calls with this code; the SIP stack can send no other"
+    )
+    never_answers: Flag = Field(default=False, description="fault: ring until the caller gives up")
+    wrong_prompt: Mapping[str, str] = Field(
+        default_factory=dict, description="fault: prompts to play in place of others, for example `{welcome: closed}`"
+    )
+    lose_digit: PositiveCount | None = Field(
+        default=None, description="fault: position of a digit that it does not notice, counted from 1"
+    )
 
-    number: str = ""
-    answer_after: float = 0.0
-    play: str | None = None
-    repeat: bool = False
-    menu: Mapping[str, MenuState] = field(default_factory=dict)
-    send_dtmf: str = ""
-    record: bool = True
-    hang_up_after: float | None = None
-    silent: bool = False
-    one_way: str | None = None
-    reject: int | None = None
-    never_answers: bool = False
-    wrong_prompt: Mapping[str, str] = field(default_factory=dict)
-    lose_digit: int | None = None
-
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Phone:
         if self.play is not None and self.menu:
-            raise ValueError("a phone plays a prompt or has a menu, not both")
+            raise ValueError("play and menu are mutually exclusive")
         for name, state in self.menu.items():
             for digit, follower in state.digits.items():
                 if follower != HANG_UP and follower not in self.menu:
-                    raise ValueError(f"digit {digit} of menu state '{name}' leads to '{follower}', which is no state")
+                    states = ", ".join((*self.menu, HANG_UP))
+                    raise InvalidValueError(f"must be one of {states}, got '{follower}'", ("menu", name, digit))
+        return self
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """Every prompt's name that the phone may play."""
-        spoken = (self.play, *(state.play for state in self.menu.values()), *self.wrong_prompt.values())
-        return tuple(name for name in spoken if name is not None)
+        """The names of all prompts that the phone may play."""
+        names = (self.play, *(state.play for state in self.menu.values()), *self.wrong_prompt.values())
+        return tuple(name for name in names if name is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where calls go instead of the lab's own phones: a PBX as host, port and transport ("udp" or "tcp").
+class Target(YamlModel):
+    """A PBX that is called instead of the phones of the lab. Credentials come from environment variables only."""
 
-    Credentials are never part of it: user and password for registration are read from the environment variables
-    that `user_variable` and `password_variable` name. `allow_remote` lets it be another machine than this one.
-    """
+    uri: Name = Field(description="SIP URI, for example `sip:127.0.0.1:5060;transport=tcp` (default transport: udp)")
+    allow_remote: Flag = Field(default=False, description="allow an address of another machine")
+    user_variable: Name = Field(default=USER_VARIABLE, description="environment variable with the user")
+    password_variable: Name = Field(default=PASSWORD_VARIABLE, description="environment variable with the password")
 
-    host: str
-    port: int = 5060
-    transport: str = "udp"
-    allow_remote: bool = False
-    user_variable: str = USER_VARIABLE
-    password_variable: str = PASSWORD_VARIABLE
-
-    def __post_init__(self) -> None:
-        if not self.allow_remote and not is_loopback(self.host):
-            raise ValueError(
-                f"the target {self.host} is not on this machine; the lab calls another address only where the file "
-                "says 'allow_remote: true'"
+    @model_validator(mode="after")
+    def _check(self) -> Target:
+        uri = _SIP_URI.fullmatch(self.uri)
+        if uri is None or int(uri["port"] or 1) > _HIGHEST_PORT:
+            raise InvalidValueError(
+                f"must be sip:<host>:<port>, optionally with ;transport=udp or ;transport=tcp, got {self.uri!r}",
+                ("uri",),
             )
+        if not self.allow_remote and not is_loopback(self.host):
+            raise ValueError(f"{self.host} is another machine; calls to it need 'allow_remote: true'")
+        return self
+
+    def _part(self, name: str) -> str:
+        uri = _SIP_URI.fullmatch(self.uri)
+        return (uri[name] if uri else None) or ""
+
+    @property
+    def host(self) -> str:
+        """Host name or IP address."""
+        return self._part("host")
+
+    @property
+    def port(self) -> int:
+        """Port number."""
+        return int(self._part("port") or _DEFAULT_PORT)
+
+    @property
+    def transport(self) -> str:
+        """Transport protocol: "udp" or "tcp"."""
+        return self._part("transport") or "udp"
 
     @property
     def address(self) -> str:
-        """Host and port as a SIP URI has them."""
+        """Host and port as in a SIP URI."""
         return f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallLimits:
-    """How much the lab may do: calls that are up at the same time, calls of one run, seconds that a call may last."""
-
-    concurrent_calls: int = 20
-    calls_per_run: int = 1000
-    call_seconds: float = 60.0
+def _with_uri(value: Any) -> Any:
+    return {"uri": value} if isinstance(value, str) else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPlan:
-    """Everything that a lab file says about calls. `directory` is where the paths of WAV files start."""
+class CallLimits(YamlModel):
+    """How many calls the lab may place."""
 
-    directory: Path
-    prompts: Mapping[str, PromptSpec] = field(default_factory=dict)
-    phones: Mapping[str, Phone] = field(default_factory=dict)
-    target: Target | None = None
-    limits: CallLimits = field(default_factory=CallLimits)
+    concurrent_calls: Annotated[int, Field(ge=1, le=200, strict=True), Resolved] = Field(
+        default=20, description="maximum number of concurrent calls of all runs; further calls wait"
+    )
+    calls_per_run: Annotated[int, Field(ge=1, le=100_000, strict=True), Resolved] = Field(
+        default=1000, description="maximum number of calls of one run; a run that asks for more ends as errored"
+    )
+    call_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=True), Resolved] = Field(
+        default=60.0, description="maximum length of a call in seconds; longer calls are hung up and fail"
+    )
+
+
+def _numbered(phones: Mapping[str, Phone]) -> Mapping[str, Phone]:
+    """Give each phone without a number its name as number."""
+    numbers: set[str] = set()
+    for name, phone in phones.items():
+        number = phone.number or name
+        if not DIALLED.fullmatch(number):
+            raise InvalidValueError(f"{number!r} cannot be dialled; set 'number' to one without spaces", (name,))
+        if number in numbers:
+            raise InvalidValueError(f"duplicate number {number}", (name, "number"))
+        numbers.add(number)
+    return {name: phone.model_copy(update={"number": phone.number or name}) for name, phone in phones.items()}
+
+
+class CallPlan(YamlModel):
+    """The sections about calls."""
+
+    prompts: Mapping[str, PromptSpec] = Field(default_factory=dict, description="prompts by name")
+    phones: Annotated[Mapping[str, Phone], AfterValidator(_numbered)] = Field(
+        default_factory=dict, description="phones of the lab by name"
+    )
+    target: Annotated[Target, BeforeValidator(_with_uri, json_schema_input_type=str | Target)] | None = Field(
+        default=None, description="PBX to call instead of the phones of the lab: a SIP URI, or a mapping"
+    )
+    limits: CallLimits = Field(default_factory=CallLimits, description="limits of all calls")
 
     def may_reach(self, address: str) -> bool:
         """Whether the lab may send to `address`, a host or host:port: this machine, or the target that is allowed."""

@@ -1,180 +1,57 @@
-"""The kinds of values that a lab file is made of, from text to lists of anything."""
+"""Types that keys of several sections share: numbers with bounds, durations, and lists that may be one entry."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, Any
 
-import yaml
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from pytest_sipfront.lab.file.schema import Kind, LabFileError, Located, Source, nearest, shown
+from pytest_sipfront.yaml_models import Resolved
 
-T = TypeVar("T")
-
-
-class Text(Kind[str]):
-    """Text. With `verbatim`, any scalar as it is written: `0043` stays "0043" and `yes` stays "yes"."""
-
-    def __init__(self, *, verbatim: bool = False) -> None:
-        self.allowed = "text"
-        self._verbatim = verbatim
-
-    def read(self, source: Source, node: yaml.Node) -> str:
-        if isinstance(node, yaml.ScalarNode) and (self._verbatim or node.tag == "tag:yaml.org,2002:str"):
-            return str(node.value)
-        raise self.refuse(source, node)
+Seconds = Annotated[float, Field(ge=0, strict=True), Resolved]
+Count = Annotated[int, Field(ge=0, strict=True), Resolved]
+PositiveCount = Annotated[int, Field(ge=1, strict=True), Resolved]
 
 
-class Flag(Kind[bool]):
-    """True or false."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A duration in seconds, fixed or drawn between two bounds."""
 
-    allowed = "true or false"
+    low: Seconds
+    high: Seconds
 
-    def read(self, source: Source, node: yaml.Node) -> bool:
-        value = source.plain(node)
-        if not isinstance(value, bool):
-            raise self.refuse(source, node)
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"the smaller number must come first, got [{self.low:g}, {self.high:g}]")
+
+    def draw(self, random: Random) -> float:
+        """Return one duration in seconds."""
+        return self.low if self.low == self.high else random.uniform(self.low, self.high)
+
+
+def _bounds(value: Any) -> Any:
+    if isinstance(value, Span):
         return value
+    if not isinstance(value, list):
+        return {"low": value, "high": value}
+    if len(value) != 2:  # noqa: PLR2004 - a pair
+        raise ValueError(f"must be a number or a list of 2 numbers, got a list of {len(value)}")
+    return {"low": value[0], "high": value[1]}
 
 
-class Number(Kind[float]):
-    """A finite number within bounds, both included."""
-
-    def __init__(self, low: float | None = None, high: float | None = None) -> None:
-        self._low, self._high = low, high
-        self.allowed = _bounded("a number", low, high)
-
-    def read(self, source: Source, node: yaml.Node) -> float:
-        value = source.plain(node)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
-            raise self.refuse(source, node)
-        if (self._low is not None and value < self._low) or (self._high is not None and value > self._high):
-            raise self.refuse(source, node)
-        return float(value)
+Duration = Annotated[
+    Span,
+    BeforeValidator(_bounds, json_schema_input_type=Seconds | tuple[Seconds, Seconds]),
+    PlainSerializer(lambda span: span.low if span.low == span.high else [span.low, span.high]),
+]
+"""Seconds, or [least, most] to draw from."""
 
 
-class Whole(Kind[int]):
-    """A whole number within bounds, both included."""
-
-    def __init__(self, low: int | None = None, high: int | None = None) -> None:
-        self._number = Number(low, high)
-        self.allowed = _bounded("a whole number", low, high)
-
-    def read(self, source: Source, node: yaml.Node) -> int:
-        value = source.plain(node)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.refuse(source, node)
-        try:
-            return int(self._number.read(source, node))
-        except LabFileError:
-            raise self.refuse(source, node) from None
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
-def _bounded(noun: str, low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return noun
-    if high is None:
-        return f"{noun} of at least {low}"
-    return f"{noun} of at most {high}" if low is None else f"{noun} from {low} to {high}"
-
-
-class Choice(Kind[str]):
-    """One of a few words."""
-
-    def __init__(self, *words: str) -> None:
-        self._words = words
-        self.allowed = "one of " + ", ".join(words)
-
-    def read(self, source: Source, node: yaml.Node) -> str:
-        # verbatim, since YAML takes words such as "on" and "none" for something else
-        if isinstance(node, yaml.ScalarNode) and node.value in self._words:
-            return str(node.value)
-        hint = nearest(node.value, self._words) if isinstance(node, yaml.ScalarNode) else ""
-        raise source.place(node).error(f"given is {shown(source, node)}, allowed is {self.allowed}.{hint}")
-
-
-class Json(Kind[Any]):
-    """Anything that JSON can say."""
-
-    allowed = "anything that JSON can say"
-
-    def read(self, source: Source, node: yaml.Node) -> Any:
-        value = source.plain(node)
-        try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError, RecursionError):
-            raise self.refuse(source, node) from None
-        return value
-
-
-class ListOf(Kind[tuple[T, ...]]):
-    """A list, every entry of one kind."""
-
-    def __init__(self, kind: Kind[T]) -> None:
-        self._kind = kind
-        self.allowed = f"a list, each entry {kind.allowed}"
-
-    def read(self, source: Source, node: yaml.Node) -> tuple[T, ...]:
-        if not isinstance(node, yaml.SequenceNode):
-            raise self.refuse(source, node)
-        return tuple(self._kind.read(source, entry) for entry in node.value)
-
-
-class MapOf(Kind[dict[str, T]]):
-    """A mapping with free keys, every value of one kind. Keys are taken as they are written."""
-
-    def __init__(self, kind: Kind[T]) -> None:
-        self._kind = kind
-        self.allowed = f"a mapping, each value {kind.allowed}"
-
-    def read(self, source: Source, node: yaml.Node) -> dict[str, T]:
-        if not isinstance(node, yaml.MappingNode):
-            raise self.refuse(source, node)
-        return {name: self._kind.read(source, value) for _, name, value in source.entries(node)}
-
-
-class Convert(Kind[T]):
-    """Another kind's value, passed through `change`; its `ValueError` becomes an error at the value's place."""
-
-    def __init__(self, kind: Kind[Any], change: Callable[[Any], T]) -> None:
-        self._kind, self._change = kind, change
-        self.allowed = kind.allowed
-
-    def read(self, source: Source, node: yaml.Node) -> T:
-        value = self._kind.read(source, node)
-        try:
-            return self._change(value)
-        except LabFileError:
-            raise
-        except ValueError as error:
-            raise source.place(node).error(str(error)) from None
-
-
-class Either(Kind[Any]):
-    """A list read as `many`, anything else read as `one`."""
-
-    def __init__(self, one: Kind[Any], many: Kind[Any]) -> None:
-        self._one, self._many = one, many
-        self.allowed = f"{one.allowed}, or {many.allowed}"
-
-    def read(self, source: Source, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.SequenceNode):
-            return self._many.read(source, node)
-        try:
-            return self._one.read(source, node)
-        except LabFileError:
-            if isinstance(node, yaml.ScalarNode):
-                raise self.refuse(source, node) from None
-            raise
-
-
-class Marked(Kind[Located[T]]):
-    """Another kind's value together with its place."""
-
-    def __init__(self, kind: Kind[T]) -> None:
-        self._kind = kind
-        self.allowed = kind.allowed
-
-    def read(self, source: Source, node: yaml.Node) -> Located[T]:
-        return Located(self._kind.read(source, node), source.place(node))
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
+"""A list of texts, or one text."""

@@ -1,34 +1,26 @@
-"""What a lab file says, as frozen values: the account, its tests and projects, and the faults to inject."""
+"""The keys of a lab file, and the file with its tests and projects numbered and linked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from pathlib import Path
-from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-if TYPE_CHECKING:
-    from pytest_sipfront.lab.file.sift_section import SiftSpec
+from pydantic import ConfigDict, Field, model_validator
+
+from pytest_sipfront.lab.file.call_conditions import Conditions
+from pytest_sipfront.lab.file.calls_section import CallPlan
+from pytest_sipfront.lab.file.fault_spec import FaultSpec, matches
+from pytest_sipfront.lab.file.field_types import Duration, PositiveCount, Seconds, Span
+from pytest_sipfront.lab.file.sift_section import SiftSpec
+from pytest_sipfront.lab.file.steps import Steps
+from pytest_sipfront.yaml_models import Flag, Name, Resolved, YamlModel
 
 PASSED = "passed"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A duration in seconds, fixed or drawn between two bounds."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise ValueError(f"given is from {self.low} to {self.high} seconds, allowed is the smaller number first")
-
-    def draw(self, random: Random) -> float:
-        """Return one duration in seconds."""
-        return self.low if self.low == self.high else random.uniform(self.low, self.high)
+DEFAULT_PROJECT = "Default"
+FIRST_TEST_ID = 101
+FIRST_PROJECT_ID = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,146 +32,167 @@ class Outcome:
     takes: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One entry of `when`: where every pattern matches its override, these values replace the test's own."""
+class RunFault(FaultSpec):
+    """A fault of requests about the runs of one test or project."""
 
-    patterns: Mapping[str, str]
-    verdict: str | None = None
-    description: str | None = None
-    takes: Span | None = None
+    on: Literal["launch", "status", "last", "stats", "any"] = Field(
+        default="any", description="endpoint whose requests it hits"
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
-    """Any JSON value that was given, so that a given null differs from nothing given."""
+class AccountFault(FaultSpec):
+    """A fault of requests about the whole account."""
 
-    value: Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultSpec:
-    """What goes wrong with which requests. See `docs/lab.md` for every key."""
-
-    on: str = "any"
-    only: Mapping[str, str] = field(default_factory=dict)
-    during: str | None = None
-    after: int = 0
-    times: int | None = None
-    latency: float = 0.0
-    status: int | None = None
-    retry_after: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    error: str | None = None
-    error_key: str = "error"
-    drop: str | None = None
-    html: bool = False
-    body: Box | None = None
-    omit: tuple[str, ...] = ()
-    set: Mapping[str, Any] = field(default_factory=dict)
-    flip: tuple[str, ...] = ()
-    effect: bool | None = None
-
-    def __post_init__(self) -> None:
-        changes = bool(self.omit or self.set or self.flip)
-        answers = self.status is not None or self.error is not None or self.body is not None
-        if sum((self.drop is not None, self.html, answers, changes)) > 1:
-            raise ValueError(
-                "a fault drops the connection, answers HTML, answers something else (status, error, body) or changes "
-                "the answer (omit, set, flip): only one of them"
-            )
-        if not (self.drop or self.html or answers or changes or self.latency or self.headers or self.retry_after):
-            raise ValueError("a fault names what goes wrong: latency, status, drop, html, body, omit, set or flip")
-
-    @property
-    def takes_effect(self) -> bool:
-        """Whether the request is carried out all the same: not before a drop or instead of an error answer."""
-        if self.effect is not None:
-            return self.effect
-        return self.drop != "before" and self.status is None and self.error is None
+    on: Literal["launch", "status", "last", "stats", "explore", "tests", "projects", "runs", "appimages", "any"] = (
+        Field(default="any", description="endpoint whose requests it hits")
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSpec:
-    """The account: its credentials (none: any are accepted) and its limit of launches in flight."""
+class AccountSpec(YamlModel):
+    """The account: its credentials and its limit of concurrent runs."""
 
-    public_key: str | None = None
-    secret_key: str | None = None
-    concurrent_runs: int | None = None
-    retry_after: float = 1.0
-    agentpool: str = "lab"
+    public_key: str | None = Field(
+        default=None, description="public key; without both keys any non-empty pair is accepted"
+    )
+    secret_key: str | None = Field(default=None, description="secret key")
+    concurrent_runs: PositiveCount | None = Field(
+        default=None, description="maximum number of concurrent runs; further launches get 429 (default: no limit)"
+    )
+    retry_after: Seconds = Field(default=1.0, description="seconds in the Retry-After header of that 429")
+    agentpool: Name = Field(default="lab", description="`agentpool_name` of every run")
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> AccountSpec:
         if (self.public_key is None) != (self.secret_key is None):
-            raise ValueError("public_key and secret_key are given together or not at all")
+            raise ValueError("public_key and secret_key must be given together")
+        return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestSpec:
-    """One test of the account. `steps` and `conditions` belong to the call engine and are opaque here."""
+class Rule(YamlModel):
+    """An entry of `when`: if all patterns match the parameters of a run, its values replace those of the test."""
+
+    free_keys = ("patterns", r"\.")
+
+    patterns: Mapping[str, str] = Field(
+        default_factory=dict,
+        validation_alias="<patterns>",
+        description="parameter, for example `step.1.0.dial_destination`, with the pattern it must match",
+    )
+    verdict: Name | None = Field(default=None, description="verdict (default: that of the test)")
+    description: str | None = Field(default=None, description="result description (default: that of the test)")
+    takes: Duration | None = Field(default=None, description="duration in seconds (default: that of the test)")
+
+
+class TestSection(YamlModel):
+    """A test. With `steps` its runs are real calls; the scripted verdict applies if the lab cannot place calls."""
 
     __test__: ClassVar[bool] = False  # pytest would take the name for a test class
+
+    id: PositiveCount | None = Field(
+        default=None, description=f"id of the test (default: the next free number from {FIRST_TEST_ID})"
+    )
+    project: Name | None = Field(
+        default=None, description=f"project (default: the first that lists the test, or `{DEFAULT_PROJECT}`)"
+    )
+    testcase: Name = Field(default="Lab call", description="name of the test case")
+    tags: tuple[str, ...] = Field(default=(), description="tags")
+    takes: Duration = Field(default=Span(0.3, 0.3), description="duration of a run in seconds, or [least, most]")
+    verdict: Name = Field(default=PASSED, description="final state: passed, failed, stopped, errored or any other text")
+    description: str = Field(default="", description="`result_description` of a run")
+    parameters: Mapping[str, str] = Field(
+        default_factory=dict, description="parameters by name; the overrides of a launch replace them"
+    )
+    strict: Flag = Field(default=False, description="refuse launches that override any other parameter")
+    when: tuple[Rule, ...] = Field(default=(), description="other outcomes by parameter; the first match wins")
+    states: tuple[str, ...] = Field(
+        default=(), description="states that a run reports in turn before its verdict (default: running)"
+    )
+    faults: tuple[RunFault, ...] = Field(default=(), description="faults of requests about this test")
+    steps: Steps | None = Field(
+        default=None, description="steps of the call: step 0 prepares the called side, each further step calls"
+    )
+    conditions: Conditions | None = Field(default=None, description="what must hold for each call of the test")
+
+
+class TestSpec(TestSection):
+    """A test with its name, and with id and project assigned."""
+
+    __test__: ClassVar[bool] = False
 
     name: str
     id: int
     project: str
-    testcase: str = "Lab call"
-    tags: tuple[str, ...] = ()
-    takes: Span = Span(0.3, 0.3)
-    verdict: str = PASSED
-    description: str = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    strict: bool = False
-    when: tuple[Rule, ...] = ()
-    states: tuple[str, ...] = ()
-    faults: tuple[FaultSpec, ...] = ()
-    steps: Any = None
-    conditions: Any = None
 
     def outcome(self, parameters: Mapping[str, str]) -> Outcome:
         """Return the scripted end of a run with `parameters`: the first rule that matches, else the test's own."""
-        for rule in self.when:
-            if matches(rule.patterns, parameters):
-                return Outcome(
-                    verdict=self.verdict if rule.verdict is None else rule.verdict,
-                    description=self.description if rule.description is None else rule.description,
-                    takes=rule.takes or self.takes,
-                )
-        return Outcome(verdict=self.verdict, description=self.description, takes=self.takes)
+        rule = next((rule for rule in self.when if matches(rule.patterns, parameters)), Rule())
+        return Outcome(
+            verdict=self.verdict if rule.verdict is None else rule.verdict,
+            description=self.description if rule.description is None else rule.description,
+            takes=rule.takes or self.takes,
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectSpec:
-    """One project: its tests in order. `takes` is the least time its run lasts, `verdict` forces how it ends."""
+class _ProjectKeys(YamlModel):
+    """A project."""
+
+    takes: Duration | None = Field(
+        default=None, description="shortest duration of a run in seconds (default: that of its longest test)"
+    )
+    verdict: Name | None = Field(
+        default=None,
+        description="final state of every run (default: failed, or else the first one that is not passed)",
+    )
+    states: tuple[str, ...] = Field(
+        default=(), description="states that a run reports in turn before its verdict (default: running)"
+    )
+    faults: tuple[RunFault, ...] = Field(default=(), description="faults of requests about this project")
+
+
+class ProjectSection(_ProjectKeys):
+    """A project. A run of it starts all of its tests at once."""
+
+    id: PositiveCount | None = Field(
+        default=None, description=f"id of the project (default: the next free number from {FIRST_PROJECT_ID})"
+    )
+    tests: tuple[str, ...] | None = Field(
+        default=None, description="names of its tests in order (default: the tests that name the project)"
+    )
+
+
+class ProjectSpec(_ProjectKeys):
+    """A project with its name and tests, and with its id assigned."""
 
     name: str
     id: int
     tests: tuple[TestSpec, ...] = ()
-    takes: Span | None = None
-    verdict: str | None = None
-    states: tuple[str, ...] = ()
-    faults: tuple[FaultSpec, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabFile:
-    """A whole lab file.
+class _FileKeys(CallPlan):
+    """The keys of a lab file that need no links."""
 
-    `directory` is where its relative paths start, `extras` holds the engine's own sections, `sift` is None where the
-    file has no such section.
-    """
+    account: AccountSpec = Field(default_factory=AccountSpec, description="the account and its credentials")
+    faults: tuple[AccountFault, ...] = Field(default=(), description="faults of requests about the whole account")
+    seed: Annotated[int, Field(strict=True), Resolved] = Field(
+        default=0, description="seed of durations that are drawn from a range"
+    )
+    sift: SiftSpec | None = Field(default=None, description="calls at Sift: who answers, who calls, and faults")
 
-    name: str
+
+class LabDocument(_FileKeys):
+    """A lab file as it is written. It needs `tests` or `sift`."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["tests"]}, {"required": ["sift"]}]})
+
+    tests: Mapping[str, TestSection] = Field(default_factory=dict, description="tests by name")
+    projects: Mapping[str, ProjectSection] = Field(
+        default_factory=dict, description="projects by name; without this section tests create the projects they name"
+    )
+
+
+class LabFile(_FileKeys):
+    """A lab file with ids assigned, and with tests and projects linked. Relative paths start in `directory`."""
+
     directory: Path
-    account: AccountSpec
     tests: Mapping[str, TestSpec]
     projects: Mapping[str, ProjectSpec]
-    faults: tuple[FaultSpec, ...] = ()
-    seed: int = 0
-    extras: Mapping[str, Any] = field(default_factory=dict)
-    sift: SiftSpec | None = None
-
-
-def matches(patterns: Mapping[str, str], parameters: Mapping[str, str]) -> bool:
-    """Whether every pattern (`*`, `?`, `[...]`) matches the parameter of its name; a missing one never matches."""
-    return all(key in parameters and fnmatchcase(parameters[key], text) for key, text in patterns.items())

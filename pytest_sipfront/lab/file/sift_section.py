@@ -1,146 +1,125 @@
-"""What the `sift:` section of a lab file says, as frozen values."""
+"""The keys of the section `sift`: who answers, who calls, and which requests and callbacks go wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Literal
 
-from pytest_sipfront.lab.file.lab_file import FaultSpec
+from pydantic import Field, model_validator
+
+from pytest_sipfront.lab.file.fault_spec import FaultSpec
+from pytest_sipfront.lab.file.field_types import Count, PositiveCount, Seconds
+from pytest_sipfront.yaml_models import Flag, Json, YamlModel
 
 CONNECTS, BUSY, NO_ANSWER = "connects", "busy", "no_answer"
 APPLICATION, RUN = "application", "run"
+_KINDS = ("says", "presses", "hears", "silence", "hangs_up")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One entry of a script; exactly one of its first five keys is given.
+class Turn(YamlModel):
+    """An entry of a script: exactly one of says, presses, hears, silence and hangs_up."""
 
-    Attributes:
-        says: What the callee says, in answer to the next command that listens.
-        presses: The keys it presses, in answer to the next GetDigits.
-        hears: What it waits to be told (`*` and `?` are wildcards): the text of a Say or the URL of a Play.
-        silence: How many questions it leaves unanswered.
-        hangs_up: It hangs up, after so many seconds.
-        means: What a typed question understands of `says`, where that is not to be guessed from the words.
-        takes: How many seconds saying or pressing takes.
-    """
+    says: str | None = Field(default=None, description="what the callee says to the next command that listens")
+    presses: str | None = Field(default=None, description="digits that the callee presses at the next GetDigits")
+    hears: str | None = Field(
+        default=None, description="what the callee waits for: the text of a Say or the URL of a Play (`*`, `?`)"
+    )
+    silence: PositiveCount | None = Field(default=None, description="number of questions left unanswered")
+    hangs_up: Seconds | None = Field(default=None, description="seconds until the callee hangs up")
+    means: Json = Field(default=None, description="value that a typed question gets for `says`, if the words differ")
+    takes: Seconds = Field(default=0.0, description="seconds that saying or pressing takes")
 
-    says: str | None = None
-    presses: str | None = None
-    hears: str | None = None
-    silence: int | None = None
-    hangs_up: float | None = None
-    means: Any = None
-    takes: float = 0.0
-
-    def __post_init__(self) -> None:
-        kinds = (self.says, self.presses, self.hears, self.silence, self.hangs_up)
-        if sum(kind is not None for kind in kinds) != 1:
-            raise ValueError("a turn is one of says, presses, hears, silence and hangs_up")
+    @model_validator(mode="after")
+    def _check(self) -> Turn:
+        if sum(getattr(self, kind) is not None for kind in _KINDS) != 1:
+            raise ValueError(f"a turn needs exactly one of {', '.join(_KINDS)}")
+        return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callee:
-    """Who answers a number: whether, after how many seconds, and what it says and does then.
+class Callee(YamlModel):
+    """Who answers a number: after how many seconds, and with which script."""
 
-    Attributes:
-        phone: The real phone that answers instead, where calls can be placed.
-        words: What that phone's prompts say, where the catalogue does not know.
-    """
-
-    answer: str = CONNECTS
-    rings: float = 0.0
-    script: tuple[Turn, ...] = ()
-    phone: str | None = None
-    words: Mapping[str, str] = field(default_factory=dict)
+    answer: Literal["connects", "busy", "no_answer"] = Field(default="connects", description="how a call ends up")
+    rings: Seconds = Field(default=0.0, description="seconds of ringing")
+    script: tuple[Turn, ...] = Field(default=(), description="what the callee says and does, in order")
+    phone: str | None = Field(default=None, description="phone of the lab that answers instead if calls can be placed")
+    words: Mapping[str, str] = Field(
+        default_factory=dict, description="what the prompts of that phone say, by prompt; needed for WAV files"
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who calls the number `to`, `after` so many seconds: once an application answers it, or whenever a run dials it.
+class Caller(YamlModel):
+    """Who calls a number of an application."""
 
-    `on` is "application" or "run".
-    """
-
-    from_: str
-    to: str
-    on: str = APPLICATION
-    after: float = 0.0
-    client_data: Any = None
-    script: tuple[Turn, ...] = ()
+    from_: str = Field(validation_alias="from", description="number of the caller")
+    to: str = Field(description="number to call")
+    on: Literal["application", "run"] = Field(
+        default="application", description="call once an application answers the number, or when a run dials it"
+    )
+    after: Seconds = Field(default=0.0, description="seconds to wait first")
+    client_data: Json = Field(default=None, description="`client_data` of the connection")
+    script: tuple[Turn, ...] = Field(default=(), description="what the caller says and does, in order")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbackFault:
-    """What goes wrong with which callbacks.
+class CallbackFault(YamlModel):
+    """A fault of callbacks."""
 
-    Attributes:
-        on: "status", "done", "incoming", "event" or "any".
-        status: Only status callbacks with this status.
-        to: Only connections to a number that matches.
-        after, times: How many callbacks it lets pass first, and how many it hits then; None for all.
-        late: Seconds by which the callback is late; later ones overtake it.
-        swap: The callback is sent after the one that follows it.
-        repeat: How many times more it is sent.
-        lost: It is never sent.
-        early: A status callback is sent before creating the connection is answered.
-        content_type: Instead of application/json.
-        add: Fields laid over the body.
-        omit: Fields left out of the body.
-    """
-
-    on: str = "any"
-    status: str | None = None
-    to: str = "*"
-    after: int = 0
-    times: int | None = None
-    late: float = 0.0
-    swap: bool = False
-    repeat: int = 0
-    lost: bool = False
-    early: bool = False
-    content_type: str | None = None
-    add: Mapping[str, Any] = field(default_factory=dict)
-    omit: tuple[str, ...] = ()
+    on: Literal["status", "done", "incoming", "event", "any"] = Field(
+        default="any", description="kind of callback that it hits"
+    )
+    status: str | None = Field(default=None, description="hit only status callbacks with this status")
+    to: str = Field(default="*", description="hit only connections to a number that matches")
+    after: Count = Field(default=0, description="number of matching callbacks to skip first")
+    times: PositiveCount | None = Field(default=None, description="number of callbacks to hit (default: all)")
+    late: Seconds = Field(default=0.0, description="seconds by which the callback is late; later ones overtake it")
+    swap: Flag = Field(default=False, description="send the callback after the one that follows it")
+    repeat: Count = Field(default=0, description="number of times to send it again")
+    lost: Flag = Field(default=False, description="never send it")
+    early: Flag = Field(
+        default=False, description="send a status callback before the request that creates the connection is answered"
+    )
+    content_type: str | None = Field(default=None, description="content type (default: application/json)")
+    add: Mapping[str, Json] = Field(default_factory=dict, description="fields to replace or add in the body")
+    omit: tuple[str, ...] = Field(default=(), description="fields to leave out of the body")
 
     def concerns(self, kind: str, status: str, to: str) -> bool:
         """Whether this fault is about such a callback at all."""
         return self.on in ("any", kind) and self.status in (None, status) and fnmatchcase(to, self.to)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiftSpec:
-    """The `sift:` section.
+class SiftFault(FaultSpec):
+    """A fault of requests to Sift."""
 
-    Attributes:
-        callees: By the number, or "webrtc:<name>", that they answer; wildcards are allowed and the first match wins.
-        page_size: Connections a page.
-        takes: Seconds that each command takes beside the callee's own time.
-        timeout_scale: What `timeout_seconds` is multiplied by, so that silence need not be waited for.
-        no_answer: How a question without an answer is reported: "documented" (as each page's table has it), "empty",
-            "null" or "absent".
-        created: What creating a connection answers: "bare", "wrapped", "id" or "empty".
-        done_on_hangup: Whether a command that a hang-up cuts short still posts to its `on_done`.
-        faults: Of the API; `on` is create, routine, retrieve, list or any.
-        callbacks: Faults of callbacks.
-    """
+    on: Literal["create", "routine", "retrieve", "list", "applications", "conversations", "media", "numbers", "any"] = (
+        Field(default="any", description="endpoint whose requests it hits")
+    )
 
-    callees: Mapping[str, Callee] = field(default_factory=dict)
-    callers: tuple[Caller, ...] = ()
-    page_size: int = 20
-    takes: float = 0.0
-    timeout_scale: float = 1.0
-    no_answer: str = "documented"
-    created: str = "bare"
-    done_on_hangup: bool = False
-    numbers: tuple[str, ...] = ()
-    faults: tuple[FaultSpec, ...] = ()
-    callbacks: tuple[CallbackFault, ...] = ()
+
+class SiftSpec(YamlModel):
+    """The calls at Sift."""
+
+    callees: Mapping[str, Callee] = Field(
+        default_factory=dict,
+        description="who answers, by number or `webrtc:<name>` (`*`, `?`, `[...]`); the first match wins",
+    )
+    callers: tuple[Caller, ...] = Field(default=(), description="who calls")
+    page_size: PositiveCount = Field(default=20, description="number of connections on a page")
+    takes: Seconds = Field(default=0.0, description="seconds that each command takes in addition to the callee's time")
+    timeout_scale: Seconds = Field(default=1.0, description="factor for `timeout_seconds`, to shorten silence")
+    no_answer: Literal["documented", "empty", "null", "absent"] = Field(
+        default="documented", description="how a question without an answer is reported"
+    )
+    created: Literal["bare", "wrapped", "id", "empty"] = Field(
+        default="bare", description="answer to the request that creates a connection"
+    )
+    done_on_hangup: Flag = Field(default=False, description="post to `on_done` of a command that a hang-up interrupts")
+    numbers: tuple[str, ...] = Field(default=(), description="numbers that the lists of phone numbers contain")
+    faults: tuple[SiftFault, ...] = Field(default=(), description="faults of requests")
+    callbacks: tuple[CallbackFault, ...] = Field(default=(), description="faults of callbacks")
 
     def callee(self, to: str) -> Callee | None:
-        """Return who answers `to`; None if nobody does."""
+        """Return the callee that answers `to`; None if there is none."""
         return first_match(self.callees.items(), to)
 
 

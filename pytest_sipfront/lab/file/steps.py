@@ -1,122 +1,126 @@
-"""What a test does, in the platform's own structure: steps, each a list of actions, each with parameters.
+"""The steps of a test, in the platform's structure: a list of steps, each a list of actions with parameters.
 
-Step 0 prepares the called side. Every further step places calls: its first action is the call, the others happen
-within each of its calls. Any parameter can be overridden for one run as `step.<step>.<action>.<parameter>`.
+Step 0 prepares the called side. Every further step places calls: its first action is the call, the others take place
+within each of its calls. `step.<step>.<action>.<parameter>` overrides any parameter for one run.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, ClassVar, TypeAlias
+from contextlib import suppress
+from typing import Annotated, Any, Literal, TypeAlias
 
-_ADDRESS = re.compile(r"step\.(\d+)\.(\d+)\.(.+)")
+from pydantic import AfterValidator, Field, ValidationError
+
+from pytest_sipfront.lab.file.field_types import Count, Seconds
+from pytest_sipfront.yaml_models import InvalidValueError, YamlModel
+from pytest_sipfront.yaml_schema import FileSchema, unknown
+
+_ADDRESS = re.compile(r"step\.(\d{1,9})\.(\d{1,9})\.(.+)")
 DIALLED = re.compile(r"[A-Za-z0-9_.+*#~!$&'()=,-]+")
-"""What can be dialled: the user part of a SIP URI. Anything else could name a host of its own."""
+"""The user part of a SIP URI. Any other character could name another host."""
 _HOST_AND_PORT = re.compile(r"[^:;@?<>\s]+(:\d{1,5})?")
 _DIGITS = re.compile(r"[0-9A-Da-d*#]+")
 
 
 class OverrideError(ValueError):
-    """An override names no step, action or parameter of the test, or its value is not of the parameter's kind."""
+    """An override names no step, action or parameter of the test, or its value is invalid."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterAction:
-    """Registers `user` at `registrar` (empty: the file's target) for `regexpire` seconds, before calls are placed.
-
-    Without a registrar and a target there is nothing to register at: the lab's phones are called directly.
-    """
-
-    word: ClassVar[str] = "register"
-    regexpire: int = 3600
-    registrar: str = ""
-    user: str = ""
-
-    def __post_init__(self) -> None:
-        if self.registrar and not _HOST_AND_PORT.fullmatch(self.registrar):
-            raise ValueError(f"{self.registrar!r} is no registrar: it is given as host or host:port")
-        if self.user and not DIALLED.fullmatch(self.user):
-            raise ValueError(f"{self.user!r} is no user: it is the part before the @ of a SIP address")
+def _registrar(text: str) -> str:
+    if text and not _HOST_AND_PORT.fullmatch(text):
+        raise ValueError(f"must be a host or host:port, got {text!r}")
+    return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitAction:
-    """Waits for calls: `phone` takes them, here with `answer_delay` seconds instead of its own delay."""
-
-    word: ClassVar[str] = "wait"
-    phone: str = ""
-    answer_delay: float | None = None
+def _user(text: str) -> str:
+    if text and not DIALLED.fullmatch(text):
+        raise ValueError(f"must be the part of a SIP address before the @, got {text!r}")
+    return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallAction:
-    """Places `max_total_calls` calls to `dial_destination`, at most `concurrent_calls` at a time (0: the limit).
-
-    A call that is not answered within `answer_timeout` seconds is cancelled.
-    """
-
-    word: ClassVar[str] = "call"
-    dial_destination: str
-    max_total_calls: int = 1
-    concurrent_calls: int = 0
-    answer_timeout: float = 10.0
-    caller: str = "caller"
-
-    def __post_init__(self) -> None:
-        for user in (self.dial_destination, self.caller):
-            if not DIALLED.fullmatch(user):
-                raise ValueError(f"{user!r} cannot be dialled: it is the part before the @ of a SIP address")
+def _number(text: str) -> str:
+    if not text:
+        raise ValueError("must be a number, got nothing")
+    return _user(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendDtmfAction:
-    """Presses `digits`, after `after` seconds."""
-
-    word: ClassVar[str] = "send_dtmf"
-    digits: str
-    after: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_digits(self.digits)
+def _digits(text: str) -> str:
+    if not _DIGITS.fullmatch(text):
+        raise ValueError(f"must be DTMF digits (0-9, A-D, * and #), got {text!r}")
+    return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectDtmfAction:
-    """In step 0: the called side must have received `digits`. Later: the caller waits for them, `within` seconds."""
-
-    word: ClassVar[str] = "expect_dtmf"
-    digits: str
-    within: float = 5.0
-
-    def __post_init__(self) -> None:
-        _check_digits(self.digits)
+Digits = Annotated[str, AfterValidator(_digits)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayAction:
-    """Plays a prompt of the catalogue to the called side and goes on when it has been played."""
+class RegisterAction(YamlModel):
+    """Register at a SIP registrar before calls are placed. Without registrar and target it does nothing."""
 
-    word: ClassVar[str] = "play"
-    prompt: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldAction:
-    """Keeps the call up for `seconds`, or until the called side ends it."""
-
-    word: ClassVar[str] = "hold"
-    seconds: float
+    action: Literal["register"] = "register"
+    regexpire: Count = Field(default=3600, description="lifetime of the registration, in seconds")
+    registrar: Annotated[str, AfterValidator(_registrar)] = Field(
+        default="", description="host or host:port (default: the target)"
+    )
+    user: Annotated[str, AfterValidator(_user)] = Field(default="", description="user to register")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HangUpAction:
-    """Ends the call. A step whose actions are done ends its call anyway."""
+class WaitAction(YamlModel):
+    """Wait for calls."""
 
-    word: ClassVar[str] = "hang_up"
+    action: Literal["wait"] = "wait"
+    phone: str = Field(default="", description="phone that takes the calls")
+    answer_delay: Seconds | None = Field(
+        default=None, description="seconds of ringing (default: `answer_after` of the phone)"
+    )
+
+
+class CallAction(YamlModel):
+    """Place calls."""
+
+    action: Literal["call"] = "call"
+    dial_destination: Annotated[str, AfterValidator(_number)] = Field(description="number to call")
+    max_total_calls: Count = Field(default=1, description="number of calls")
+    concurrent_calls: Count = Field(default=0, description="maximum number of concurrent calls; 0: the limit")
+    answer_timeout: Seconds = Field(default=10.0, description="seconds after which an unanswered call is cancelled")
+    caller: Annotated[str, AfterValidator(_number)] = Field(default="caller", description="number or name that calls")
+
+
+class SendDtmfAction(YamlModel):
+    """Send DTMF digits."""
+
+    action: Literal["send_dtmf"] = "send_dtmf"
+    digits: Digits = Field(description="digits to send")
+    after: Seconds = Field(default=0.0, description="seconds to wait first")
+
+
+class ExpectDtmfAction(YamlModel):
+    """Expect DTMF digits: in step 0 as a condition on the called side, within a call by waiting for them."""
+
+    action: Literal["expect_dtmf"] = "expect_dtmf"
+    digits: Digits = Field(description="digits to receive")
+    within: Seconds = Field(default=5.0, description="seconds to wait for them within a call")
+
+
+class PlayAction(YamlModel):
+    """Play a prompt to its end."""
+
+    action: Literal["play"] = "play"
+    prompt: str = Field(description="name of the prompt")
+
+
+class HoldAction(YamlModel):
+    """Keep the call up, or until the called side hangs up."""
+
+    action: Literal["hold"] = "hold"
+    seconds: Seconds = Field(description="seconds")
+
+
+class HangUpAction(YamlModel):
+    """End the call. The end of a step ends its calls, too."""
+
+    action: Literal["hang_up"] = "hang_up"
 
 
 Action: TypeAlias = (
@@ -129,36 +133,49 @@ Action: TypeAlias = (
     | HoldAction
     | HangUpAction
 )
-Steps: TypeAlias = tuple[tuple[Action, ...], ...]
 CALLED_SIDE: tuple[type[Action], ...] = (RegisterAction, WaitAction, ExpectDtmfAction)
 IN_CALL: tuple[type[Action], ...] = (SendDtmfAction, ExpectDtmfAction, PlayAction, HoldAction, HangUpAction)
 
 
-def check(steps: Steps) -> Steps:
+def check(steps: tuple[tuple[Action, ...], ...]) -> tuple[tuple[Action, ...], ...]:
     """Return the steps if their order makes sense.
 
     Raises:
-        ValueError: No step places a call, or an action stands where it cannot work.
+        InvalidValueError: No step places a call, or an action is in a step where it has no effect.
     """
     if len(steps) < 2:  # noqa: PLR2004 - the called side and one call
-        raise ValueError("a test has at least two steps: step 0 prepares the called side, step 1 calls")
-    for action in steps[0]:
+        raise InvalidValueError("must have at least 2 steps: step 0 prepares the called side, step 1 calls")
+    for place, action in enumerate(steps[0]):
         if not isinstance(action, CALLED_SIDE):
-            raise ValueError(f"step 0 prepares the called side, where '{action.word}' cannot stand")  # noqa: TRY004
-    for number, actions in enumerate(steps[1:], start=1):
-        if not actions or not isinstance(actions[0], CallAction):
-            raise ValueError(f"the first action of step {number} must be 'call'")
-        for action in actions[1:]:
+            raise InvalidValueError(_misplaced(action, "step 0", CALLED_SIDE), (0, place))
+    for number, (first, *others) in enumerate((actions or (None,) for actions in steps[1:]), start=1):
+        if not isinstance(first, CallAction):
+            raise InvalidValueError(f"the first action of step {number} must be 'call'", (number,))
+        for place, action in enumerate(others, start=1):
             if not isinstance(action, IN_CALL):
-                raise ValueError(f"'{action.word}' cannot stand within the calls of step {number}")  # noqa: TRY004
+                raise InvalidValueError(_misplaced(action, "a call", IN_CALL), (number, place))
     return steps
 
 
+def _word(action: type[Action]) -> str:
+    return str(action.model_fields["action"].default)
+
+
+def _misplaced(action: Action, place: str, allowed: tuple[type[Action], ...]) -> str:
+    return f"'{action.action}' is not allowed in {place}; valid: {', '.join(map(_word, allowed))}"
+
+
+Steps = Annotated[
+    tuple[tuple[Annotated[Action, Field(discriminator="action")], ...], ...],
+    AfterValidator(check),
+]
+
+
 def overridden(steps: Steps, parameters: Mapping[str, str]) -> Steps:
-    """Return the steps with every `step.<step>.<action>.<parameter>` of a launch laid over them.
+    """Return the steps with every `step.<step>.<action>.<parameter>` of a launch applied.
 
     Raises:
-        OverrideError: One of them cannot be applied; the text says which, and what could be.
+        OverrideError: One of them cannot be applied; the text says which, and what is allowed.
     """
     table = [list(actions) for actions in steps]
     for key, text in parameters.items():
@@ -167,47 +184,34 @@ def overridden(steps: Steps, parameters: Mapping[str, str]) -> Steps:
             continue
         step, action = int(address[1]), int(address[2])
         if step >= len(table) or action >= len(table[step]):
-            raise OverrideError(f"{key}: the test has no action {action} in a step {step}; {_shape(steps)}")
+            raise OverrideError(f"{key}: the test has no action {action} in step {step}; {_action_counts(steps)}")
         table[step][action] = _changed(table[step][action], address[3], key, text)
-    return check(tuple(map(tuple, table)))
+    try:
+        return check(tuple(map(tuple, table)))
+    except InvalidValueError as error:
+        raise OverrideError(str(error)) from None
 
 
 def _changed(action: Action, name: str, key: str, text: str) -> Action:
-    kinds = {field.name: str(field.type) for field in dataclasses.fields(action)}
-    if name not in kinds:
-        close = get_close_matches(name, kinds, n=1, cutoff=0.5)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        allowed = ", ".join(kinds) or "none"
-        raise OverrideError(f"{key}: '{action.word}' has no parameter '{name}'.{hint} It has: {allowed}")
+    fields = {name: field for name, field in type(action).model_fields.items() if name != "action"}
+    if name not in fields:
+        raise OverrideError(f"{key}: {unknown('parameter', name, fields)}")
+    value = text if fields[name].annotation is str else _parsed(text)
     try:
-        value = _CONVERTERS[kinds[name]](text)
-        return dataclasses.replace(action, **{name: value})
-    except ValueError as error:
-        raise OverrideError(f"{key}: {text!r} cannot be used: {error}") from None
+        return type(action).model_validate({**dict(action), name: value})
+    except ValidationError as error:
+        objection = error.errors()[0].get("ctx", {}).get("error")
+        expected = FileSchema.of(type(action)).describe_key(name)
+        raise OverrideError(f"{key} {objection or f'must be {expected}, got {text!r}'}") from None
 
 
-def _shape(steps: Steps) -> str:
+def _parsed(text: str) -> Any:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _action_counts(steps: Steps) -> str:
     counts = ", ".join(f"step {number} has {len(actions)}" for number, actions in enumerate(steps))
     return f"its actions: {counts}"
-
-
-def _check_digits(digits: str) -> None:
-    if not _DIGITS.fullmatch(digits):
-        raise ValueError(f"{digits!r} are no DTMF digits (0-9, A-D, * and #)")
-
-
-def _not_negative(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError("it must be a number of at least 0")
-    return seconds
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError("it must be a whole number of at least 0")
-    return number
-
-
-_CONVERTERS: Mapping[str, Any] = {"str": str, "int": _count, "float": _not_negative, "float | None": _not_negative}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
-from pytest_sipfront.lab.file.lab_file import FaultSpec, matches
+from pytest_sipfront.lab.file.fault_spec import FaultSpec, matches
 
 MAINTENANCE_PAGE = "<!doctype html><html><head><title>Maintenance</title></head><body>Back soon</body></html>"
 
@@ -85,8 +85,8 @@ def apply_fault(response: LabResponse, hit: Hit) -> LabResponse:
         headers["Retry-After"] = f"{fault.retry_after:g}"
     if fault.html:
         return LabResponse(body=MAINTENANCE_PAGE, headers=headers, media_type="text/html")
-    if fault.body is not None:
-        return LabResponse(body=fault.body.value, status=fault.status or 200, headers=headers)
+    if fault.replaces_body:
+        return LabResponse(body=fault.body, status=fault.status or 200, headers=headers)
     if fault.status is not None or fault.error is not None:
         return error_response(fault.status or 200, fault.error, fault.error_key, headers)
     return replace(response, body=_changed_body(response, hit), headers=headers)

@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from pytest_sipfront.lab.file.schema import LabFileError
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform.account import LabRun
 from pytest_sipfront.lab.platform.routes import platform_routes
 from pytest_sipfront.lab.sift.routes import sift_routes
 from pytest_sipfront.lab.web.pages import page_routes
+from pytest_sipfront.yaml_models import YamlFileError
 
 
 def build_app(lab: Lab) -> Starlette:
@@ -51,7 +51,7 @@ def _control_routes(lab: Lab) -> list[Route]:
             await lab.configure((await request.body()).decode("utf-8"))
         except UnicodeDecodeError:
             return PlainTextResponse("lab.yaml: not UTF-8 text", 400)
-        except LabFileError as error:
+        except YamlFileError as error:
             return PlainTextResponse(str(error), 400)
         return _json({"tests": list(lab.file.tests)})
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
-from pytest_sipfront.lab.calls.conditions import Conditions, violations
+from pytest_sipfront.lab.calls.conditions import violations
 from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch
+from pytest_sipfront.lab.file.call_conditions import Conditions
 
 WELL = Reception(packets=100, jitter_ms=1.0, rtt_ms=5.0, level_dbfs=-20.0)
 ANSWERED = CallRecord(
@@ -175,12 +176,12 @@ def test_a_packet_or_two_are_no_quality() -> None:
 @pytest.mark.parametrize(
     ("conditions", "told"),
     [
-        ({"sip_code": 486}, "add 'media: none' to say so"),
-        ({"answered": False}, "add 'media: none' to say so"),
-        ({"media": "none", "answered": True, "min_mos": 4}, "'media: none' contradicts min_mos"),
-        ({"media": "none", "answered": True, "max_packet_loss": 0}, "'media: none' contradicts max_packet_loss"),
-        ({"media": "none"}, "'media: none' alone would pass whatever happens"),
-        ({"media": "none", "sip_code": 486, "answer_within": 1}, "not to be answered contradicts answer_within"),
+        ({"sip_code": 486}, "add 'media: none'"),
+        ({"answered": False}, "add 'media: none'"),
+        ({"media": "none", "answered": True, "min_mos": 4}, "'media: none' and min_mos are mutually exclusive"),
+        ({"media": "none", "answered": True, "max_packet_loss": 0}, "'media: none' and max_packet_loss are mutually"),
+        ({"media": "none"}, "'media: none' alone accepts every call"),
+        ({"media": "none", "sip_code": 486, "answer_within": 1}, "must not be answered contradicts answer_within"),
     ],
 )
 def test_conditions_that_contradict_each_other_are_refused(conditions: dict[str, Any], told: str) -> None:

@@ -93,7 +93,7 @@ def test_an_override_that_cannot_be_applied_leaves_no_verdict() -> None:
     """A typo in an override is nobody's failed call."""
     finding = find(LAB, overrides={"step.1.0.dial_destinaton": "1"})
     assert finding.state == "errored"
-    assert "Did you mean 'dial_destination'?" in finding.description
+    assert "did you mean 'dial_destination'?" in finding.description
 
 
 def test_more_calls_at_a_time_than_the_limit_leave_no_verdict() -> None:
@@ -107,8 +107,8 @@ def test_more_calls_at_a_time_than_the_limit_leave_no_verdict() -> None:
     ("override", "told"),
     [
         ({"step.1.0.max_total_calls": "1001"}, "step.1.0.max_total_calls asks for 1001 calls; limits.calls_per_run is"),
-        ({"step.1.0.dial_destination": "x@192.0.2.1;a"}, "'x@192.0.2.1;a' cannot be dialled"),
-        ({"step.1.0.dial_destination": "100:99"}, "'100:99' cannot be dialled"),
+        ({"step.1.0.dial_destination": "x@192.0.2.1;a"}, "before the @, got 'x@192.0.2.1;a'"),
+        ({"step.1.0.dial_destination": "100:99"}, "before the @, got '100:99'"),
         ({"step.0.0.registrar": "192.0.2.1"}, "step.0.0.registrar is 192.0.2.1, which is not on this machine"),
     ],
 )

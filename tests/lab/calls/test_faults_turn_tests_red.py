@@ -186,5 +186,5 @@ def test_a_fault_turns_exactly_the_tests_red_that_it_concerns(
 def test_every_fault_that_a_phone_can_have_is_tried() -> None:
     """A fault added to phones needs a mutation here: every field that can make a phone misbehave occurs above."""
     behaviour = {"number", "play", "repeat", "menu", "send_dtmf", "record"}
-    tried = {field for field in Phone.__dataclass_fields__ if any(f"{field}:" in phone for phone, _ in FAULTS.values())}
-    assert set(Phone.__dataclass_fields__) - tried <= behaviour
+    tried = {field for field in Phone.model_fields if any(f"{field}:" in phone for phone, _ in FAULTS.values())}
+    assert set(Phone.model_fields) - tried <= behaviour

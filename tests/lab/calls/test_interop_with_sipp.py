@@ -100,7 +100,7 @@ def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:
 
         def ring(leg: CallLeg) -> None:
             legs.append(leg)
-            lines.append(asyncio.create_task(PhoneBehaviour(file.extras["phones"]["hall"], leg, {}).serve()))
+            lines.append(asyncio.create_task(PhoneBehaviour(file.phones["hall"], leg, {}).serve()))
 
         agent.on_call(ring)
         with sipp("calls", f"127.0.0.1:{stack.port}", "-s", "reception") as peer:

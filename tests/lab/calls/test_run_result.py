@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
 
-from pytest_sipfront.lab.calls.conditions import Conditions
 from pytest_sipfront.lab.calls.ladder import Rung
 from pytest_sipfront.lab.calls.run_result import conclude
+from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.platform.executor import SipMessage
 from tests.lab.calls.test_conditions import ANSWERED, BUSY, WELL
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from pytest_sipfront.lab.file.lab_file import Box, FaultSpec
+from pytest_sipfront.lab.file.fault_spec import FaultSpec
 from pytest_sipfront.lab.platform.faults import FaultBook, Hit, LabResponse, Subject, apply_fault
 
 RUN = {"status": "passed", "has_passed": 1}
@@ -69,7 +69,7 @@ def test_a_fault_can_be_limited_to_some_overrides() -> None:
 
 
 @pytest.mark.parametrize(("during", "finished", "hit"), [("running", False, True), ("finished", False, False)])
-def test_a_fault_can_wait_for_a_run_s_end(during: str, finished: bool, hit: bool) -> None:
+def test_a_fault_can_wait_for_a_run_s_end(during: Literal["running", "finished"], finished: bool, hit: bool) -> None:
     """`during` limits a fault to runs in flight or to ended ones."""
     assert (hits(FaultSpec(status=503, during=during), requests=1, subject=Subject(finished=finished)) == [0]) is hit
 
@@ -101,7 +101,7 @@ def test_a_body_replaces_the_whole_answer_even_by_null() -> None:
     """`body` is any JSON."""
     values: tuple[Any, ...] = ({"error": "Test run denied"}, [], "text", None)
     for value in values:
-        assert changed(FaultSpec(body=Box(value=value))).body == value
+        assert changed(FaultSpec(body=value)).body == value
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_body_replaces_the_whole_answer_even_by_null() -> None:
         ("none", "", "text/plain"),
     ],
 )
-def test_an_error_stands_wherever_platforms_put_it(key: str, body: Any, media_type: str) -> None:
+def test_an_error_stands_wherever_platforms_put_it(key: Any, body: Any, media_type: str) -> None:
     """`error_key` moves the text; `retry_after` and `headers` add headers."""
     fault = FaultSpec(status=503, error="No agents", error_key=key, retry_after=0.5, headers={"X-Trace": "1"})
     answer = changed(fault)
@@ -141,13 +141,13 @@ def test_html_comes_with_200_in_place_of_json() -> None:
         (FaultSpec(latency=1), True),
         (FaultSpec(drop="after"), True),
         (FaultSpec(html=True), True),
-        (FaultSpec(body=Box(value=[])), True),
+        (FaultSpec(body=[]), True),
         (FaultSpec(omit=("status_url",)), True),
         (FaultSpec(drop="before"), False),
         (FaultSpec(status=500), False),
         (FaultSpec(error="Test run denied"), False),
         (FaultSpec(status=500, effect=True), True),
-        (FaultSpec(body=Box(value=[]), effect=False), False),
+        (FaultSpec(body=[], effect=False), False),
     ],
 )
 def test_it_is_plain_whether_a_request_took_effect(fault: FaultSpec, effect: bool) -> None:

@@ -84,7 +84,7 @@ def test_another_file_starts_everything_anew(lab: Platform) -> None:
 def test_a_wrong_file_is_refused_and_changes_nothing(lab: Platform) -> None:
     """PUT /lab/config answers 400 with the file's error, and runs go on."""
     lab.launch("Slow")
-    with pytest.raises(LabError, match=r"^lab.yaml:1: unknown key 'test' in a lab file"):
+    with pytest.raises(LabError, match=r"^lab.yaml:1: test: unknown key 'test'; did you mean 'tests'"):
         lab.handle.configure("test: {}")
     assert lab.handle.in_flight == 1
     assert lab.ask("PUT", "/lab/config", b"\xff").status == 400

@@ -1,0 +1,145 @@
+"""What YAML models say about a file, as JSON Schema, as words for error messages and as a Markdown reference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from pytest_sipfront.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Schema: TypeAlias = dict[str, Any]
+_NOUNS = {"boolean": "true or false", "object": "a mapping", "integer": "an integer", "number": "a number"}
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Generator(GenerateJsonSchema):
+    """Text may be any scalar, since it is read as it is written. `null` never stands for a missing key."""
+
+    def str_schema(self, schema: Any) -> Schema:
+        return {**super().str_schema(schema), "type": ["string", "number", "boolean", "null"]}
+
+    def nullable_schema(self, schema: Any) -> Schema:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: Any) -> Schema:
+        inner = self.generate_inner(schema["schema"])
+        return inner if schema.get("default", ...) in (None, "", ()) else super().default_schema(schema)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
+        return False
+
+
+def complete_schema(schema: Schema, free_keys: tuple[str, str] | None) -> Schema:
+    """Complete the schema that pydantic makes of a model: its free keys, and the key that a union is told apart by."""
+    schema.pop("title", None)
+    properties = schema.get("properties", {})
+    if free_keys is not None:
+        name, pattern = free_keys
+        free = properties.pop(f"<{name}>")
+        values = {**free["additionalProperties"], "description": free["description"]}
+        schema["patternProperties"] = {pattern: values}
+    for key, value in properties.items():
+        if "const" in value and value.pop("default", None) is not None:
+            schema["required"] = [key, *schema.get("required", [])]
+    return schema
+
+
+@dataclass(frozen=True, slots=True)
+class FileSchema:
+    """The JSON Schema of the files that a model reads, and what it says about single values."""
+
+    root: Schema
+
+    @classmethod
+    def of(cls, model: type[BaseModel]) -> FileSchema:
+        """Return the schema of a model."""
+        return cls({"$schema": _DIALECT, **model.model_json_schema(schema_generator=_Generator)})
+
+    def step(self, schema: Schema, part: str | int) -> tuple[Schema, bool]:
+        """Follow one part of the location of a pydantic error: the schema there, and whether the part can be a key."""
+        schema = self._target(schema)
+        if "discriminator" in schema:
+            return {"$ref": schema["discriminator"]["mapping"][part]}, False
+        return self._child(schema, part) or schema, True
+
+    def _target(self, schema: Schema) -> Schema:
+        while "$ref" in schema:
+            schema = self.root["$defs"][schema["$ref"].rpartition("/")[2]]
+        return schema
+
+    def _child(self, schema: Schema, part: str | int) -> Schema | None:
+        schema = self._target(schema)
+        candidates = [self._child(branch, part) for branch in schema.get("anyOf", ())]
+        if isinstance(part, int):
+            candidates += [*schema.get("prefixItems", [])[part : part + 1], schema.get("items")]
+        else:
+            patterns = schema.get("patternProperties", {}).items()
+            candidates += [schema.get("properties", {}).get(part)]
+            candidates += [value for pattern, value in patterns if re.search(pattern, part)]
+            candidates += [schema.get("additionalProperties")]
+        return next((candidate for candidate in candidates if candidate), None)
+
+    def keys(self, schema: Schema) -> list[str]:
+        """Return the declared keys of a mapping."""
+        schema = self._target(schema)
+        return [*schema.get("properties", {}), *(key for each in schema.get("anyOf", ()) for key in self.keys(each))]
+
+    def tags(self, schema: Schema) -> list[str]:
+        """Return the values that tell the members of a union apart."""
+        return list(self._target(schema)["discriminator"]["mapping"])
+
+    def describe(self, schema: Schema) -> str:
+        """Return what a value must be, for example "an integer >= 1" or "text or a list of text"."""
+        schema = self._target(schema)
+        choices = _choices(schema)
+        if choices:
+            return f"one of {', '.join(choices)}" if len(choices) > 1 else repr(choices[0])
+        if "anyOf" in schema and "type" not in schema:
+            return " or ".join(dict.fromkeys(self.describe(branch) for branch in schema["anyOf"]))
+        kind = "object" if "oneOf" in schema else schema.get("type", "any value")
+        if kind == "array":
+            return self._describe_list(schema)
+        noun = "text" if "string" in kind else kind
+        return _NOUNS.get(str(kind), noun) + _bounds(schema)
+
+    def describe_key(self, key: str) -> str:
+        """Return what the value of a key at top level must be."""
+        return self.describe(self.root["properties"][key])
+
+    def _describe_list(self, schema: Schema) -> str:
+        item: Schema = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
+        noun = re.sub("^an? (number|integer|mapping|list)", r"\1s", self.describe(item))
+        return f"a list of {schema['maxItems']} {noun}" if "maxItems" in schema else f"a list of {noun}"
+
+    def hint(self, schema: Schema, value: Any) -> str:
+        """Return how to correct a value, or ""."""
+        schema = self._target(schema)
+        if not isinstance(value, str) or not value:
+            return ""
+        if choices := _choices(schema):
+            return did_you_mean(value, choices)
+        return "; write it in quotes" if schema.get("type") == "string" else ""
+
+
+def _choices(schema: Schema) -> list[str]:
+    return [str(choice) for choice in schema.get("enum", [schema["const"]] if "const" in schema else [])]
+
+
+def _bounds(schema: Schema) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low} to {high}"
+    return f" >= {low}" if low is not None else f" <= {high}" if high is not None else ""
+
+
+def unknown(what: str, name: str, valid: Iterable[str]) -> str:
+    """Return "unknown key 'verdct'; did you mean 'verdict'?", or the valid names if none is close."""
+    names = list(valid)
+    return f"unknown {what} '{name}'" + (did_you_mean(name, names) or f"; valid: {', '.join(names) or 'none'}")
