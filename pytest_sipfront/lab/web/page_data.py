@@ -58,7 +58,7 @@ def run_row(account: Account, run: LabRun) -> Row:
         destination=_destination(run),
         state=state,
         tone=_TONES.get(state, "unclear") if result else "open",
-        started=f"{timestamp(run.started_at)} UTC",
+        started=timestamp(run.started_at) or "",
         duration=_duration((run.stopped or account.clock()) - run.started),
         reason=result.description if result else "",
         scripted=result is not None and result.scripted,
@@ -83,7 +83,7 @@ def project_row(account: Account, run: LabProjectRun) -> Row:
         name=run.project.name,
         state=state,
         tone=_TONES.get(state, "unclear") if run.state else "open",
-        started=f"{timestamp(run.started_at)} UTC",
+        started=timestamp(run.started_at) or "",
         duration=_duration((run.stopped or account.clock()) - run.started),
         reason=f"{passed} of {len(run.runs)} tests passed",
     )
@@ -100,7 +100,7 @@ def sift_row(number: int, connection: Mapping[str, Any]) -> Row:
         destination=connection["to"],
         state=connection["status"],
         tone=_TONES.get(connection["status"], "open"),
-        started=start.replace("T", " ").replace("Z", " UTC") or "not connected",
+        started=start.replace("T", " ").removesuffix("Z") or "not connected",
         duration="" if lasted is None else _duration(lasted),
         reason="; ".join(connection["complaints"]),
     )

@@ -109,7 +109,7 @@ def run_page(account: Account, run: LabRun) -> str:
         row=run_row(account, run),
         test=run.test,
         session=run.uuid,
-        stopped=f"{timestamp(run.stopped_at)} UTC" if run.stopped_at else "not yet",
+        stopped=timestamp(run.stopped_at) or "not yet",
         project_url=project_report_path(project_run) if project_run else "",
         overrides=run.overrides,
         violations=result.violations,
