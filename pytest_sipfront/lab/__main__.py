@@ -78,7 +78,7 @@ def _announce(lab: Lab, engine: Backend, url: str, *, as_json: bool) -> None:
     public, secret = account.public_key or ANY_PUBLIC_KEY, account.secret_key or ANY_SECRET_KEY
     name = "scripted" if engine.unavailable else engine.name
     if as_json:
-        about = {"url": url, "public_key": public, "secret_key": secret, "pid": os.getpid(), "engine": name}
+        about = {"url": url, "public_key": public, "secret_key": secret, "pid": os.getpid(), "backend": name}
         print(json.dumps(about), flush=True)  # noqa: T201 - the command's output
         return
     keys = f"SIPFRONT_PUBLIC_KEY={public} SIPFRONT_SECRET_KEY={secret}"

@@ -1,8 +1,12 @@
-"""Starts a lab as a process of its own, and asks a running one what happened. Standard library only."""
+"""Start a lab in a separate process, and read from a running lab what has happened.
+
+This module needs only the standard library, so that importing it stays cheap.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,30 +22,32 @@ from urllib.request import ProxyHandler, Request, build_opener
 from pytest_sipfront.extras import missing_extra
 from pytest_sipfront.lab.diagnosis import Check, Diagnosis
 
-ASK_TIMEOUT = 10.0
-END_TIMEOUT = 5.0
-# -P: a module of the suite in the current directory must not stand in for one of ours
+REQUEST_TIMEOUT = 10.0
+STOP_TIMEOUT = 5.0
+SIP_CREDENTIALS = ("SIPFRONT_LAB_SIP_USER", "SIPFRONT_LAB_SIP_PASSWORD")
+_SERVICE_PREFIXES = ("SIPFRONT_", "SF_API_", "SIFT_")
+# -P: a module in the current directory, for example the suite's own yaml.py, must not replace a module of the lab
 _COMMAND = (sys.executable, "-P", "-m", "pytest_sipfront.lab")
 
 
 class LabError(Exception):
-    """The lab did not start, cannot be reached or refuses a lab file; the text holds what it said."""
+    """The lab did not start, does not answer, or rejects a lab file. The text contains the lab's own message."""
 
 
 def require_lab_extra() -> None:
-    """Return if the packages of the extra `lab` are installed.
+    """Check that the packages of the extra `lab` are installed.
 
     Raises:
-        LabError: They are not; the text names the extra.
+        LabError: A package is missing; the text names the extra.
     """
     if reason := missing_extra("lab", "the lab"):
         raise LabError(reason)
 
 
 class LabHandle:
-    """A running lab, known by its URL; works in any process of the machine.
+    """A running lab at a URL. Any process of the machine can use it.
 
-    Every property asks the lab at once and raises `LabError` when it does not answer.
+    Every property sends a request to the lab and raises `LabError` if it does not answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -50,73 +56,73 @@ class LabHandle:
     @property
     def counts(self) -> dict[str, Any]:
         """All counts: launches, launch_requests, polls, in_flight, peak_in_flight, requests, by_path."""
-        counts: dict[str, Any] = self._ask("counts")
+        counts: dict[str, Any] = self._request("counts")
         return counts
 
     @property
     def launches(self) -> int:
-        """How many launches were accepted, of tests and projects."""
+        """Number of accepted launches of tests and projects."""
         return int(self.counts["launches"])
 
     @property
     def polls(self) -> int:
-        """How often the status of a run was asked for."""
+        """Number of status requests."""
         return int(self.counts["polls"])
 
     @property
     def in_flight(self) -> int:
-        """How many launches have not ended yet."""
+        """Number of launched runs and project runs that have not ended."""
         return int(self.counts["in_flight"])
 
     @property
     def peak_in_flight(self) -> int:
-        """The most launches that were in flight at one moment."""
+        """Highest number of launches that were in flight at the same time."""
         return int(self.counts["peak_in_flight"])
 
     @property
     def now(self) -> float:
-        """Seconds since the lab's start: the clock of `runs` and `requests`."""
+        """Seconds since the lab's start, the clock of `runs` and `requests`."""
         return float(self.counts["now"])
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The requests to the platform in the order of their arrival, each as `docs/lab.md` describes."""
-        requests: list[dict[str, Any]] = self._ask("requests")
+        """The requests to both services in the order of their arrival; `docs/lab.md` describes the keys."""
+        requests: list[dict[str, Any]] = self._request("requests")
         return requests
 
     @property
     def runs(self) -> list[dict[str, Any]]:
-        """Every run: test, overrides, state, start and stop in seconds since the lab's start, and more."""
-        runs: list[dict[str, Any]] = self._ask("runs")
+        """Every run with test, overrides and state, and with start and stop in seconds since the lab's start."""
+        runs: list[dict[str, Any]] = self._request("runs")
         return runs
 
     @property
     def connections(self) -> list[dict[str, Any]]:
-        """Every connection at Sift, oldest first, as its API shows it, and the `commands` that it carried out."""
-        connections: list[dict[str, Any]] = self._ask("sift")["connections"]
+        """Every connection at Sift, oldest first, as its API shows it, with the `commands` that it executed."""
+        connections: list[dict[str, Any]] = self._request("sift")["connections"]
         return connections
 
     @property
     def callbacks(self) -> list[dict[str, Any]]:
-        """Every callback that Sift posted: time, kind, connection_id, body, and the outcome: a status or an error."""
-        callbacks: list[dict[str, Any]] = self._ask("sift")["callbacks"]
+        """Every callback that Sift sent: time, kind, connection_id, body, and the HTTP status or error as outcome."""
+        callbacks: list[dict[str, Any]] = self._request("sift")["callbacks"]
         return callbacks
 
     def configure(self, yaml_text: str) -> None:
-        """Replace the lab file by `yaml_text`, end open runs and count anew.
+        """Replace the lab file by `yaml_text`, end open runs and reset all counts.
 
         Raises:
-            LabError: The text is no valid lab file; the lab stays as it was.
+            LabError: The text is not a valid lab file; nothing changes.
         """
-        self._ask("config", method="PUT", data=yaml_text.encode("utf-8"))
+        self._request("config", method="PUT", data=yaml_text.encode("utf-8"))
 
-    def _ask(self, what: str, method: str = "GET", data: bytes | None = None) -> Any:
-        # a proxy from the environment must not see what is meant for this machine
+    def _request(self, path: str, method: str = "GET", data: bytes | None = None) -> Any:
+        # a request to this machine must not go to a proxy that the environment names
         opener = build_opener(ProxyHandler({}))
-        request = Request(f"{self.url}/lab/{what}", data=data, method=method)  # noqa: S310 - http to the lab
+        request = Request(f"{self.url}/lab/{path}", data=data, method=method)  # noqa: S310 - http to the lab
         try:
-            with opener.open(request, timeout=ASK_TIMEOUT) as answer:
-                return json.load(answer)
+            with opener.open(request, timeout=REQUEST_TIMEOUT) as response:
+                return json.load(response)
         except HTTPError as error:
             with error:
                 raise LabError(error.read().decode("utf-8", "replace")) from None
@@ -125,20 +131,20 @@ class LabHandle:
 
 
 class LabProcess(LabHandle):
-    """A lab that this process started; as a context manager it ends the lab on the way out."""
+    """A lab that this process has started. As a context manager it stops the lab at its exit."""
 
-    def __init__(self, process: subprocess.Popen[str], about: Mapping[str, Any], resources: ExitStack) -> None:
-        super().__init__(about["url"])
-        self.public_key: str = about["public_key"]
-        self.secret_key: str = about["secret_key"]
-        self.pid: int = about["pid"]
-        self.engine: str = about["engine"]
+    def __init__(self, process: subprocess.Popen[str], announcement: Mapping[str, Any], resources: ExitStack) -> None:
+        super().__init__(announcement["url"])
+        self.public_key: str = announcement["public_key"]
+        self.secret_key: str = announcement["secret_key"]
+        self.pid: int = announcement["pid"]
+        self.backend: str = announcement["backend"]
         self._process = process
         self._resources = resources
 
     def close(self) -> None:
-        """End the lab and wait for its end; a second call does nothing."""
-        _end(self._process)
+        """Stop the lab and wait for its end. A second call returns at once."""
+        _stop(self._process)
         self._resources.close()
 
     def __enter__(self) -> Self:
@@ -151,13 +157,18 @@ class LabProcess(LabHandle):
 
 
 def start_lab(file: Path | None = None, *, text: str | None = None, timeout: float = 15) -> LabProcess:
-    """Start a lab on a free port of 127.0.0.1 and return when it listens.
+    """Start a lab on a free port of 127.0.0.1 and return once it listens.
 
-    It reads `file`, or `text`, or the built-in lab file. It ends with `close()`, and by itself when this process is
-    gone, however that happened.
+    The lab stops with `close()`, and when this process ends for any reason. The credentials of the real services in
+    this process's environment are not passed on to it.
+
+    Args:
+        file: The lab file (default: the built-in one).
+        text: The text of a lab file, used instead of `file`.
+        timeout: Seconds to wait for the start.
 
     Raises:
-        LabError: It did not start within `timeout` seconds; the text is what it wrote to its standard error.
+        LabError: The lab did not start within `timeout` seconds, or stopped; the text is its standard error.
     """
     require_lab_extra()
     with ExitStack() as stack:
@@ -167,29 +178,34 @@ def start_lab(file: Path | None = None, *, text: str | None = None, timeout: flo
             file.write_text(text, encoding="utf-8")
         errors = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
         process = _spawn(file, errors)
-        stack.callback(_end, process)
+        stack.callback(_stop, process)
         line = _first_line(process, timeout)
         if line is None:
             raise LabError(f"the lab did not start within {timeout:g} seconds")
         try:
-            about = json.loads(line)
+            announcement = json.loads(line)
         except ValueError:
-            _end(process)
+            _stop(process)
             errors.seek(0)
             raise LabError(f"the lab did not start: {errors.read().strip()}") from None
-        return LabProcess(process, about, stack.pop_all())
+        return LabProcess(process, announcement, stack.pop_all())
 
 
 def examine(timeout: float = 60) -> Diagnosis:
-    """Return whether this machine can place calls, tried in a process of its own; takes about two seconds.
+    """Check in a separate process whether this machine can place calls. It takes about two seconds.
 
     Raises:
-        LabError: The self-check did not come to its end within `timeout` seconds.
+        LabError: The self-check failed, or did not end within `timeout` seconds.
     """
     require_lab_extra()
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [*_COMMAND, "--doctor", "--announce"], capture_output=True, text=True, check=False, timeout=timeout
+        done = subprocess.run(  # noqa: S603 - this interpreter and this package
+            [*_COMMAND, "--doctor", "--announce"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            env=lab_environment(os.environ),
         )
         return Diagnosis(tuple(Check(*check) for check in json.loads(done.stdout)))
     except subprocess.TimeoutExpired:
@@ -198,34 +214,47 @@ def examine(timeout: float = 60) -> Diagnosis:
         raise LabError(f"the self-check failed: {done.stderr.strip()}") from None
 
 
+def lab_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a lab process: `environment` without the variables of the real services.
+
+    The names are removed and not selected, because the lab file may name variables with the credentials of a PBX.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in SIP_CREDENTIALS or not name.upper().startswith(_SERVICE_PREFIXES)
+    }
+
+
 def _spawn(file: Path | None, errors: IO[str]) -> subprocess.Popen[str]:
     command = [*_COMMAND, "--announce", "--with-parent"]
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+    return subprocess.Popen(  # noqa: S603 - this interpreter and this package
         [*command, str(file)] if file else command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
-        # Ctrl-C is for the starter, which still wants to read the lab's last words
+        env=lab_environment(os.environ),
+        # Ctrl-C must reach only the starting process, which still reads from the lab
         start_new_session=True,
     )
 
 
 def _first_line(process: subprocess.Popen[str], timeout: float) -> str | None:
     lines: list[str] = []
-    assert process.stdout is not None  # noqa: S101 - given as PIPE
+    assert process.stdout is not None  # noqa: S101 - it is a PIPE
     reader = threading.Thread(target=lambda out=process.stdout: lines.append(out.readline()), daemon=True)
     reader.start()
     reader.join(timeout)
     return lines[0] if lines else None
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None  # noqa: S101 - given as PIPE
-    assert process.stdout is not None  # noqa: S101 - given as PIPE
+def _stop(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None  # noqa: S101 - it is a PIPE
+    assert process.stdout is not None  # noqa: S101 - it is a PIPE
     process.stdin.close()
     try:
-        process.wait(END_TIMEOUT)
+        process.wait(STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

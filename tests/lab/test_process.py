@@ -15,7 +15,7 @@ from typing import Protocol
 import pytest
 
 from pytest_sipfront.lab.__main__ import main
-from pytest_sipfront.lab.process import LabError, LabHandle, start_lab
+from pytest_sipfront.lab.process import LabError, LabHandle, lab_environment, start_lab
 from tests.lab.talking import Platform
 
 LAB = [sys.executable, "-m", "pytest_sipfront.lab"]
@@ -173,7 +173,7 @@ def test_the_announcement_is_one_line_of_json() -> None:
     """URL, keys, process id and engine, for whoever started the lab."""
     with started([*LAB, "--announce"]) as process:
         about = json.loads(first_line(process))
-        assert about.keys() == {"url", "public_key", "secret_key", "pid", "engine"}
+        assert about.keys() == {"url", "public_key", "secret_key", "pid", "backend"}
         assert (about["public_key"], about["secret_key"]) == ("lab-public", "lab-secret")
         assert about["pid"] == process.pid
 
@@ -222,3 +222,22 @@ def test_a_file_that_cannot_be_used_is_one_clear_line(
     if content is not None:
         file.write_text(content)
     assert said in refused(str(file))
+
+
+def test_a_lab_sees_no_credentials_of_the_real_services() -> None:
+    """Its environment lacks the variables of Sipfront and Sift, but has those of a PBX."""
+    kept = {"PATH": "/bin", "SIPFRONT_LAB_SIP_USER": "u", "SIPFRONT_LAB_SIP_PASSWORD": "p", "PBX_PASSWORD": "q"}
+    names = ("SIPFRONT_SECRET_KEY", "SIPFRONT_SECRET_KEY_FILE", "SF_API_SECRET", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN")
+    assert lab_environment({**kept, **dict.fromkeys(names, "secret")}) == kept
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads the environment from /proc")
+def test_a_started_lab_has_that_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process has it from its start, where any program of the same user can read it."""
+    monkeypatch.setenv("SIPFRONT_SECRET_KEY", "sentinel-97c2")
+    monkeypatch.setenv("SIFT_AUTH_TOKEN", "sentinel-97c2")
+    monkeypatch.setenv("SIPFRONT_LAB_SIP_USER", "alice")
+    with start_lab() as lab:
+        environment = Path(f"/proc/{lab.pid}/environ").read_bytes()
+    assert b"sentinel-97c2" not in environment
+    assert b"SIPFRONT_LAB_SIP_USER=alice" in environment
