@@ -1,4 +1,4 @@
-"""What the self-check found."""
+"""The result of the self-check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Check(NamedTuple):
-    """One thing that was looked at: its name, whether it is as it must be, and what was seen."""
+    """One check: its name, whether it succeeded, and the evidence."""
 
     name: str
     ok: bool
@@ -16,13 +16,13 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Whether this machine can place calls, check by check. As text: one line a check."""
+    """Whether this machine can place calls. As text it has one line per check."""
 
     checks: tuple[Check, ...]
 
     @property
     def sound(self) -> bool:
-        """Whether everything is as it must be."""
+        """Whether every check succeeded."""
         return all(check.ok for check in self.checks)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Which addresses no other machine can reach."""
+"""Addresses that only this machine can reach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is reachable from this machine only."""
+    """Whether only this machine can reach `host`."""
     if host == "localhost":
         return True
     try:

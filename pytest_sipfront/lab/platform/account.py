@@ -1,4 +1,4 @@
-"""The account: its runs, their progress, and the number of runs in flight. It neither speaks HTTP nor waits."""
+"""The account: its runs, their progress, and the number of runs in flight. It does not use HTTP, and it never waits."""
 
 from __future__ import annotations
 

@@ -292,7 +292,7 @@ ENDPOINTS = (
     LabEndpoint(path=f"{API}/projects/run", kind="launch", handler=_launch_project, methods=("POST",)),
     LabEndpoint(path=f"{API}/projects/:id/status/last", kind="last", handler=_last_of_project),
     LabEndpoint(path=f"{API}/appimages", kind="appimages", handler=_app_images, methods=("GET", "POST")),
-    # the documentation lists neither the status of a project run nor, of course, unknown paths
+    # the documentation does not list the path of a project run's status
     LabEndpoint(path=f"{API}/projectruns/:id/status", kind="status", handler=_project_run_status, listed=False),
     LabEndpoint(
         path="/api/:rest",

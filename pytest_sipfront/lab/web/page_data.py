@@ -195,7 +195,7 @@ def audio_values(measures: Mapping[str, Measure]) -> list[tuple[str, Measure | N
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What one end heard, as a WAV file at `url`."""
+    """The audio that one end heard, as a WAV file at `url`."""
 
     name: str
     url: str
