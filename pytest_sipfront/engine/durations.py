@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
 import itertools
 import json
 import math
@@ -13,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pytest_sipfront.clients.sipfront.models import RunRequest, RunStatus
+from pytest_sipfront.clients.sipfront.models import RunStatus
 from pytest_sipfront.engine.poll_schedule import ExpectedDuration
 
 KEPT = 5
@@ -27,32 +25,26 @@ Observation: TypeAlias = tuple[float, float]
 
 
 class Durations:
-    """Observed durations of the requests to one service."""
+    """Observed durations by `Run.key`: a run on one service says nothing about runs on another."""
 
-    def __init__(self, service: str = "", observations: Mapping[str, Iterable[Observation]] | None = None) -> None:
-        """Start with known observations.
-
-        Args:
-            service: The service that executes the runs. Its durations say nothing about those of another service.
-            observations: Earlier observations by the `key` of their request, the oldest first.
-        """
-        self._service = service
+    def __init__(self, observations: Mapping[str, Iterable[Observation]] | None = None) -> None:
+        """Start with earlier observations by `Run.key`, the oldest first."""
         self._observations = {key: list(known) for key, known in (observations or {}).items() if known}
         self._expected = {key: _window(known) for key, known in self._observations.items()}
         self._suggested: dict[str, ExpectedDuration] = {}
         self._learned: list[tuple[str, Observation]] = []
 
     @classmethod
-    def load(cls, path: Path | None, service: str) -> Durations:
+    def load(cls, path: Path | None) -> Durations:
         """Return the durations in the file `path`. Without a readable file, nothing is known."""
-        return cls(service, _read_file(path))
+        return cls(_read_file(path))
 
     def save(self, path: Path) -> None:
         """Add what this object learned to the file `path`, which other sessions may have changed meanwhile.
 
         A file that cannot be written is ignored: the durations of one session are then lost.
         """
-        merged = Durations(self._service, _read_file(path))
+        merged = Durations(_read_file(path))
         for key, observation in self._learned:
             merged.learn(key, observation)
         latest = list(merged._observations.items())[-KEPT_REQUESTS:]
@@ -62,11 +54,6 @@ class Durations:
             path.parent.mkdir(parents=True, exist_ok=True)
             new.write_text(json.dumps(rounded))
             new.replace(path)
-
-    def key(self, request: RunRequest) -> str:
-        """Return the key of a request. The report mode does not change a run's duration."""
-        digest = dataclasses.replace(request, report_mode=None).digest
-        return hashlib.sha256(f"{self._service} {digest}".encode()).hexdigest()[:16]
 
     def learn(self, key: str, observation: Observation) -> None:
         """Add the observed duration of a run."""

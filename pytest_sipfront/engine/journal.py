@@ -1,6 +1,7 @@
-"""The write-ahead record of launches and verdicts: one line of JSON an event, on disk before what it announces.
+"""The write-ahead log of launches and verdicts: one line of JSON per event, on disk before the action it announces.
 
-It holds what a killed session needs to be taken up again and no credentials; of a request it holds the digest.
+A later session reads it to resume an interrupted one. It holds no credentials, and of a request only a digest. Each
+line ends with a checksum, so that a damaged line is never mistaken for another event.
 """
 
 from __future__ import annotations
@@ -9,173 +10,281 @@ import contextlib
 import glob
 import json
 import os
+import re
+import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from filelock import FileLock, Timeout
 
 from pytest_sipfront.errors import ConfigurationError
 
-SESSION, END = "session", "end"
+SESSION, CLOSING, END = "session", "closing", "end"
 INTENT, LAUNCHED, REFUSED, UNCERTAIN = "intent", "launched", "refused", "uncertain"
 VERDICT, NO_VERDICT = "verdict", "no_verdict"
-_LARGEST = 8 * 1024 * 1024
+REPAIR = "repair"
+"""Follows a line that a killed session or a full disk left incomplete: that line announced nothing."""
+
+Event: TypeAlias = Mapping[str, Any]
+_MAX_BYTES = 8 * 1024 * 1024
+_CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"}')
+_CHECKSUM_BYTES = 22
 _HINT = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a file that can be written."
-Event = Mapping[str, Any]
+
+
+def utcnow() -> datetime:
+    """Return the wall-clock time."""
+    return datetime.now(UTC)
 
 
 class Journal:
-    """Appends the events of one process of a session. Several processes may write one file."""
+    """Appends the events of one session. Other sessions may append to the same file at the same time."""
 
     def __init__(
         self,
         path: Path,
         session: str,
         *,
-        worker: str = "",
-        resumes: str = "",
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        resumes: Sequence[str] = (),
+        max_age: float = 12 * 3600.0,
+        utcnow: Callable[[], datetime] = utcnow,
     ) -> None:
-        """Write to `path`; nothing is opened before the first event.
+        """Prepare; the file is opened with the first event.
 
         Args:
             path: The file.
             session: The session's id.
-            worker: Which process of the session writes; "" for the only one.
-            resumes: The id of the session that this one takes up; "" if none.
-            now: The UTC time.
+            resumes: The ids of the sessions that this one resumes.
+            max_age: Age in seconds from which the events of other sessions are dropped when the file has become large.
+            utcnow: The wall clock.
         """
         self.path = path
         self.session = session
-        self.resumes = resumes
-        self._worker, self._now = worker, now
+        self._resumes, self._max_age, self._utcnow = list(resumes), max_age, utcnow
         self._turn = threading.Lock()
-        self._file_lock = FileLock(_beside(path, ".lock"), thread_local=False)
-        self._presence = FileLock(_presence(path, session, worker), thread_local=False)
-        self._opened = False
+        self._presence = FileLock(_presence_path(path, session), thread_local=False)
+        self._has_begun = False
 
     @property
     def is_open(self) -> bool:
-        """Whether anything was written."""
-        return self._opened
+        """Whether an event was written."""
+        return self._has_begun
 
     def append(self, event: str, /, **fields: Any) -> None:
-        """Write one event and return once it is on disk.
+        """Write one event and return when it is on disk.
 
         Raises:
-            ConfigurationError: It cannot be written.
+            ConfigurationError: The file cannot be written.
         """
         self.write([self.line(event, **fields)])
 
     def line(self, event: str, /, **fields: Any) -> str:
         """Return the line of an event that happens now, for `write`."""
-        told = {"at": self._now().isoformat(timespec="milliseconds"), "event": event, "session": self.session}
-        return json.dumps({**told, "worker": self._worker, **fields}, default=str) + "\n"
+        at = self._utcnow().isoformat(timespec="milliseconds")
+        return format_line({"at": at, "event": event, "session": self.session, **fields})
 
     def write(self, lines: Iterable[str]) -> None:
-        """Write the lines of several events and return once they are on disk, together: one sync takes long enough.
+        """Write the lines of several events and return when all of them are on disk.
 
         Raises:
-            ConfigurationError: They cannot be written.
+            ConfigurationError: The file cannot be written.
         """
         with self._turn:
             try:
-                if not self._opened:
-                    self._open()
-                self._put("".join(lines))
+                if not self._presence.is_locked:
+                    self._begin()
+                first = [] if self._has_begun else [self.line(SESSION, resumes=self._resumes, pid=os.getpid())]
+                self._append("".join([*first, *lines]))
+                self._has_begun = True
             except OSError as error:
                 raise ConfigurationError(
-                    f"the ledger {self.path} cannot be written: {error.strerror or error}", hint=_HINT
+                    f"cannot write the journal {self.path} (--sipfront-ledger): {error.strerror or error}", hint=_HINT
                 ) from None
 
     def close(self) -> None:
-        """Let others see that this process writes no more."""
+        """Let other sessions see that this one runs no more."""
         with self._turn:
-            if self._opened:
+            if self._presence.is_locked:
                 self._presence.release(force=True)
                 with contextlib.suppress(OSError):
                     Path(self._presence.lock_file).unlink()
 
-    def _open(self) -> None:
+    def _begin(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._presence.acquire(timeout=0)
-        with self._file_lock, contextlib.suppress(FileNotFoundError):
-            if self._is_outgrown():
-                self.path.replace(_beside(self.path, ".old"))
-        self._put(self.line(SESSION, resumes=self.resumes, pid=os.getpid()))
-        self._opened = True
+        with _opening_lock(self.path):
+            with contextlib.suppress(Timeout):  # the workers of one session may be several processes
+                self._presence.acquire(timeout=0)
+            if self.path.exists() and self.path.stat().st_size > _MAX_BYTES and not self._others_run():
+                self._drop_old_sessions()
 
-    def _is_outgrown(self) -> bool:
-        """Whether the file is large and holds nothing that anybody is going to ask for."""
-        if self.resumes or self.path.stat().st_size <= _LARGEST or self.session.encode() in self.path.read_bytes():
-            return False
-        own = Path(self._presence.lock_file)
-        return all(mark == own for mark in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.alive"))
-
-    def _put(self, text: str) -> None:
-        with self._file_lock, self.path.open("a+b") as file:
-            if _is_torn(file):
-                text = "\n" + text  # a killed process left half a line: it must not spoil the next
-            file.write(text.encode())
-            file.flush()
+    def _append(self, text: str) -> None:
+        with FileIO(self.path, "a+") as file:
+            if _is_incomplete(file):
+                text = "\n" + self.line(REPAIR) + text
+            data = memoryview(text.encode())
+            while data:
+                data = data[file.write(data) :]
             os.fsync(file.fileno())
 
+    def _others_run(self) -> bool:
+        marks = self.path.parent.glob(f"{glob.escape(self.path.name)}.*.alive")
+        return any(_is_locked(mark) for mark in marks if mark != Path(self._presence.lock_file))
 
-def _is_torn(file: Any) -> bool:
+    def _drop_old_sessions(self) -> None:
+        """Keep the events of sessions that can still be resumed. A copy of the whole file stays beside it."""
+        oldest = self._utcnow() - timedelta(seconds=self._max_age)
+        lines = list(_complete_lines(self.path.read_bytes()))
+        recent = {event.get("session") for _, _, event in lines if event and not is_older(event, oldest)}
+        kept = [line + b"\n" for _, line, event in lines if event is None or event.get("session") in recent]
+        shutil.copyfile(self.path, _beside(self.path, ".old"))
+        new = _beside(self.path, ".new")
+        new.write_bytes(b"".join(kept))
+        new.replace(self.path)
+
+
+def format_line(fields: Mapping[str, Any]) -> str:
+    """Return the line of an event with its checksum."""
+    text = json.dumps(fields, default=str)
+    return f'{text[:-1]}, "crc32": "{zlib.crc32(text.encode()):08x}"}}\n'
+
+
+def _complete_lines(content: bytes) -> Iterator[tuple[int, bytes, Event | None]]:
+    """Yield number, text and event of each line; a damaged line has no event. Incomplete lines are left out."""
+    lines = [(line, _parse(line)) for line in content.split(b"\n")]
+    for number, (line, event) in enumerate(lines, 1):
+        _, following = lines[number] if number < len(lines) else (b"", {"event": REPAIR})
+        ends_here = following is not None and following["event"] == REPAIR
+        is_incomplete = ends_here and not _CHECKSUM.search(line)
+        if event or (line and not is_incomplete):
+            yield number, line, event
+
+
+def _parse(line: bytes) -> Event | None:
+    """Return the event of a line; None if the line is damaged or incomplete."""
+    text, checksum = line[:-_CHECKSUM_BYTES] + b"}", _CHECKSUM.fullmatch(line[-_CHECKSUM_BYTES:])
+    if checksum is None or zlib.crc32(text) != int(checksum[1], 16):
+        return None
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _is_incomplete(file: FileIO) -> bool:
+    """Return whether the last line of the file has no end."""
     if file.seek(0, os.SEEK_END) == 0:
         return False
     file.seek(-1, os.SEEK_END)
-    return bool(file.read(1) != b"\n")
+    return file.read(1) != b"\n"
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedLine:
+    """A line that cannot be read and that is not known to be incomplete.
+
+    Attributes:
+        number: Its number in the file, from 1.
+        position: The number of readable events before it.
+    """
+
+    number: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContents:
+    """The events of a journal in their order, and its damaged lines."""
+
+    events: Sequence[Event] = ()
+    damaged: Sequence[DamagedLine] = ()
+
+
+def read_journal(path: Path) -> JournalContents:
+    """Read a journal. A file that does not exist is empty.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return JournalContents()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the journal {path} (--sipfront-ledger): {error.strerror or error}", hint=_HINT
+        ) from None
+    events: list[Event] = []
+    damaged: list[DamagedLine] = []
+    for number, _, event in _complete_lines(content):
+        if event is None:
+            damaged.append(DamagedLine(number, len(events)))
+        else:
+            events.append(event)
+    return JournalContents(events, damaged)
+
+
+def event_time(event: Event) -> datetime | None:
+    """Return when an event was written (UTC); None if it does not say."""
+    try:
+        at = datetime.fromisoformat(event["at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+def is_older(event: Event, oldest: datetime) -> bool:
+    """Return whether an event was written before `oldest`, or at an unknown time."""
+    at = event_time(event)
+    return at is None or at < oldest
+
+
+# ---- running sessions -------------------------------------------------------------------------------------------
+
+
+def is_running(path: Path, session: str) -> bool:
+    """Return whether the process of a session lives. The mark that a dead one left is removed.
+
+    Raises:
+        ConfigurationError: The mark cannot be locked.
+    """
+    mark = _presence_path(path, session)
+    if not mark.exists():
+        return False
+    try:
+        with _opening_lock(path):
+            return _is_locked(mark)
+    except OSError as error:
+        raise ConfigurationError(f"cannot lock {mark}: {error.strerror or error}", hint=_HINT) from None
+
+
+def _is_locked(mark: Path) -> bool:
+    try:
+        with FileLock(mark, thread_local=False).acquire(timeout=0):
+            pass
+    except Timeout:
+        return True
+    mark.unlink(missing_ok=True)
+    return False
+
+
+def _opening_lock(path: Path) -> FileLock:
+    """Return the lock that keeps sessions from opening the journal while others look for them."""
+    return FileLock(_beside(path, ".lock"), thread_local=False)
 
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _presence(path: Path, session: str, worker: str) -> Path:
-    return _beside(path, f".{session}{'-' if worker else ''}{worker}.alive")
-
-
-def read_events(path: Path) -> list[Event]:
-    """Return what a ledger holds, in order; torn lines, and a file that does not exist, hold nothing.
-
-    Raises:
-        ConfigurationError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return list(_events(file))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ConfigurationError(f"the ledger {path} cannot be read: {error.strerror or error}", hint=_HINT) from None
-
-
-def _events(lines: Any) -> Iterator[Event]:
-    for line in lines:
-        with contextlib.suppress(ValueError, RecursionError):
-            event = json.loads(line)
-            if isinstance(event, dict) and isinstance(event.get("event"), str):
-                yield event
-
-
-def still_running(path: Path, session: str) -> list[Path]:
-    """Return the marks of processes of a session that live; those of dead ones are removed.
-
-    Raises:
-        ConfigurationError: That cannot be seen.
-    """
-    alive = []
-    for mark in path.parent.glob(glob.escape(f"{path.name}.{session}") + "*.alive"):
-        try:
-            with FileLock(mark, thread_local=False).acquire(timeout=0):
-                pass
-            mark.unlink(missing_ok=True)
-        except Timeout:
-            alive.append(mark)
-        except OSError as error:
-            raise ConfigurationError(f"{mark} cannot be locked: {error.strerror or error}", hint=_HINT) from None
-    return alive
+def _presence_path(path: Path, session: str) -> Path:
+    return _beside(path, f".{session}.alive")

@@ -1,4 +1,4 @@
-"""Writes down what happens to a run, off the event loop: a disk may take its time, and the other runs should not."""
+"""Writes the events of runs to the journal in a thread, so that a slow disk delays no other run."""
 
 from __future__ import annotations
 
@@ -17,49 +17,48 @@ from pytest_sipfront.errors import ConfigurationError, LaunchOutcomeUnknown, Sip
 
 
 class JournalWriter:
-    """Puts the events of runs into a ledger.
+    """Writes events in the order in which they happen. Events that happen during one write are written together.
 
-    An intent must be written, or nothing is launched. What comes after it has happened already: it is written whoever
-    cancels, and a run goes on though it cannot be. Events are written in the order in which they happened, so that runs
-    are launched in the order in which they were admitted; what happens while the disk is busy is then written at once.
+    Nothing is launched unless its intent is on disk. Later events have already happened. They are written even if the
+    task is cancelled, and the run continues even if they cannot be written.
     """
 
-    def __init__(self, ledger: Journal) -> None:
-        self._ledger = ledger
+    def __init__(self, journal: Journal) -> None:
+        """Write to `journal`."""
+        self._journal = journal
         self._turn = anyio.Lock()
-        self._page = _Batch()
+        self._next_batch = _Batch()
 
     async def intent(self, launch: str, run: Run) -> None:
         """Write that `run` is about to be sent as `launch`.
 
         Raises:
-            ConfigurationError: It cannot be written.
+            ConfigurationError: The journal cannot be written.
         """
-        request = run.request
-        told = {"launch": launch, "test": run.label, "target": request.target, "digest": request.digest}
-        await self._write(events.INTENT, told)
+        fields = {"launch": launch, "test": run.label, "target": run.request.target, "digest": run.key}
+        await self._write(events.INTENT, fields)
 
     async def launched(self, launch: str, run: Run) -> None:
-        """Write what the platform answered."""
+        """Write the platform's answer to a launch."""
         answer = run.launched
         if answer is not None:
             urls = {"status_url": answer.status_url, "report_url": answer.report_url, "session_id": answer.session_id}
-            await self._tell(run, events.LAUNCHED, launch=launch, **urls)
+            await self._write_or_note(run, events.LAUNCHED, launch=launch, **urls)
 
     async def not_launched(self, launch: str, run: Run, error: SipfrontError) -> None:
-        """Write that the run was not started, or that nobody knows whether it was."""
+        """Write that the run was not started, or that it may have been."""
         event = events.UNCERTAIN if isinstance(error, LaunchOutcomeUnknown) else events.REFUSED
-        await self._tell(run, event, launch=launch, error=str(error))
+        await self._write_or_note(run, event, launch=launch, error=str(error))
 
     async def verdict(self, launch: str, run: Run, result: RunResult) -> None:
-        """Write the verdict, with all that its result is made of."""
-        await self._tell(run, events.VERDICT, launch=launch, **end_of(result))
+        """Write the verdict with everything that restores the result."""
+        await self._write_or_note(run, events.VERDICT, launch=launch, **end_of(result))
 
     async def no_verdict(self, launch: str, run: Run, error: SipfrontError) -> None:
         """Write why there is no verdict."""
-        await self._tell(run, events.NO_VERDICT, launch=launch, kind=type(error).__name__, error=str(error))
+        await self._write_or_note(run, events.NO_VERDICT, launch=launch, kind=type(error).__name__, error=str(error))
 
-    async def _tell(self, run: Run, event: str, /, **fields: Any) -> None:
+    async def _write_or_note(self, run: Run, event: str, /, **fields: Any) -> None:
         with anyio.CancelScope(shield=True):
             try:
                 await self._write(event, fields)
@@ -67,28 +66,28 @@ class JournalWriter:
                 run.notes.append(str(error))
 
     async def _write(self, event: str, fields: Mapping[str, Any]) -> None:
-        page = self._page
-        page.lines.append(self._ledger.line(event, **fields))
-        async with self._turn:  # the first of a page writes it for all
-            if not page.is_done:
-                self._page = _Batch()
-                await page.write(self._ledger)
-        if page.error is not None:
-            raise copy.copy(page.error)  # each run adds evidence of its own
+        batch = self._next_batch
+        batch.lines.append(self._journal.line(event, **fields))
+        async with self._turn:  # the first task of a batch writes for all of them
+            if not batch.is_done:
+                self._next_batch = _Batch()
+                await batch.write(self._journal)
+        if batch.error is not None:
+            raise copy.copy(batch.error)  # each run adds its own evidence
 
 
 class _Batch:
-    """Events that reach the disk together."""
+    """Events that are written together."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.is_done = False
         self.error: ConfigurationError | None = None
 
-    async def write(self, ledger: Journal) -> None:
-        """Write them, or note why that cannot be."""
+    async def write(self, journal: Journal) -> None:
+        """Write the events, or keep the error."""
         try:
-            await anyio.to_thread.run_sync(ledger.write, self.lines)
+            await anyio.to_thread.run_sync(journal.write, self.lines)
         except ConfigurationError as error:
             self.error = error
         self.is_done = True

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import anyio
 
-from pytest_sipfront.clients.sipfront.models import Document, RunRequest, RunStatus
+from pytest_sipfront.clients.sipfront.models import Document, RunStatus
 from pytest_sipfront.engine.durations import Durations, reported_duration
 from pytest_sipfront.engine.poll_schedule import ExpectedDuration
+from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import NotFound, SipfrontError
 
 _CONCURRENT_REQUESTS = 4
@@ -46,9 +47,9 @@ class PlatformHistory:
         self._new_names: deque[str] = deque()
         self._changed = anyio.Event()
 
-    def want(self, request: RunRequest) -> None:
-        """Look up the test of a request of unknown duration."""
-        name, key = request.test, self._durations.key(request)
+    def want(self, run: Run) -> None:
+        """Look up the test of a run of unknown duration."""
+        name, key = run.request.test, run.key
         if name is None or self._durations.expected(key) is not None:
             return
         if name not in self._keys:

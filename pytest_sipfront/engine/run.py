@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,8 @@ class Run:
     Attributes:
         request: What to launch.
         timeout: Seconds from launch to deadline; 0 for no limit.
-        label: For whom it runs: the test's node id.
+        label: The id of the test that it belongs to, as `stable_test_id` returns it.
+        service: The service that executes it: the platform's URL, or the lab.
         exclusive: Names; runs that share one never overlap.
         expectation: What its test wants of its verdict.
         launched: The platform's answer to the launch; None before.
@@ -28,11 +30,13 @@ class Run:
         running_at: When it was last seen not to be over, on the engine's clock; None before.
         resumed: When an interrupted session launched it (UTC); None if this one did.
         notes: What a reader of the report should know and that decides nothing.
+        key: The key of its service and request.
     """
 
     request: RunRequest
     timeout: float
     label: str = ""
+    service: str = ""
     exclusive: frozenset[str] = frozenset()
     expectation: Expectation = field(default_factory=Expectation)
     launched: Launched | None = None
@@ -42,6 +46,10 @@ class Run:
     running_at: float | None = None
     resumed: datetime | None = None
     notes: list[str] = field(default_factory=list)
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = request_key(self.service, self.request)
 
     @property
     def report_url(self) -> str:
@@ -122,6 +130,23 @@ class RunResult:
             tests=tests,
             notes=tuple(run.notes),
         )
+
+
+def request_key(service: str, request: RunRequest) -> str:
+    """Return a key that is equal for equal requests to one service. The report mode makes no difference."""
+    digest = replace(request, report_mode=None).digest
+    return hashlib.sha256(f"{service} {digest}".encode()).hexdigest()[:16]
+
+
+def stable_test_id(nodeid: str, groups: Iterable[str] = ()) -> str:
+    """Return a node id without the suffix that pytest-xdist appends with `--dist=loadgroup`.
+
+    Args:
+        nodeid: The node id, perhaps with `@group`.
+        groups: The names in the test's `xdist_group` markers.
+    """
+    suffix = "_".join(sorted(set(groups)))
+    return nodeid.removesuffix(f"@{suffix}") if suffix else nodeid
 
 
 def _seconds(status: RunStatus, measured: float) -> float:

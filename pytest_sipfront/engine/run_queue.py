@@ -41,7 +41,6 @@ class QueuedRun:
     Attributes:
         run: The run.
         counts: Whether it waits for a place.
-        duration_key: The key of its request in the known durations.
         urgent: A test waits for it at this moment.
         refused_at: When the platform first had no place for it; None if it never said so.
         launch: The id of the attempt to launch it that is under way, or that went through; "" before the first.
@@ -53,7 +52,6 @@ class QueuedRun:
 
     run: Run
     counts: bool = True
-    duration_key: str = ""
     urgent: bool = False
     refused_at: float | None = None
     launch: str = ""
@@ -161,7 +159,7 @@ class RunQueue:
 
     def expected(self, entry: QueuedRun) -> float | None:
         """Return the seconds that a run will take; None if that is not known."""
-        expected = self._durations.expected(entry.duration_key)
+        expected = self._durations.expected(entry.run.key)
         return expected.typical if expected else None
 
     def snapshot(self, now: float) -> Snapshot:

@@ -156,9 +156,8 @@ class Runner:
     async def _poll_until_final(
         self, run: Run, launched: Launched, deadline: float | None
     ) -> tuple[RunStatus, Judgement]:
-        duration_key = self._durations.key(run.request)
         while True:
-            await self._wait_for_next_poll(run, duration_key, deadline)
+            await self._wait_for_next_poll(run, deadline)
             asked_at = self._clock.now()
             status = await self._ask(run, launched, deadline)
             judgement = judge(status, is_project=run.request.is_project)
@@ -170,15 +169,15 @@ class Runner:
             if is_overdue(self._clock.now(), deadline):
                 raise self._timeout(run)
 
-    async def _wait_for_next_poll(self, run: Run, duration_key: str, deadline: float | None) -> None:
-        moment, expected = self._moment(run, deadline), self._expected(duration_key)
+    async def _wait_for_next_poll(self, run: Run, deadline: float | None) -> None:
+        moment, expected = self._moment(run, deadline), self._expected(run)
         due = next_poll(moment, self._interval, expected, random=self._clock.random())
         await self._clock.sleep(due - moment.now)
         if delay := self._poll_rate.delay(self._clock.now()):
             await self._clock.sleep(delay)
 
-    def _expected(self, duration_key: str) -> ExpectedDuration:
-        expected = self._durations.expected(duration_key)
+    def _expected(self, run: Run) -> ExpectedDuration:
+        expected = self._durations.expected(run.key)
         if expected is not None:
             return expected
         is_crowded = self._polled > COMFORTABLE_POLLS_PER_SECOND * self._interval

@@ -32,12 +32,12 @@ class Scheduler:
         engine: Runner,
         *,
         limit: int,
-        ledger: Journal,
+        journal: Journal,
         places: Slots,
         budget: Budget,
         durations: Durations | None = None,
         platform_history: PlatformHistory | None = None,
-        recovery: ResumableRuns | None = None,
+        resumable: ResumableRuns | None = None,
         retry_for: float = 60.0,
         stopped: Callable[[], bool] = lambda: False,
         max_failures: int = 0,
@@ -48,21 +48,21 @@ class Scheduler:
         Args:
             engine: Launches a run and follows it.
             limit: How many may be in flight.
-            ledger: Where launches and verdicts are written down.
+            journal: Records launches and verdicts.
             places: What other processes of the session share.
             budget: What the session may spend.
             durations: The durations of earlier runs; learns those of runs that end.
             platform_history: Looks up the durations that are unknown here; None to look up nothing.
-            recovery: What an interrupted session knows.
+            resumable: The runs of interrupted sessions.
             retry_for: Seconds to try again a launch while the platform says "not now" without being full.
             stopped: Whether nothing may be launched ahead any more.
             max_failures: After how many runs that are not as expected that is so, too; 0 for never.
             clock: Time and chance.
         """
-        self._engine, self._scribe, self._budget = engine, JournalWriter(ledger), budget
+        self._engine, self._scribe, self._budget = engine, JournalWriter(journal), budget
         self._durations = durations or Durations()
         self._platform_history = platform_history
-        self._recovery = recovery or ResumableRuns()
+        self._resumable = resumable or ResumableRuns()
         self._retry_for, self._stopped, self._max_failures = retry_for, stopped, max_failures
         self._clock = clock or Clock()
         self._roster = RunQueue(limit, places, budget, self._durations)
@@ -83,8 +83,8 @@ class Scheduler:
             error: Why it is not to be launched; None if it is.
             counts: Whether it waits for a place.
         """
-        entry = self._entries[run] = QueuedRun(run, counts, self._durations.key(run.request))
-        known = self._recovery.take(run) if error is None else None
+        entry = self._entries[run] = QueuedRun(run, counts)
+        known = self._resumable.take(run) if error is None else None
         if error is not None:
             self._roster.finish(entry, error=error)
         elif known is not None:
@@ -92,7 +92,7 @@ class Scheduler:
         else:
             self._roster.queue(entry)
             if self._platform_history is not None:
-                self._platform_history.want(run.request)
+                self._platform_history.want(run)
         self._wake()
 
     async def launched(self, run: Run) -> None:
@@ -249,7 +249,7 @@ class Scheduler:
             self._roster.finish(entry, error=error)
         else:
             if run.resumed is None:
-                self._durations.learn(entry.duration_key, self._engine.observed_duration(run))
+                self._durations.learn(run.key, self._engine.observed_duration(run))
             await self._scribe.verdict(launch, run, result)
             self._roster.finish(entry, result=result)
         finally:

@@ -7,6 +7,8 @@ import re
 from urllib.parse import urlsplit
 
 REPORT_MODES = ("full", "kiosk", "print")
+_SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 3650 * 86400.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _EXAMPLE_URL = "must be a URL such as https://app.sipfront.com"
 
@@ -31,6 +33,15 @@ def positive_seconds(text: str) -> float:
 
 def minutes(text: str) -> float:
     return _number(text, 0, "minutes")
+
+
+def duration(text: str) -> float:
+    """Return a duration in seconds. Its unit is seconds unless it ends with s, m, h or d."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip(), re.ASCII)
+    seconds = float(match[1]) * _SECONDS_PER_UNIT[match[2]] if match else math.inf
+    if seconds > _LONGEST:
+        raise ValueError("must be a duration such as 30m, 12h or 90 (seconds), at most 3650d")
+    return seconds
 
 
 def count(text: str) -> int:

@@ -94,6 +94,14 @@ OPTIONS = (
     ),
     Option("ledger", Path, None, "file that records launches and verdicts (default: in pytest's cache)", "FILE"),
     Option(
+        "resume_max_age",
+        option_types.duration,
+        12 * 3600.0,
+        "maximum age of the launches and verdicts that --sipfront-resume reuses, e.g. 30m, 12h or 90 (seconds) "
+        "(default: 12h)",
+        "AGE",
+    ),
+    Option(
         "report_mode",
         str,
         None,
@@ -170,6 +178,7 @@ class Settings:
     max_runs: int | None
     max_minutes: float | None
     ledger: Path | None
+    resume_max_age: float
     report_mode: str | None
     ca_bundle: str | None
     connect_timeout: float

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sipfront.engine.admission import makespan
+from pytest_sipfront.engine.run import request_key
 from pytest_sipfront.plugin.item_markers import is_marked
 from pytest_sipfront.plugin.run_spec import RunSpec
 from pytest_sipfront.plugin.state import State
@@ -49,7 +50,7 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
     if not state.settings.plan:
         return None
     durations = state.keeping().durations
-    planned = [_planned(item.nodeid, state.marked.order(item), durations) for item in marked]
+    planned = [_planned(item.nodeid, state.marked.order(item), state.settings.service, durations) for item in marked]
     own = sum(1 for item in session.items if "sipfront" in getattr(item, "fixturenames", ()))
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
@@ -59,8 +60,8 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
     return True
 
 
-def _planned(nodeid: str, order: RunSpec, durations: Durations) -> Planned:
-    expected = durations.expected(durations.key(order.request))
+def _planned(nodeid: str, order: RunSpec, service: str, durations: Durations) -> Planned:
+    expected = durations.expected(request_key(service, order.request))
     return Planned(nodeid, order, expected.typical if expected else None)
 
 

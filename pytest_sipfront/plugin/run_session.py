@@ -67,7 +67,7 @@ class RunSession:
         Args:
             settings: What is in force.
             access: Finds base URL and keys at first need.
-            keeping: Opens the ledger and what else the session keeps.
+            keeping: Opens the journal and what else the session keeps.
             heartbeat: Shows signs of life while a run is waited for.
             launching: False where nothing may be launched at all.
             stopped: Whether pytest is about to end the session.
@@ -103,6 +103,7 @@ class RunSession:
             request=request,
             timeout=timeout,
             label=origin.nodeid,
+            service=self.settings.service,
             exclusive=frozenset(order.exclusive) | same,
             expectation=order.expectation,
         )
@@ -251,11 +252,11 @@ class RunSession:
         dispatcher = Scheduler(
             Runner(client, poll_interval=settings.poll_interval, durations=keeping.durations),
             limit=settings.concurrency,
-            ledger=keeping.ledger,
+            journal=keeping.journal,
             places=keeping.places(),
             budget=keeping.budget(),
             durations=keeping.durations,
-            recovery=keeping.recovery(),
+            resumable=keeping.resumable,
             retry_for=settings.retry_for,
             stopped=self._stopped,
             max_failures=self._max_failures,

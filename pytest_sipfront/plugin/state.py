@@ -95,23 +95,15 @@ class State:
             self.workers.flag_stop()
 
     def welcome(self, workerinput: dict[str, Any]) -> None:
-        """Let a worker of xdist's belong to this session.
-
-        Raises:
-            pytest.UsageError: The session that it should take up is still running.
-        """
-        try:
-            resumes = self.keeping().ledger.resumes if self.settings.resume else ""
-        except ConfigurationError as error:
-            raise pytest.UsageError(f"{error}. {error.hint}") from None
-        self.workers.welcome(workerinput, resumes)
+        """Let a worker of xdist's belong to this session."""
+        self.workers.welcome(workerinput, "")
 
     def begin(self, session: pytest.Session) -> None:
         """Remember pytest's own session: it knows when it is about to end."""
         self._pytest = session
 
     def keeping(self) -> RunStorage:
-        """Return the ledger and what else the session keeps, opened at first need.
+        """Return the journal and what else the session keeps, opened at first need.
 
         Raises:
             ConfigurationError: They cannot be opened.
@@ -126,7 +118,7 @@ class State:
         """Launch nothing more, and learn from what was launched."""
         if self._session is not None:
             self._session.close()
-        self._has_launched = self.workers.have_marked or (self._kept is not None and self._kept.ledger.is_open)
+        self._has_launched = self.workers.have_marked or (self._kept is not None and self._kept.journal.is_open)
         if self._has_launched:
             self.keeping().learn()
 

@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.end_to_end.suite import Suite
 
 LAB = "tests:\n  Quick: {takes: 0.02}\n  Slow: {takes: 1.5}\n"
@@ -84,7 +82,9 @@ def test_a_ledger_that_cannot_be_written_prevents_the_launch(suite: Suite) -> No
     (suite.pytester.path / "blocked").write_text("a file, not a directory")
     result = suite.run("--sipfront-ledger=blocked/ledger.jsonl")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the ledger *blocked/ledger.jsonl cannot be written: *", "*--sipfront-ledger*"])
+    result.stdout.fnmatch_lines(
+        ["*cannot write the journal *blocked/ledger.jsonl (--sipfront-ledger): *", "*--sipfront-ledger*"]
+    )
     assert suite.lab.counts["launch_requests"] == 0
 
 
@@ -159,9 +159,8 @@ def test_another_request_of_the_same_test_is_launched(suite: Suite) -> None:
     assert suite.lab.launches == 3
 
 
-def test_a_session_that_is_still_running_cannot_be_taken_up(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two sessions that follow the same runs would launch the rest twice."""
-    monkeypatch.setattr("pytest_sipfront.plugin.run_storage._ENDING_SECONDS", 0.2)
+def test_a_session_that_still_runs_is_not_resumed(suite: Suite) -> None:
+    """Its runs belong to it: this session launches its own, without waiting, and reports none of the other's."""
     suite.platform("tests:\n  Slow: {takes: 20}\n")
     suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
     options = [f"--sipfront-base-url={suite.lab.url}", LEDGER]
@@ -171,13 +170,48 @@ def test_a_session_that_is_still_running_cannot_be_taken_up(suite: Suite, monkey
     try:
         while "launched" not in kinds(suite):
             assert other.poll() is None
-        result = suite.run(LEDGER, "--sipfront-resume")
+        result = suite.run(LEDGER, "--sipfront-resume", "--sipfront-timeout=1")
+        left = suite.run(LEDGER, "--sipfront-timeout=1")
     finally:
         other.kill()
         other.communicate()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the session to resume is still running*"])
-    assert suite.lab.launches == 1
+    assert suite.lab.launches == 3
+    for outcome in (result, left):
+        outcome.stdout.no_fnmatch_line("*interrupted session*")
+        outcome.stdout.no_fnmatch_line("*taken up*")
+
+
+def test_every_interrupted_session_is_resumed(suite: Suite) -> None:
+    """Also one after which another session ended well."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "launched")
+    suite.run(LEDGER).assert_outcomes(passed=2)
+    assert suite.lab.launches == 4
+    suite.run(LEDGER, "--sipfront-resume").assert_outcomes(passed=2)
+    assert suite.lab.launches == 4
+
+
+def test_old_verdicts_are_not_reused(suite: Suite) -> None:
+    """The age is a setting."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "launched")
+    suite.run(LEDGER, "--sipfront-resume", "--sipfront-resume-max-age=0").assert_outcomes(passed=2)
+    assert suite.lab.launches == 4
+
+
+def test_a_damaged_line_is_an_error_with_its_number(suite: Suite) -> None:
+    """It may be the intent of a launch that must not be sent again."""
+    suite.platform(LAB)
+    suite.write(TWO)
+    killed(suite, "launched")
+    path = suite.pytester.path / "ledger.jsonl"
+    path.write_text(path.read_text().replace('"intent"', '"intend"', 1))
+    result = suite.run(LEDGER, "--sipfront-resume")
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*line 2 of the journal *ledger.jsonl (--sipfront-ledger) is damaged*"])
+    assert suite.lab.launches == 2
 
 
 def test_half_a_line_at_the_end_of_a_ledger_is_tolerated(suite: Suite) -> None:

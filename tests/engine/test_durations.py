@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sipfront.clients.sipfront.models import RunRequest, RunStatus
+from pytest_sipfront.clients.sipfront.models import RunStatus
 from pytest_sipfront.engine.durations import (
     KEPT,
     KEPT_REQUESTS,
@@ -20,7 +19,7 @@ from pytest_sipfront.engine.durations import (
 )
 from pytest_sipfront.engine.poll_schedule import ExpectedDuration
 from tests.clients.sipfront.test_models import JSON
-from tests.engine.support import PASSED, PROJECT, TEST
+from tests.engine.support import PASSED
 
 SECONDS = st.integers(0, 10**9).map(lambda milliseconds: milliseconds / 1000)
 OBSERVATIONS: st.SearchStrategy[Observation] = st.tuples(SECONDS, SECONDS).map(lambda ends: (min(ends), max(ends)))
@@ -43,22 +42,6 @@ def _status(**times: str) -> RunStatus:
 
 
 FIVE_MINUTES = _status(started_at="2026-01-15 12:00:00", stopped_at="2026-01-15 12:05:00")
-
-
-# ---- whose duration ---------------------------------------------------------------------------------------------
-
-
-def test_durations_are_kept_by_service_test_and_overrides() -> None:
-    """A run of a second on the lab says nothing about a run of a minute on the platform."""
-    requests = [TEST, PROJECT, replace(TEST, overrides={"step.1.0.x": 1}), replace(PROJECT, test_ids=(1,))]
-    keys = [Durations(service).key(request) for service in ("https://app.sipfront.com", "lab") for request in requests]
-    assert len(set(keys)) == 8
-    assert Durations("lab").key(TEST) == Durations("lab").key(replace(TEST))
-
-
-def test_the_report_mode_does_not_change_the_duration() -> None:
-    """It changes a page for people."""
-    assert Durations().key(replace(TEST, report_mode="kiosk")) == Durations().key(TEST)
 
 
 # ---- what is observed -------------------------------------------------------------------------------------------
@@ -174,7 +157,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def _loaded(path: Path) -> Durations:
-    return Durations.load(path, "")
+    return Durations.load(path)
 
 
 def test_saved_durations_are_loaded_by_the_next_session(path: Path) -> None:
@@ -210,7 +193,7 @@ def test_suggestions_are_not_saved(path: Path) -> None:
 def test_nothing_is_known_without_a_file(path: Path) -> None:
     """Neither before the first session nor without pytest's cache."""
     assert _loaded(path).expected("a") is None
-    assert Durations.load(None, "").expected("a") is None
+    assert Durations.load(None).expected("a") is None
 
 
 def test_a_file_that_cannot_be_written_is_ignored(tmp_path: Path) -> None:
@@ -300,8 +283,3 @@ def test_saving_and_loading_loses_nothing(
         if before is not None and after is not None:
             assert 0 <= after.least <= after.most
             assert (after.least, after.most) == pytest.approx((before.least, before.most), abs=0.1)
-
-
-def test_a_request_with_any_name_has_a_key() -> None:
-    """Names contain spaces, colons and any letters."""
-    assert Durations("lab").key(RunRequest(test="VoiceAI Test: Größe \udc00"))

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
-from pytest_sipfront.engine.journal import Journal, read_events, still_running
+from pytest_sipfront.engine.journal import DamagedLine, Journal, is_running, read_journal
 from pytest_sipfront.errors import ConfigurationError
-from tests.engine.test_budget import in_processes
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 PLACES = ("--sipfront-ledger", "SIPFRONT_LEDGER", "sipfront_ledger")
@@ -25,16 +25,16 @@ PLACES = ("--sipfront-ledger", "SIPFRONT_LEDGER", "sipfront_ledger")
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A ledger whose directory does not exist yet."""
+    """A journal whose directory does not exist yet."""
     return tmp_path / "sipfront" / "ledger.jsonl"
 
 
-def _ledger(path: Path, session: str = "s1", **options: Any) -> Journal:
-    return Journal(path, session, now=lambda: NOON, **options)
+def _journal(path: Path, session: str = "s1", **options: Any) -> Journal:
+    return Journal(path, session, **{"utcnow": lambda: NOON} | options)
 
 
 def _kinds(path: Path) -> list[str]:
-    return [event["event"] for event in read_events(path)]
+    return [event["event"] for event in read_journal(path).events]
 
 
 # ---- what is written --------------------------------------------------------------------------------------------
@@ -42,226 +42,330 @@ def _kinds(path: Path) -> list[str]:
 
 def test_nothing_is_written_before_the_first_event(path: Path) -> None:
     """A session without a run leaves no trace."""
-    ledger = _ledger(path)
-    ledger.close()
-    assert not ledger.is_open
+    journal = _journal(path)
+    journal.close()
+    assert not journal.is_open
     assert not path.parent.exists()
 
 
 def test_each_event_is_one_line_with_its_time_and_session(path: Path) -> None:
-    """Led by a line for the session itself."""
-    ledger = _ledger(path, worker="gw1", resumes="s0")
-    ledger.append(events.INTENT, launch="l1", test="test_a", target="Basic call", digest="d")
-    head = {"at": "2026-01-15T12:00:00.000+00:00", "session": "s1", "worker": "gw1"}
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [
-        {**head, "event": "session", "resumes": "s0", "pid": os.getpid()},
+    """The first one describes the session."""
+    journal = _journal(path, resumes=["s0"])
+    journal.append(events.INTENT, launch="l1", test="test_a", target="Basic call", digest="d")
+    head = {"at": "2026-01-15T12:00:00.000+00:00", "session": "s1"}
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    checksums = [line.pop("crc32") for line in lines]
+    assert lines == [
+        {**head, "event": "session", "resumes": ["s0"], "pid": os.getpid()},
         {**head, "event": "intent", "launch": "l1", "test": "test_a", "target": "Basic call", "digest": "d"},
     ]
-    assert ledger.is_open
+    assert [len(checksum) for checksum in checksums] == [8, 8]
+    assert journal.is_open
 
 
-def test_an_event_is_on_disk_when_it_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Synchronised as a whole, line for line: the launch that it announces is sent right after."""
+def test_a_batch_is_on_disk_after_one_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launches that it announces are sent right after."""
     synced: list[bytes] = []
 
     def fsync(descriptor: int) -> None:
         synced.append(os.pread(descriptor, 1_000_000, 0))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    ledger = _ledger(path)
-    ledger.append(events.INTENT, launch="l1")
-    ledger.append(events.LAUNCHED, launch="l1")
-    assert [content.count(b"\n") for content in synced] == [1, 2, 3]
+    journal = _journal(path)
+    journal.write([journal.line(events.INTENT, launch="l1"), journal.line(events.INTENT, launch="l2")])
+    journal.append(events.LAUNCHED, launch="l1")
+    assert [content.count(b"\n") for content in synced] == [3, 4]
     assert synced[-1] == path.read_bytes()
 
 
 def test_any_text_stays_on_its_line(path: Path) -> None:
-    """A platform's message may be anything."""
+    """A message of the platform may contain any character."""
     odd = "a\nb\r\u2028\udc00\x00ü"
-    _ledger(path).append(events.REFUSED, launch="l1", error=odd)
-    assert read_events(path)[-1]["error"] == odd
+    _journal(path).append(events.REFUSED, launch="l1", error=odd)
+    assert read_journal(path).events[-1]["error"] == odd
     assert path.read_bytes().count(b"\n") == 2
 
 
-def test_a_value_that_json_does_not_know_is_written_as_text(path: Path) -> None:
-    """A verdict must not be lost for it."""
-    _ledger(path).append(events.VERDICT, at_=NOON)
-    assert read_events(path)[-1]["at_"] == str(NOON)
+def test_a_value_without_a_json_type_is_written_as_text(path: Path) -> None:
+    """A verdict must not be lost because of it."""
+    _journal(path).append(events.VERDICT, at_=NOON)
+    assert read_journal(path).events[-1]["at_"] == str(NOON)
 
 
-# ---- torn lines -------------------------------------------------------------------------------------------------
+def test_a_journal_that_is_deleted_during_the_session_is_created_again(path: Path) -> None:
+    """Another session may clear pytest's cache."""
+    journal = _journal(path)
+    journal.append(events.INTENT, launch="l1")
+    path.unlink()
+    journal.append(events.INTENT, launch="l2")
+    assert _kinds(path) == ["intent"]
+
+
+# ---- incomplete and damaged lines -------------------------------------------------------------------------------
 
 
 @given(cut=st.integers(min_value=0, max_value=500))
-@settings(max_examples=60, deadline=None)
-def test_a_torn_last_line_costs_itself_and_nothing_else(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
-    """Whoever writes next, in this session or another, is read as a whole."""
-    path = tmp_path_factory.mktemp("torn") / "ledger.jsonl"
-    first = _ledger(path)
+@settings(deadline=None)
+def test_an_incomplete_last_line_is_repaired_by_the_next_event(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    """The killed session loses that line only, and no other event is damaged."""
+    path = tmp_path_factory.mktemp("cut") / "ledger.jsonl"
+    first = _journal(path)
     first.append(events.INTENT, launch="l1", error="ü" * 20)
     first.append(events.LAUNCHED, launch="l1")
     whole = path.read_bytes()
     path.write_bytes(whole[: max(len(whole) - cut, 0)])
-    kept = path.read_bytes().splitlines(keepends=True)
-    left = sum(1 for line in kept if line.endswith(b"\n") or line + b"\n" in whole.splitlines(keepends=True))
-    assert len(read_events(path)) == left
-    _ledger(path, "s2").append(events.INTENT, launch="l2")
-    assert [event["session"] for event in read_events(path)][left:] == ["s2", "s2"]
-    assert len(read_events(path)) == left + 2
+    lines = whole.splitlines()
+    complete = sum(1 for line in path.read_bytes().splitlines() if line in lines)
+    before = read_journal(path)
+    assert (len(before.events), before.damaged) == (complete, [])
+    _journal(path, "s2").append(events.INTENT, launch="l2")
+    after = read_journal(path)
+    assert after.damaged == []
+    assert after.events[:complete] == before.events
+    assert [event["event"] for event in after.events[complete:] if event["event"] != "repair"] == ["session", "intent"]
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_any_damaged_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """No event changes, and none disappears without a trace."""
+    path = tmp_path_factory.mktemp("damaged") / "ledger.jsonl"
+    journal = _journal(path)
+    journal.write([journal.line(events.INTENT, launch=f"l{n}", digest="0a1b2c") for n in range(3)])
+    journal.append(events.LAUNCHED, launch="l1")
+    content = bytearray(path.read_bytes())
+    original = read_journal(path).events
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    contents = read_journal(path)
+    assert contents.damaged
+    assert all(event in original for event in contents.events)
+    first = contents.damaged[0]
+    assert first.number == content[:position].count(b"\n") + 1
+    assert contents.events[: first.position] == original[: first.position]
+
+
+def test_a_damaged_line_is_told_from_an_incomplete_one(path: Path) -> None:
+    """Only a repair right behind it, or the end of the file, excuses a line."""
+    journal = _journal(path)
+    journal.append(events.INTENT, launch="l1")
+    with path.open("ab") as file:
+        file.write(b'{"at": "2026')
+    journal.append(events.INTENT, launch="l2")
+    with path.open("ab") as file:
+        file.write(b'{"at": "2026\n')
+    journal.append(events.INTENT, launch="l3")
+    contents = read_journal(path)
+    assert [event.get("launch") for event in contents.events] == [None, "l1", None, "l2", "l3"]
+    assert contents.damaged == [DamagedLine(number=6, position=4)]
+
+
+def test_a_repair_that_was_not_needed_excuses_no_damaged_line(path: Path) -> None:
+    """A session may see another one's line while it is being written. The repair then follows an empty line."""
+    journal = _journal(path)
+    journal.append(events.INTENT, launch="l1")
+    with path.open("ab") as file:
+        file.write(b"\n" + journal.line(events.REPAIR).encode())
+    assert read_journal(path).damaged == []
+    path.write_bytes(path.read_bytes().replace(b'"l1"', b'"l2"'))
+    assert read_journal(path).damaged == [DamagedLine(number=2, position=1)]
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=60, deadline=None)
-def test_whatever_the_file_holds_it_can_be_read_and_written_on(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
-    """Somebody may have named another file."""
+@settings(deadline=None)
+def test_any_file_can_be_read_and_continued(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    """A user may have named another file."""
     path = tmp_path_factory.mktemp("any") / "ledger.jsonl"
     path.write_bytes(content)
-    before = len(read_events(path))
-    _ledger(path).append(events.INTENT, launch="l1")
-    assert [event["event"] for event in read_events(path)][before:] == ["session", "intent"]
+    assert list(read_journal(path).events) == []
+    _journal(path).append(events.INTENT, launch="l1")
+    assert [kind for kind in _kinds(path) if kind != "repair"] == ["session", "intent"]
     assert path.read_bytes().startswith(content)
 
 
-@pytest.mark.parametrize("line", ["[]", "5", "null", '{"event": 5}', '{"at": 1}', "{", "[" * 100_000, "9" * 5000])
-def test_a_line_that_is_no_event_is_left_out(path: Path, line: str) -> None:
-    """And the rest is read."""
-    path.parent.mkdir()
-    path.write_text('{"event": "intent"}\n' + line + '\n{"event": "launched"}\n')
-    assert _kinds(path) == ["intent", "launched"]
+@pytest.mark.parametrize(
+    "line",
+    ["[]", "5", "null", '{"event": 5}', '{"at": 1}', '{"event": "intent"}', "{", "[" * 100_000, "9" * 5000],
+    ids=lambda line: line[:20],
+)
+def test_a_line_without_a_checksum_is_damaged(path: Path, line: str) -> None:
+    """The lines around it are read."""
+    journal = _journal(path)
+    journal.append(events.INTENT)
+    with path.open("a") as file:
+        file.write(line + "\n")
+    journal.append(events.LAUNCHED)
+    assert _kinds(path) == ["session", "intent", "launched"]
+    assert read_journal(path).damaged == [DamagedLine(number=3, position=2)]
 
 
-def test_a_file_that_does_not_exist_holds_nothing(path: Path) -> None:
-    """The first session of all has nothing to look back to."""
-    assert read_events(path) == []
+def test_a_file_that_does_not_exist_is_empty(path: Path) -> None:
+    """The first session of all has nothing to resume."""
+    assert list(read_journal(path).events) == []
 
 
 # ---- several writers --------------------------------------------------------------------------------------------
 
 
-def _write_many(path: Path, worker: int, results: multiprocessing.Queue[int]) -> None:
-    ledger = Journal(path, "s1", worker=f"gw{worker}")
+def _write_many(path: Path, number: int, results: multiprocessing.Queue[int]) -> None:
+    journal = Journal(path, f"s{number}")
     for n in range(40):
-        ledger.append(events.INTENT, launch=f"{worker}-{n}", error="x" * 10_000)
-    ledger.close()
+        journal.append(events.INTENT, launch=f"{number}-{n}", error="x" * 10_000)
+    journal.close()
     results.put(40)
 
 
-def test_processes_write_one_file_without_mixing_their_lines(path: Path) -> None:
-    """Lines longer than any buffer."""
-    in_processes(3, _write_many, path)
-    written = [event for event in read_events(path) if event["event"] == events.INTENT]
-    assert len(path.read_text().splitlines()) == 3 + len(written)
-    for worker in range(3):
-        own = [event["launch"] for event in written if event["worker"] == f"gw{worker}"]
-        assert own == [f"{worker}-{n}" for n in range(40)]
+def _in_processes(number: int, work: Callable[..., None], path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    processes = [context.Process(target=work, args=(path, n, results)) for n in range(number)]
+    for process in processes:
+        process.start()
+    for _ in processes:
+        results.get(timeout=60)
+    for process in processes:
+        process.join(timeout=60)
+        assert process.exitcode == 0
+
+
+def test_sessions_write_one_file_without_mixing_their_lines(path: Path) -> None:
+    """Even if a line is longer than any buffer."""
+    _in_processes(3, _write_many, path)
+    contents = read_journal(path)
+    assert contents.damaged == []
+    for number in range(3):
+        own = [event["launch"] for event in contents.events if event.get("launch", "").startswith(f"{number}-")]
+        assert own == [f"{number}-{n}" for n in range(40)]
 
 
 def test_threads_write_one_file_without_mixing_their_lines(path: Path) -> None:
-    """Each run's events are written in a thread of their own."""
-    ledger = _ledger(path)
-    threads = [threading.Thread(target=ledger.append, args=("intent",), kwargs={"launch": str(n)}) for n in range(20)]
+    """Each batch is written in another thread."""
+    journal = _journal(path)
+    threads = [threading.Thread(target=journal.append, args=("intent",), kwargs={"launch": str(n)}) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
     assert _kinds(path) == ["session", *["intent"] * 20]
-    assert {event["launch"] for event in read_events(path)[1:]} == {str(n) for n in range(20)}
+    assert {event["launch"] for event in read_journal(path).events[1:]} == {str(n) for n in range(20)}
 
 
 # ---- what cannot be written -------------------------------------------------------------------------------------
 
 
-def test_a_ledger_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
-    """It names the file, the reason, and where another is set."""
+def test_a_journal_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
+    """It names the file, the reason, and where another file is set."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match=r"^the ledger .*ledger\.jsonl cannot be written: .") as caught:
-        _ledger(tmp_path / "file" / "ledger.jsonl").append(events.INTENT)
+    with pytest.raises(
+        ConfigurationError, match=r"^cannot write the journal .*ledger\.jsonl \(--sipfront-ledger\): ."
+    ) as caught:
+        _journal(tmp_path / "file" / "ledger.jsonl").append(events.INTENT)
     assert all(place in caught.value.hint for place in PLACES)
 
 
-def test_a_directory_is_no_ledger(tmp_path: Path) -> None:
-    """Neither to read nor to write."""
-    with pytest.raises(ConfigurationError, match="cannot be written: Is a directory"):
-        _ledger(tmp_path).append(events.INTENT)
-    with pytest.raises(ConfigurationError, match="cannot be read: Is a directory") as caught:
-        read_events(tmp_path)
+def test_a_directory_is_no_journal(tmp_path: Path) -> None:
+    """It can be neither written nor read."""
+    with pytest.raises(ConfigurationError, match=r"cannot write the journal .*: Is a directory"):
+        _journal(tmp_path).append(events.INTENT)
+    with pytest.raises(ConfigurationError, match=r"cannot read the journal .*: Is a directory") as caught:
+        read_journal(tmp_path)
     assert all(place in caught.value.hint for place in PLACES)
 
 
-def test_a_session_whose_first_line_could_not_be_written_begins_with_it_the_next_time(
+def test_a_session_whose_first_write_failed_begins_with_the_next_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without that line nobody could take it up."""
+    """The disk was full for a moment."""
     full = OSError(28, "No space left on device")
-    ledger = _ledger(path)
+    journal = _journal(path)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(full))
         with pytest.raises(ConfigurationError, match="No space left on device"):
-            ledger.append(events.INTENT, launch="l1")
+            journal.append(events.INTENT, launch="l1")
     path.write_text("")
-    assert not ledger.is_open
-    ledger.append(events.INTENT, launch="l1")
+    assert not journal.is_open
+    journal.append(events.INTENT, launch="l1")
     assert _kinds(path) == ["session", "intent"]
-    ledger.close()
-    assert still_running(path, "s1") == []
+    journal.close()
+    assert not is_running(path, "s1")
 
 
-# ---- who is alive -----------------------------------------------------------------------------------------------
+# ---- running sessions -------------------------------------------------------------------------------------------
 
 _WRITER = """
 import sys
 from pathlib import Path
 from pytest_sipfront.engine.journal import Journal
-ledger = Journal(Path(sys.argv[1]), "s1", worker="gw0")
-ledger.append("intent")
+journal = Journal(Path(sys.argv[1]), "s1")
+journal.append("intent")
 print("written", flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_session_is_seen_to_run_as_long_as_one_of_its_processes_lives(path: Path) -> None:
-    """Also if it is killed: the mark that it leaves says nothing, and is removed."""
+def test_a_session_runs_until_its_process_has_ended(path: Path) -> None:
+    """Even if it is killed. The mark that it leaves is removed."""
     command = [sys.executable, "-c", _WRITER, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "written\n"
-            (mark,) = still_running(path, "s1")
-            assert still_running(path, "s2") == []
+            assert [is_running(path, session) for session in ("s1", "s2")] == [True, False]
         finally:
             process.kill()
-    assert mark.exists()
-    assert still_running(path, "s1") == []
-    assert not mark.exists()
+    assert list(path.parent.glob("*.alive"))
+    assert not is_running(path, "s1")
+    assert not list(path.parent.glob("*.alive"))
 
 
-def test_a_session_that_closed_its_ledger_runs_no_more(path: Path) -> None:
-    """And leaves no mark."""
-    ledger = _ledger(path)
-    ledger.append(events.INTENT)
-    assert len(still_running(path, "s1")) == 1
-    ledger.close()
-    ledger.close()
-    assert [entry.suffix for entry in path.parent.iterdir() if entry.suffix == ".alive"] == []
+def test_a_session_that_closed_its_journal_runs_no_more(path: Path) -> None:
+    """It leaves no mark."""
+    journal = _journal(path)
+    journal.append(events.INTENT)
+    assert is_running(path, "s1")
+    journal.close()
+    journal.close()
+    assert not list(path.parent.glob("*.alive"))
+    assert not is_running(path, "s1")
+
+
+def test_sessions_that_look_for_each_other_at_the_same_time_agree(path: Path) -> None:
+    """A lock that a session takes to test whether another one runs must not look like a running session."""
+    journal = _journal(path)
+    journal.append(events.INTENT)
+    mark = path.with_name("ledger.jsonl.dead.alive")
+    answers: list[tuple[bool, bool]] = []
+
+    def look() -> None:
+        for _ in range(50):
+            mark.touch()
+            answers.append((is_running(path, "s1"), is_running(path, "dead")))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert set(answers) == {(True, False)}
 
 
 @pytest.mark.parametrize("name", ["ledger[1].jsonl", "led*ger", "a b"])
-def test_any_file_name_is_possible(tmp_path: Path, name: str) -> None:
-    """Also one that means something to whoever looks for files."""
-    ledger = _ledger(tmp_path / name)
-    ledger.append(events.INTENT)
-    assert len(still_running(tmp_path / name, "s1")) == 1
-    assert still_running(tmp_path / name, "s*") == []
-    ledger.close()
+def test_a_journal_may_have_any_file_name(tmp_path: Path, name: str) -> None:
+    """Even one with the special characters of a pattern."""
+    journal = _journal(tmp_path / name)
+    journal.append(events.INTENT)
+    assert is_running(tmp_path / name, "s1")
+    journal.close()
 
 
-def test_a_mark_that_cannot_be_opened_is_a_configuration_error(path: Path) -> None:
-    """It belongs to another user, say: nobody knows whether that session runs."""
+def test_a_mark_that_cannot_be_locked_is_a_configuration_error(path: Path) -> None:
+    """It may belong to another user, so the session may still run."""
     path.with_name(path.name + ".s1.alive").mkdir(parents=True)
-    with pytest.raises(ConfigurationError, match="cannot be locked: Is a directory") as caught:
-        still_running(path, "s1")
+    with pytest.raises(ConfigurationError, match=r"cannot lock .*\.s1\.alive: Is a directory") as caught:
+        is_running(path, "s1")
     assert all(place in caught.value.hint for place in PLACES)
 
 
@@ -270,30 +374,59 @@ def test_a_mark_that_cannot_be_opened_is_a_configuration_error(path: Path) -> No
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ledger is large from 1,000 bytes on."""
-    monkeypatch.setattr(events, "_LARGEST", 1000)
+    """A journal is large if it has more than 1,000 bytes."""
+    monkeypatch.setattr(events, "_MAX_BYTES", 1000)
+
+
+def _sessions(path: Path) -> list[str]:
+    return list(dict.fromkeys(event["session"] for event in read_journal(path).events))
 
 
 @pytest.mark.usefixtures("small")
-def test_a_ledger_that_has_grown_large_is_put_aside_by_the_next_session(path: Path) -> None:
-    """Otherwise it would grow for ever; one is kept."""
-    old = _ledger(path)
-    old.append(events.INTENT, launch="x" * 1000)
-    old.close()
-    _ledger(path, "s2").append(events.INTENT)
-    assert [event["session"] for event in read_events(path)] == ["s2", "s2"]
-    assert [event["session"] for event in read_events(path.with_name("ledger.jsonl.old"))] == ["s1", "s1"]
+def test_old_sessions_are_dropped_when_the_journal_has_become_large(path: Path) -> None:
+    """One copy is kept."""
+    for session, hours in (("old", 13), ("recent", 11)):
+        at = NOON - timedelta(hours=hours)
+        journal = _journal(path, session, utcnow=lambda at=at: at)
+        journal.append(events.INTENT, launch="x" * 1000)
+        journal.close()
+    _journal(path, "new").append(events.INTENT)
+    assert _sessions(path) == ["recent", "new"]
+    assert _sessions(path.with_name("ledger.jsonl.old")) == ["old", "recent"]
+    assert sorted(file.suffix for file in path.parent.iterdir()) == [".alive", ".jsonl", ".lock", ".old"]
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("who", ["resumes", "same session", "beside a live one"])
-def test_a_ledger_that_is_needed_is_not_put_aside(path: Path, who: str) -> None:
-    """By who takes up its session, by another worker, by a session that runs at the same time."""
-    old = _ledger(path)
-    old.append(events.INTENT, launch="x" * 1000)
-    if who != "beside a live one":
-        old.close()
-    options = {"resumes": "s1"} if who == "resumes" else {}
-    session = "s1" if who == "same session" else "s2"
-    _ledger(path, session, worker="gw1", **options).append(events.END)
-    assert len(read_events(path)) == 4
+def test_a_session_is_kept_as_a_whole(path: Path) -> None:
+    """It began long ago, and its last run ended just now."""
+    times = iter([NOON - timedelta(hours=20)] * 2 + [NOON])
+    journal = _journal(path, utcnow=lambda: next(times))
+    journal.append(events.INTENT, launch="x" * 1000)
+    journal.append(events.VERDICT, launch="x" * 1000)
+    journal.close()
+    _journal(path, "s2").append(events.END)
+    assert _kinds(path) == ["session", "intent", "verdict", "session", "end"]
+
+
+@pytest.mark.usefixtures("small")
+def test_damaged_lines_are_kept(path: Path) -> None:
+    """They may belong to a session that can be resumed. An incomplete line belongs to nothing."""
+    journal = _journal(path)
+    journal.append(events.INTENT, launch="x" * 1000)
+    with path.open("ab") as file:
+        file.write(b"damaged\nincomplete")
+    journal.close()
+    _journal(path, "s2").append(events.END)
+    assert read_journal(path).damaged == [DamagedLine(number=3, position=2)]
+    assert _kinds(path) == ["session", "intent", "session", "end"]
+
+
+@pytest.mark.usefixtures("small")
+def test_nothing_is_dropped_beside_a_running_session(path: Path) -> None:
+    """It appends to the file."""
+    at = NOON - timedelta(hours=20)
+    running = _journal(path, "running", utcnow=lambda: at)
+    running.append(events.INTENT, launch="x" * 1000)
+    _journal(path, "s2").append(events.END)
+    running.close()
+    assert _sessions(path) == ["running", "s2"]

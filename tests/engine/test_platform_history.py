@@ -11,6 +11,7 @@ from pytest_sipfront.clients.sipfront.models import Document, RunRequest, RunSta
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.platform_history import PlatformHistory, ids_by_name
 from pytest_sipfront.engine.poll_schedule import ExpectedDuration
+from pytest_sipfront.engine.run import Run
 from pytest_sipfront.engine.scheduler import Scheduler
 from pytest_sipfront.errors import NotFound, PlatformUnavailable, SipfrontError
 from tests.clients.sipfront.test_models import JSON
@@ -53,20 +54,20 @@ class Platform:
         self.concurrent -= 1
 
 
-def _request(name: str, **overrides: int) -> RunRequest:
-    return RunRequest(test=name, overrides=overrides)
+def _run(name: str, **overrides: int) -> Run:
+    return Run(request=RunRequest(test=name, overrides=overrides), timeout=0)
 
 
-def _look_up(platform: Platform, *requests: RunRequest, durations: Durations | None = None) -> Durations:
-    """Want all requests, and return the durations a minute later."""
+def _look_up(platform: Platform, *runs: Run, durations: Durations | None = None) -> Durations:
+    """Want all runs, and return the durations a minute later."""
     durations = durations or Durations()
 
     async def main() -> None:
         history = PlatformHistory(platform, durations)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(history.serve)
-            for request in requests:
-                history.want(request)
+            for run in runs:
+                history.want(run)
             await anyio.sleep(60)
             tasks.cancel_scope.cancel()
 
@@ -74,8 +75,8 @@ def _look_up(platform: Platform, *requests: RunRequest, durations: Durations | N
     return durations
 
 
-def _expected(durations: Durations, request: RunRequest) -> ExpectedDuration | None:
-    return durations.expected(durations.key(request))
+def _expected(durations: Durations, run: Run) -> ExpectedDuration | None:
+    return durations.expected(run.key)
 
 
 # ---- looking up -------------------------------------------------------------------------------------------------
@@ -83,19 +84,19 @@ def _expected(durations: Durations, request: RunRequest) -> ExpectedDuration | N
 
 def test_the_last_run_on_the_platform_tells_the_duration() -> None:
     """For every request of that test, whatever its overrides."""
-    requests = [_request("A"), _request("A", x=1), _request("B")]
+    runs = [_run("A"), _run("A", x=1), _run("B")]
     platform = Platform({"A": 1, "B": 2})
-    durations = _look_up(platform, *requests)
-    assert [_expected(durations, request) for request in requests] == [ExpectedDuration(59, 61)] * 3
+    durations = _look_up(platform, *runs)
+    assert [_expected(durations, run) for run in runs] == [ExpectedDuration(59, 61)] * 3
     assert sorted(platform.requests) == ["last 1", "last 2", "tests"]
 
 
 def test_nothing_is_looked_up_for_requests_of_known_duration() -> None:
     """Nor for projects, whose last run the platform does not tell."""
     durations = Durations()
-    durations.learn(durations.key(_request("A")), (1, 2))
+    durations.learn(_run("A").key, (1, 2))
     platform = Platform({"A": 1})
-    _look_up(platform, _request("A"), PROJECT, durations=durations)
+    _look_up(platform, _run("A"), Run(request=PROJECT, timeout=0), durations=durations)
     assert platform.requests == []
 
 
@@ -107,22 +108,22 @@ def test_a_request_that_comes_after_the_answer_gets_it_too() -> None:
         history = PlatformHistory(platform, durations)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(history.serve)
-            history.want(_request("A"))
+            history.want(_run("A"))
             await anyio.sleep(1)
-            history.want(_request("A", x=1))
-            history.want(_request("B"))
+            history.want(_run("A", x=1))
+            history.want(_run("B"))
             await anyio.sleep(1)
             tasks.cancel_scope.cancel()
 
     virtual.run(main)
-    assert _expected(durations, _request("A", x=1)) == ExpectedDuration(59, 61)
+    assert _expected(durations, _run("A", x=1)) == ExpectedDuration(59, 61)
     assert platform.requests == ["tests", "last 1"]
 
 
 def test_few_requests_are_sent_at_once() -> None:
     """Launches must not wait for them."""
     platform = Platform({str(n): n for n in range(40)})
-    _look_up(platform, *(_request(str(n)) for n in range(40)))
+    _look_up(platform, *(_run(str(n)) for n in range(40)))
     assert (len(platform.requests), platform.peak) == (41, 4)
 
 
@@ -134,18 +135,18 @@ def test_few_requests_are_sent_at_once() -> None:
 def test_a_test_without_a_usable_last_run_is_left_out(status: RunStatus | Exception) -> None:
     """And no other test is."""
     platform = Platform({"A": 1, "B": 2, "C": 3}, {1: status})
-    durations = _look_up(platform, *map(_request, "ABCD"))
-    assert [_expected(durations, _request(name)) is not None for name in "ABCD"] == [False, True, True, False]
+    durations = _look_up(platform, *map(_run, "ABCD"))
+    assert [_expected(durations, _run(name)) is not None for name in "ABCD"] == [False, True, True, False]
 
 
 def test_a_failure_ends_all_lookups() -> None:
     """A platform in trouble gets no further questions, and the session goes on."""
     gone = PlatformUnavailable("gone", arrived=False)
     platform = Platform(tests_error=gone)
-    assert _expected(_look_up(platform, _request("A")), _request("A")) is None
+    assert _expected(_look_up(platform, _run("A")), _run("A")) is None
     assert platform.requests == ["tests"]
     platform = Platform({str(n): n for n in range(40)}, {0: gone})
-    _look_up(platform, *(_request(str(n)) for n in range(40)))
+    _look_up(platform, *(_run(str(n)) for n in range(40)))
     assert len(platform.requests) <= 9
 
 

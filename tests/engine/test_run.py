@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_sipfront.clients.sipfront.models import Launched, RunStatus
+from pytest_sipfront.clients.sipfront.models import Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.poll_schedule import is_overdue
-from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine.run import Run, RunResult, request_key, stable_test_id
 from pytest_sipfront.engine.verdict import Verdict
-from tests.engine.support import TEST
+from tests.engine.support import PROJECT, TEST
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -45,3 +46,37 @@ def test_a_result_is_frozen() -> None:
 def test_a_run_is_overdue_from_its_deadline_on(now: float, deadline: float | None, overdue: bool) -> None:
     """Never, without one."""
     assert is_overdue(now, deadline) is overdue
+
+
+def test_the_key_of_a_run_depends_on_service_test_and_overrides() -> None:
+    """A run of a second on the lab says nothing about a run of a minute on the platform."""
+    requests = [TEST, PROJECT, replace(TEST, overrides={"step.1.0.x": 1}), replace(PROJECT, test_ids=(1,))]
+    keys = {request_key(service, request) for service in ("https://app.sipfront.com", "lab") for request in requests}
+    assert len(keys) == 8
+    assert Run(request=replace(TEST), timeout=0, service="lab").key == request_key("lab", TEST)
+
+
+def test_the_report_mode_does_not_change_the_key_of_a_run() -> None:
+    """It changes a page for people."""
+    assert request_key("", replace(TEST, report_mode="kiosk")) == request_key("", TEST)
+
+
+def test_a_run_with_any_test_name_has_a_key() -> None:
+    """Names contain spaces, colons and any letters."""
+    assert request_key("lab", RunRequest(test="VoiceAI Test: Größe \udc00"))
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "groups", "test"),
+    [
+        ("test_it.py::test_a", [], "test_it.py::test_a"),
+        ("test_it.py::test_a@pbx", ["pbx"], "test_it.py::test_a"),
+        ("test_it.py::test_a", ["pbx"], "test_it.py::test_a"),
+        ("test_it.py::test_a[b@pbx]", ["pbx"], "test_it.py::test_a[b@pbx]"),
+        ("test_it.py::test_a@pbx_trunk", ["trunk", "pbx", "pbx"], "test_it.py::test_a"),
+        ("test_it.py::test_a@pbx", [], "test_it.py::test_a@pbx"),
+    ],
+)
+def test_the_id_of_a_test_has_no_group_suffix(nodeid: str, groups: list[str], test: str) -> None:
+    """A session with `--dist=loadgroup` and one without resume each other's runs."""
+    assert stable_test_id(nodeid, groups) == test

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
 from pytest_sipfront.engine.budget import Budget
-from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, recorded
+from pytest_sipfront.engine.resume import ResumableRuns, recorded
 from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.engine.scheduler import Scheduler
 from pytest_sipfront.engine.slots import SharedSlots
@@ -423,7 +423,7 @@ def test_each_step_is_written_before_the_next() -> None:
     intent, launched, verdict = yard.book.events
     assert [what for what, _ in yard.log] == [events.INTENT, "launch", events.LAUNCHED, events.VERDICT]
     assert intent["launch"] == launched["launch"] == verdict["launch"]
-    assert (intent["test"], intent["target"], intent["digest"]) == ("a", "a", run_of("a").request.digest)
+    assert (intent["test"], intent["target"], intent["digest"]) == ("a", "a", run_of("a").key)
     assert (launched["status_url"], launched["report_url"], launched["session_id"]) == ("a", "https://x/a", "a")
     assert (verdict["verdict"], verdict["duration"]) == ("passed", 60.0)
 
@@ -469,9 +469,9 @@ def test_a_run_without_a_verdict_is_written_down_with_its_reason() -> None:
 # ---- an interrupted session -------------------------------------------------------------------------------------
 
 
-def _recovery(yard: Yard) -> ResumableRuns:
+def _resumable(yard: Yard) -> ResumableRuns:
     """What another session knows of this one."""
-    return ResumableRuns(recorded(yard.book.events, frozenset("s")))
+    return ResumableRuns(recorded(yard.book.events))
 
 
 def _interrupted(name: str, until: str) -> Yard:
@@ -484,7 +484,7 @@ def _interrupted(name: str, until: str) -> Yard:
 
 def test_a_run_in_flight_is_followed_and_not_launched_again() -> None:
     """From where it was left, with the time that it has had."""
-    yard = Yard(recovery=_recovery(_interrupted("a", events.LAUNCHED)))
+    yard = Yard(resumable=_resumable(_interrupted("a", events.LAUNCHED)))
     yard.platform.stays = {"a": (0, 25)}
     run = run_of("a")
     (found,) = yard.finish(run)
@@ -496,7 +496,7 @@ def test_a_run_in_flight_is_followed_and_not_launched_again() -> None:
 
 def test_a_known_verdict_is_reported_and_nobody_is_asked() -> None:
     """Not even the platform, which may have forgotten."""
-    yard = Yard(recovery=_recovery(_interrupted("a", events.VERDICT)))
+    yard = Yard(resumable=_resumable(_interrupted("a", events.VERDICT)))
     run = run_of("a")
     (found,) = yard.finish(run)
     assert isinstance(found, RunResult)
@@ -506,7 +506,7 @@ def test_a_known_verdict_is_reported_and_nobody_is_asked() -> None:
 
 def test_what_nobody_can_know_is_an_error_with_its_time() -> None:
     """The intent was written and no answer: it is never sent again."""
-    yard = Yard(recovery=_recovery(_interrupted("a", events.INTENT)))
+    yard = Yard(resumable=_resumable(_interrupted("a", events.INTENT)))
     (found,) = yard.finish(run_of("a"))
     assert isinstance(found, LaunchOutcomeUnknown)
     assert "may have been started" in str(found)
@@ -516,14 +516,14 @@ def test_what_nobody_can_know_is_an_error_with_its_time() -> None:
 
 def test_a_test_that_the_interrupted_session_did_not_come_to_is_launched() -> None:
     """As in any session; and a second run of the same test, as well."""
-    yard = Yard(recovery=_recovery(_interrupted("a", events.VERDICT)))
+    yard = Yard(resumable=_resumable(_interrupted("a", events.VERDICT)))
     assert verdicts(yard.finish(run_of("a"), run_of("b"), run_of("a"))) == ["passed"] * 3
     assert sorted(yard.launched) == ["a", "b"]
 
 
 def test_a_run_that_is_taken_up_keeps_its_names_from_others() -> None:
     """It is in flight like any other."""
-    yard = Yard(limit=5, recovery=_recovery(_interrupted("a", events.LAUNCHED)))
+    yard = Yard(limit=5, resumable=_resumable(_interrupted("a", events.LAUNCHED)))
     yard.platform.stays = {"a": (0, 25)}
     yard.finish(run_of("a", "x"), run_of("b", "x"))
     assert yard.platform.stays["b"][0] >= 25
@@ -531,11 +531,10 @@ def test_a_run_that_is_taken_up_keeps_its_names_from_others() -> None:
 
 def test_a_run_that_is_taken_up_has_had_its_time() -> None:
     """Its deadline counts from when it was launched, whichever session did it."""
-    entry = JournalEntry("1", NOON - timedelta(seconds=90), "a", "a", run_of("a").request.digest)
-    first = _recovery(_interrupted("a", events.LAUNCHED)).take(run_of("a"))
-    assert first is not None
-    entry.launched, entry.state = first.launched, first.state
-    yard = Yard(recovery=ResumableRuns([entry]))
+    entry = _resumable(_interrupted("a", events.LAUNCHED)).take(run_of("a"))
+    assert entry is not None
+    entry.at = NOON - timedelta(seconds=90)
+    yard = Yard(resumable=ResumableRuns([entry]))
     yard.platform.stays = {"a": (0, 1000)}
 
     async def given_up_at(dispatcher: Scheduler) -> float:
@@ -550,7 +549,7 @@ def test_a_run_that_is_taken_up_has_had_its_time() -> None:
 def test_a_run_that_is_taken_up_holds_its_names_in_all_processes(tmp_path: Path) -> None:
     """Another worker may want one of them."""
     places = SharedSlots(tmp_path, 1)
-    yard = Yard(places=places, recovery=_recovery(_interrupted("a", events.LAUNCHED)))
+    yard = Yard(places=places, resumable=_resumable(_interrupted("a", events.LAUNCHED)))
     yard.platform.stays = {"a": (0, 25)}
 
     async def meanwhile(dispatcher: Scheduler) -> bool:

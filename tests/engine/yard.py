@@ -82,7 +82,7 @@ class Book(Journal):
     """A ledger in memory; `broken` says from which kind of event on it cannot be written."""
 
     def __init__(self, log: list[tuple[str, str]]) -> None:
-        super().__init__(Path("in-memory"), "s", now=lambda: NOON)
+        super().__init__(Path("in-memory"), "s", utcnow=lambda: NOON)
         self.events: list[dict[str, Any]] = []
         self.broken: dict[str, SipfrontError] = {}
         self._log = log
@@ -110,7 +110,7 @@ class Yard:
         self.durations: Durations = options.setdefault("durations", Durations())
         self._options: dict[str, Any] = {
             "limit": limit,
-            "ledger": self.book,
+            "journal": self.book,
             "places": LocalSlots(),
             "budget": Budget(),
         } | options
@@ -174,7 +174,4 @@ def verdicts(found: Iterable[RunResult | SipfrontError]) -> list[str]:
 
 def durations_of(observed: Mapping[str, Observation]) -> Durations:
     """Durations that know one run of each test, by its name."""
-    durations = Durations()
-    for name, observation in observed.items():
-        durations.learn(durations.key(RunRequest(test=name)), observation)
-    return durations
+    return Durations({run_of(name).key: [observation] for name, observation in observed.items()})
