@@ -96,7 +96,7 @@ def _references(path: str, schema: Schema) -> Iterator[tuple[str, str]]:
 
 
 def _meaning(key: str, schema: Schema, parent: Schema) -> str:
-    text = schema.get("description", "").replace("|", "\\|")
+    text: str = schema.get("description", "").replace("|", "\\|")
     if key in parent.get("required", ()):
         return f"{text} (required)" if text else "required"
     default = schema.get("default")

@@ -1,3 +1,5 @@
+"""The pages about the lab are valid lab files, pass as real calls, and document every key and measure."""
+
 from __future__ import annotations
 
 import re
@@ -36,56 +38,56 @@ from tests.lab.calls.placing import find_all, needs_stack
 
 ACCOUNT_FAULTS = get_args(AccountFault.model_fields["on"].annotation)
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE, CALLS = ((DOCS / name).read_text(encoding="utf-8") for name in ("lab.md", "calls.md"))
-EXAMPLES, CALL_EXAMPLES = (re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) for page in (PAGE, CALLS))
+PAGE, CALLS, TUTORIAL = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("lab", "calls", "tutorial"))
+EXAMPLES, CALL_EXAMPLES = (re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) for page in (PAGE, CALLS + TUTORIAL))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_lab_file_of_the_docs_is_valid(example: str) -> None:
-    """What a reader copies works as it stands."""
+    """A reader can copy each of them."""
     text = example if "\ntests:" in f"\n{example}" else f"{example}\ntests: {{}}"
     assert load(text, ScriptedBackend()).account is not None
 
 
 def test_every_key_is_documented() -> None:
-    """The page is the format's reference."""
+    """The keys of tests and faults, with all endpoints."""
     assert EXAMPLES
     for key in (*TestSection.model_fields, *AccountFault.model_fields, *ACCOUNT_FAULTS):
         assert re.search(rf"\b{key}\b", PAGE), key
 
 
-def test_faults_know_a_word_for_every_endpoint() -> None:
-    """An endpoint that no fault could name would be out of reach for tests; a wrong path needs no fault."""
+def test_a_fault_can_select_every_endpoint() -> None:
+    """Only requests to an unknown path cannot be selected."""
     assert {endpoint.kind for endpoint in ENDPOINTS} - {"unknown"} == set(ACCOUNT_FAULTS) - {"any"}
 
 
 @pytest.mark.parametrize("example", CALL_EXAMPLES)
 def test_every_lab_file_about_calls_is_valid(example: str) -> None:
-    """Its parts fit together too."""
+    """The prompts and phones of each of them exist."""
     assert load(example, engine()).limits.concurrent_calls > 0
 
 
 @pytest.fixture(scope="module")
 def placed() -> dict[str, LabRunResult]:
-    """What came of every test of the page that calls a phone of the lab, by its name."""
-    found: dict[str, LabRunResult] = {}
+    """The result of every test of the pages that calls a phone of the lab, by its name."""
+    results: dict[str, LabRunResult] = {}
     for example in CALL_EXAMPLES:
         if "steps:" in example and "target:" not in example:
             names = list(load(example, engine()).tests)
-            found |= zip(names, find_all(example, [(name, {}) for name in names]), strict=True)
-    return found
+            results |= zip(names, find_all(example, [(name, {}) for name in names]), strict=True)
+    return results
 
 
 @needs_stack
 def test_every_call_of_the_docs_passes(placed: Mapping[str, LabRunResult]) -> None:
-    """What a reader copies is green, executed as real calls."""
-    assert {name: finding.description for name, finding in placed.items()} == dict.fromkeys(placed, "")
-    assert {finding.state for finding in placed.values()} == {"passed"}
+    """Each test is executed as a real call."""
+    assert {name: result.description for name, result in placed.items()} == dict.fromkeys(placed, "")
+    assert {result.state for result in placed.values()} == {"passed"}
 
 
 @needs_stack
 def test_every_measure_is_documented_with_its_unit(placed: Mapping[str, LabRunResult]) -> None:
-    """Whoever asks for one over the API knows its name, and what its number means."""
+    """The table of the page has the name and the unit of each."""
     rows = [line for line in CALLS.splitlines() if line.startswith("| `")]
     for name, measure in placed["IVR to sales"].measures.items():
         spelled = re.sub("(?<=_)(caller|callee)$", "...", name)
@@ -106,13 +108,13 @@ ACTIONS = (
 
 @pytest.mark.parametrize("part", [Phone, MenuState, PromptSpec, Conditions, CallLimits, *ACTIONS])
 def test_every_key_about_calls_is_documented(part: Any) -> None:
-    """The page is the reference of phones, prompts, steps, conditions and limits."""
+    """The keys of phones, prompts, steps, conditions and limits."""
     action = part.model_fields.get("action")
     keys = set(part.model_fields) - {"digits", "action"} | {action.default if action else "call"}
     assert not [key for key in keys if not re.search(rf"`{key}[`:]|\b{key}: ", CALLS)]
 
 
 @pytest.mark.parametrize("name", [USER_VARIABLE, PASSWORD_VARIABLE, "user_variable", "password_variable"])
-def test_where_credentials_come_from_is_documented(name: str) -> None:
-    """The variables' own names, and the keys that name others."""
+def test_the_source_of_credentials_is_documented(name: str) -> None:
+    """The variables, and the keys that name other variables."""
     assert name in CALLS
