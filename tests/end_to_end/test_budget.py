@@ -28,7 +28,7 @@ def test_call(n): pass
 )
 def test_no_more_runs_are_launched_than_the_budget_has(suite: Suite, options: tuple[str, ...]) -> None:
     """What does not fit is an ERROR that names the budget and where it is set, not a skip."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(MANY)
     result = suite.run_in_subprocess("--sipfront-max-runs=3", *options)
     result.assert_outcomes(passed=3, errors=2)
@@ -44,14 +44,14 @@ def test_no_more_runs_are_launched_than_the_budget_has(suite: Suite, options: tu
 
 def test_concurrent_runs_wait_for_reserved_minutes(suite: Suite) -> None:
     """A run of unknown duration reserves a minute before any has ended, so a second one does not fit beside it."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(MANY)
     suite.run("--sipfront-max-minutes=1.5", "--sipfront-concurrency=5").assert_outcomes(passed=5)
 
 
 def test_a_run_that_does_not_fit_into_the_minutes_is_refused(suite: Suite) -> None:
     """The error names its duration and the budget."""
-    suite.platform("tests:\n  Basic call: {takes: 1.2}\n")
+    suite.configure("tests:\n  Basic call: {takes: 1.2}\n")
     suite.write(MANY)
     result = suite.run("--sipfront-max-minutes=0.05", "--sipfront-concurrency=5")
     result.assert_outcomes(passed=2, errors=3)
@@ -62,7 +62,7 @@ def test_a_run_that_does_not_fit_into_the_minutes_is_refused(suite: Suite) -> No
 
 def test_known_runs_are_reserved_at_their_own_length(suite: Suite) -> None:
     """With history, five short ones fit where an unknown one would not."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(MANY)
     suite.run().assert_outcomes(passed=5)
     suite.run("--sipfront-max-minutes=0.5", "--sipfront-concurrency=5").assert_outcomes(passed=5)
@@ -71,7 +71,7 @@ def test_known_runs_are_reserved_at_their_own_length(suite: Suite) -> None:
 
 def test_a_refused_launch_costs_nothing(suite: Suite) -> None:
     """Nothing was started, so its place in the budget is free again."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(
         "@marked(test='Basci call')\ndef test_typo(): pass\n@marked(test='Basic call')\ndef test_call(): pass\n"
     )

@@ -17,7 +17,7 @@ PLATFORM = (
 @pytest.fixture
 def three(suite: Suite) -> Suite:
     """A platform with a test that passes, one that fails and one that is stopped."""
-    suite.platform(PLATFORM)
+    suite.configure(PLATFORM)
     return suite
 
 
@@ -115,7 +115,7 @@ def test_xfail_with_raises_expects_failed_runs_only(three: Suite) -> None:
 
 def test_a_rerun_launches_a_run_of_its_own(three: Suite) -> None:
     """pytest-rerunfailures: each attempt has its own run, and the report shows the last one's only."""
-    three.platform("tests: {Busy: {takes: 0.02, verdict: failed, faults: []}}\n")
+    three.configure("tests: {Busy: {takes: 0.02, verdict: failed, faults: []}}\n")
     three.write("@marked(test='Busy')\ndef test_call(): pass\n")
     three.run("--reruns=2").assert_outcomes(failed=1)
     assert three.lab.launches == 3

@@ -14,7 +14,7 @@ def messages(suite: Suite) -> list[str]:
 
 def test_after_refused_credentials_nobody_knocks_again(suite: Suite) -> None:
     """One 401 is enough: the others repeat its cause without a request."""
-    suite.platform("account: {public_key: a, secret_key: b}\ntests: {Basic call: {}}\n")
+    suite.configure("account: {public_key: a, secret_key: b}\ntests: {Basic call: {}}\n")
     suite.write(FIVE)
     suite.run().assert_outcomes(errors=5)
     assert suite.lab.counts["requests"] == 1
@@ -23,7 +23,7 @@ def test_after_refused_credentials_nobody_knocks_again(suite: Suite) -> None:
 
 def test_a_platform_that_fails_three_times_in_a_row_is_not_asked_again(suite: Suite) -> None:
     """Three tests in a row lost to 5xx: the platform is gone, the rest need not wait for it."""
-    suite.platform("tests: {Basic call: {}}\nfaults: [{on: launch, status: 500}]\n")
+    suite.configure("tests: {Basic call: {}}\nfaults: [{on: launch, status: 500}]\n")
     suite.write(FIVE)
     suite.run().assert_outcomes(errors=5)
     assert suite.lab.counts["launch_requests"] == 3
@@ -41,7 +41,7 @@ def test_an_unreachable_platform_is_tried_for_three_tests(suite: Suite, free_por
 
 def test_failures_with_a_good_answer_between_them_do_not_add_up(suite: Suite) -> None:
     """In a row means in a row."""
-    suite.platform(
+    suite.configure(
         "tests: {Basic call: {takes: 0.02, faults: [{on: launch, status: 500, times: 2}]}, Other: {takes: 0.02}}\n"
     )
     suite.write(
@@ -54,7 +54,7 @@ def test_failures_with_a_good_answer_between_them_do_not_add_up(suite: Suite) ->
 
 def test_a_tests_own_mistake_never_counts(suite: Suite) -> None:
     """Unknown names and refused overrides say nothing of the platform."""
-    suite.platform("tests:\n  Basic call: {takes: 0.02, strict: true, parameters: {step.1.0.dial_destination: '1'}}\n")
+    suite.configure("tests:\n  Basic call: {takes: 0.02, strict: true, parameters: {step.1.0.dial_destination: '1'}}\n")
     suite.write(
         "WORDS = [{'step.0.0.x': 1}] * 4 + [{}]\n"
         "@pytest.mark.parametrize('n', range(5))\n"

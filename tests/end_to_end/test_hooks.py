@@ -15,7 +15,7 @@ CALL = "@marked(test='Basic call', step_1_0_dial_destination='100')\ndef test_ca
 
 def test_a_hook_can_change_what_is_launched(suite: Suite) -> None:
     """For instance an override that depends on where the session runs; the report shows what was launched."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CALL)
     suite.pytester.makeconftest(
         "import dataclasses\n"
@@ -31,7 +31,7 @@ def test_a_hook_can_change_what_is_launched(suite: Suite) -> None:
 
 def test_a_hook_can_veto_a_launch(suite: Suite) -> None:
     """Then nothing is sent, and the test is an ERROR with the hook's reason; ahead or not."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write("@marked(test='Busy', expect='failed')\ndef test_first(): pass\n" + CALL)
     suite.pytester.makeconftest(
         "import pytest_sipfront\n"
@@ -48,7 +48,7 @@ def test_a_hook_can_veto_a_launch(suite: Suite) -> None:
 
 def test_a_hook_sees_every_verdict(suite: Suite) -> None:
     """Passed and failed ones, of marks and of bodies, with all that the platform said."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(
         CALL + "@marked(test='Busy')\ndef test_busy(): pass\n"
         "def test_body(sipfront):\n    sipfront.run(test='Busy', expect=None)\n"
@@ -68,7 +68,7 @@ def test_a_hook_sees_every_verdict(suite: Suite) -> None:
 
 def test_a_hook_of_a_directory_sees_the_tests_of_its_directory(suite: Suite) -> None:
     """As pytest's own hooks for items do."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.pytester.mkpydir("inner")
     (suite.pytester.path / "inner" / "conftest.py").write_text(
         "import pytest_sipfront\ndef pytest_sipfront_before_launch(): raise pytest_sipfront.LaunchVetoed('inner')\n"
@@ -84,7 +84,7 @@ def test_the_example_of_the_page_works_as_it_stands(suite: Suite) -> None:
     """Copied into a conftest: one call is changed, one is vetoed, one verdict is shown."""
     example = re.search(r"```python conftest\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert example is not None
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.pytester.makeconftest(example[1])
     suite.write(CALL + CALL.replace("'100'", "'0043100'").replace("test_call", "test_abroad"))
     result = suite.run("-s")

@@ -18,7 +18,7 @@ PLATFORM = (
 @pytest.fixture
 def three(suite: Suite) -> Suite:
     """A platform with a test that passes, one that fails and one that is stopped."""
-    suite.platform(PLATFORM)
+    suite.configure(PLATFORM)
     return suite
 
 
@@ -61,7 +61,7 @@ def test_expect_none_returns_either_verdict(three: Suite) -> None:
 
 def test_launched_runs_go_on_side_by_side(three: Suite) -> None:
     """launch() returns once the platform has accepted; wait() gives the verdict, again and again."""
-    three.platform("tests: {Slow: {takes: 0.3}}\n")
+    three.configure("tests: {Slow: {takes: 0.3}}\n")
     three.write(
         "def test_calls(sipfront):\n"
         "    runs = [sipfront.launch(test='Slow') for _ in range(3)]\n"
@@ -106,7 +106,7 @@ def test_a_run_in_a_fixture_is_recorded_with_the_test_that_needs_it(three: Suite
 
 def test_an_interrupted_wait_ends_at_once_with_the_report_written(three: Suite) -> None:
     """Ctrl-C while a run goes on: teardown, JUnit, exit code 2; the run is not waited for."""
-    three.platform("tests: {Slow: {takes: 60}}\n")
+    three.configure("tests: {Slow: {takes: 60}}\n")
     three.pytester.makeconftest(
         "import _thread, pytest_sipfront.plugin.reports.heartbeat as heartbeat\n"
         "def pytest_configure(config):\n"

@@ -58,7 +58,7 @@ def interrupt(running: subprocess.Popen[str], suite: Suite, number: int, launche
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Suite, number: int) -> None:
     """Long before they are over: exit code 2, a JUnit file, a ledger without an end, and each run by its report."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(SLOW)
     running = session(suite, "--sipfront-concurrency=2")
     output = interrupt(running, suite, number, launched=2)
@@ -76,7 +76,7 @@ def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Sui
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_session_with_workers_ends_as_well(suite: Suite, number: int, all_of: bool) -> None:
     """Its workers stop waiting, no process is left behind, and what was launched is named."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(SLOW)
     running = session(suite, "-n2")
     output = interrupt(running, suite, number, launched=2, all_of=all_of)
@@ -89,7 +89,7 @@ def test_a_session_with_workers_ends_as_well(suite: Suite, number: int, all_of: 
 
 def test_an_interrupted_session_can_be_taken_up(suite: Suite) -> None:
     """Nothing is placed twice after an aborted build."""
-    suite.platform("tests:\n  Slow: {takes: 3}\n")
+    suite.configure("tests:\n  Slow: {takes: 3}\n")
     suite.write(SLOW)
     running = session(suite, "--sipfront-concurrency=3")
     interrupt(running, suite, signal.SIGTERM, launched=3)
@@ -99,7 +99,7 @@ def test_an_interrupted_session_can_be_taken_up(suite: Suite) -> None:
 
 def test_sigterm_is_left_alone_if_somebody_handles_it(suite: Suite) -> None:
     """Whoever set a handler means it."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(SLOW)
     suite.pytester.makeconftest(HANDLER)
     running = session(suite, "-s")
@@ -110,7 +110,7 @@ def test_sigterm_is_left_alone_if_somebody_handles_it(suite: Suite) -> None:
 
 def test_sigterm_is_mapped_only_while_a_run_is_live(suite: Suite) -> None:
     """Before the first launch and after the last verdict it is what it was."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(
         "import signal\ndef now(): return signal.getsignal(signal.SIGTERM)\n"
         "def test_before(): assert now() is signal.SIG_DFL\n"

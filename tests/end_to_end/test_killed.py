@@ -65,7 +65,7 @@ def kill_after(session: subprocess.Popen[bytes], suite: Suite, requests: int, se
 def test_a_killed_session_that_is_taken_up_launches_nothing_twice(suite: Suite, mode: str, case: int) -> None:
     """Killed twice, at seeded moments. What nobody can know is an error that says so, never a second call."""
     chance = random.Random(f"{mode} {case}")
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(SUITE)
     killed = True
     for attempt in range(KILLS):

@@ -31,7 +31,7 @@ EXPLICITLY_LOADED = {name: arguments for name, arguments in LOADED.items() if ar
 @pytest.fixture
 def marked_test(suite: Suite) -> Suite:
     """A suite with one marked test, whose run fails."""
-    suite.platform("tests: {Basic call: {takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
+    suite.configure("tests: {Basic call: {takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
     suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
     return suite
 

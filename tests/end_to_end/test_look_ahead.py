@@ -41,7 +41,7 @@ class Order:
 
 
 def run(suite: Suite, code: str, *options: str, **outcomes: int) -> Order:
-    suite.platform(PLATFORM)
+    suite.configure(PLATFORM)
     suite.write(HEAD + code)
     suite.run("--sipfront-concurrency=20", *options).assert_outcomes(**outcomes)
     return Order(suite)
@@ -171,7 +171,7 @@ def test_call(n, trunk): note(f"body {trunk}{n}")
 
 def test_a_module_that_has_not_begun_waits_for_its_own_fixture(suite: Suite) -> None:
     """A fixture of another module of the same name is another fixture; tests that need none start at once."""
-    suite.platform(PLATFORM)
+    suite.configure(PLATFORM)
     suite.write(HEAD + fixture("module") + CALLS, name="test_it")
     other = HEAD + fixture("module", "other") + CALLS.replace("pbx", "other").replace('"1", "2", "3"', '"7", "8"')
     suite.write(other, name="test_next")
@@ -191,7 +191,7 @@ def test_a_test_can_refuse_to_run_ahead(suite: Suite) -> None:
 
 def test_with_one_place_nothing_runs_ahead(suite: Suite) -> None:
     """The default: each run in its own test's setup."""
-    suite.platform(PLATFORM)
+    suite.configure(PLATFORM)
     suite.write(HEAD + CALLS.replace(", pbx", ""))
     suite.run().assert_outcomes(passed=3)
     assert Order(suite).events == [f"{what} {n}" for n in (1, 2, 3) for what in ("launch", "body")]

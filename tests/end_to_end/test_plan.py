@@ -20,7 +20,7 @@ def test_plain(): raise AssertionError("is not run")
 
 def test_the_plan_shows_what_would_be_launched_without_any_request(suite: Suite) -> None:
     """Tests, overrides, and that their length is not known yet; no test is run, and no credentials are needed."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE)
     result = suite.run("--sipfront-plan")
     result.assert_outcomes()
@@ -39,7 +39,7 @@ def test_the_plan_shows_what_would_be_launched_without_any_request(suite: Suite)
 
 def test_a_plan_with_history_tells_how_long_it_would_take(suite: Suite) -> None:
     """Each run, all calls together, and the session at the concurrency that is set."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE)
     suite.run("-k", "call or long").assert_outcomes(passed=3, deselected=2)
     requests = suite.lab.counts["requests"]
@@ -55,7 +55,7 @@ def test_a_plan_with_history_tells_how_long_it_would_take(suite: Suite) -> None:
 
 def test_a_plan_names_what_does_not_fit_into_the_budget(suite: Suite) -> None:
     """Before it is spent."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE)
     result = suite.run("--sipfront-plan", "--sipfront-max-runs=2")
     result.stdout.fnmatch_lines(["  1 of them do not fit into the budget of 2 runs"])
@@ -63,7 +63,7 @@ def test_a_plan_names_what_does_not_fit_into_the_budget(suite: Suite) -> None:
 
 def test_a_plan_is_made_without_workers(suite: Suite) -> None:
     """Only a session without them has the tests."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE)
     result = suite.run_in_subprocess("--sipfront-plan", "-n2")
     result.stdout.fnmatch_lines(["sipfront plan: 3 runs would be launched, 3 of unknown length"])
@@ -72,14 +72,14 @@ def test_a_plan_is_made_without_workers(suite: Suite) -> None:
 
 def test_a_plan_of_deselected_tests_is_of_those_that_are_left(suite: Suite) -> None:
     """`-k` and the like hold for it as well."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE)
     suite.run("--sipfront-plan", "-k", "long").stdout.fnmatch_lines(["sipfront plan: 1 run would be launched, *"])
 
 
 def test_a_check_that_finds_nothing_wrong_runs_the_tests(suite: Suite) -> None:
     """It costs two questions."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE)
     suite.run("--sipfront-check", "-k", "call or long").assert_outcomes(passed=3, deselected=2)
     assert suite.lab.counts["by_path"]["/api/v2/tests"] == 1
@@ -87,7 +87,7 @@ def test_a_check_that_finds_nothing_wrong_runs_the_tests(suite: Suite) -> None:
 
 def test_a_check_names_unknown_tests_and_projects_with_the_nearest_known(suite: Suite) -> None:
     """All of them, before anything is launched; exit code 4, as for any wrong usage."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(
         CODE + "@marked(test='Basci call')\ndef test_typo(): pass\n@marked(project='Nigthly')\ndef test_night(): pass\n"
     )
@@ -105,7 +105,7 @@ def test_a_check_names_unknown_tests_and_projects_with_the_nearest_known(suite: 
 
 def test_a_check_with_wrong_credentials_says_so(suite: Suite) -> None:
     """That is what it is for."""
-    suite.platform("account: {public_key: other, secret_key: other}\n" + LAB)
+    suite.configure("account: {public_key: other, secret_key: other}\n" + LAB)
     suite.write(CODE)
     result = suite.run("--sipfront-check")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -114,7 +114,7 @@ def test_a_check_with_wrong_credentials_says_so(suite: Suite) -> None:
 
 def test_a_check_in_workers_is_every_marked_tests_error(suite: Suite) -> None:
     """A worker cannot end the session; it launches nothing."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE.replace("Long call", "Logn call"))
     result = suite.run_in_subprocess("--sipfront-check", "-n2", "-k", "call or long")
     result.assert_outcomes(errors=3)
@@ -124,7 +124,7 @@ def test_a_check_in_workers_is_every_marked_tests_error(suite: Suite) -> None:
 
 def test_plan_and_check_go_together(suite: Suite) -> None:
     """Checked, shown, and not run."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(CODE)
     result = suite.run("--sipfront-check", "--sipfront-plan")
     result.stdout.fnmatch_lines(["sipfront plan: 3 runs would be launched, *"])

@@ -29,7 +29,7 @@ def test_a_project_is_launched_by_name_or_id_with_a_choice_of_tests(
     suite: Suite, words: str, body: dict[str, object]
 ) -> None:
     """The marker's project words become the API's."""
-    suite.platform(project("Good"))
+    suite.configure(project("Good"))
     suite.write(f"@marked({words})\ndef test_nightly(): pass\n")
     suite.run().assert_outcomes(passed=1)
     assert suite.lab.requests[0]["body"] == body
@@ -37,7 +37,7 @@ def test_a_project_is_launched_by_name_or_id_with_a_choice_of_tests(
 
 def test_a_failed_project_names_its_failed_tests_and_their_reasons(suite: Suite) -> None:
     """The platform's own status has totals only; which test failed, and why, is what one wants to read."""
-    suite.platform(project("Good, Bad"))
+    suite.configure(project("Good, Bad"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(failed=1)
     failure = suite.case("test_nightly").find("failure")
@@ -49,7 +49,7 @@ def test_a_failed_project_names_its_failed_tests_and_their_reasons(suite: Suite)
 
 def test_a_stopped_project_is_an_error(suite: Suite) -> None:
     """Stopped is no verdict, of a project as of a test."""
-    suite.platform(project("Good", ", verdict: stopped"))
+    suite.configure(project("Good", ", verdict: stopped"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(errors=1)
 
@@ -57,14 +57,14 @@ def test_a_stopped_project_is_an_error(suite: Suite) -> None:
 @pytest.mark.parametrize("lie", ["{total_tests: 0}", "{total_tests: 5, tests_started: 3}"])
 def test_a_passed_project_that_did_not_run_all_its_tests_is_an_error(suite: Suite, lie: str) -> None:
     """A run in which tests never started proves nothing of them."""
-    suite.platform(project("Good", f", faults: [{{on: status, during: finished, set: {lie}}}]"))
+    suite.configure(project("Good", f", faults: [{{on: status, during: finished, set: {lie}}}]"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(errors=1)
 
 
 def test_the_projects_status_is_asked_where_the_launch_says(suite: Suite) -> None:
     """Its path is not published: it is taken from the answer."""
-    suite.platform(project("Good"))
+    suite.configure(project("Good"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(passed=1)
     polled = [r["path"] for r in suite.lab.requests if "projectruns" in r["path"]]
@@ -73,7 +73,7 @@ def test_the_projects_status_is_asked_where_the_launch_says(suite: Suite) -> Non
 
 def test_the_start_of_a_project_is_its_created_at(suite: Suite) -> None:
     """Projects say created_at where tests say started_at; reports have one name for it."""
-    suite.platform(
+    suite.configure(
         project("Good", ", faults: [{on: status, during: finished, set: {created_at: '2024-02-09 08:20:18'}}]")
     )
     suite.write(NIGHTLY)
@@ -87,7 +87,7 @@ def last_status(tests: str) -> str:
 
 def test_a_last_run_from_another_time_is_not_taken_for_this_project_run(suite: Suite) -> None:
     """The API gives each test's last run, whoever started it: one that is older is named as such, and not believed."""
-    suite.platform(
+    suite.configure(
         last_status("{tests: [{test: {name: Good}, run: {status: failed, started_at: '2020-01-01 00:00:00'}}]}")
     )
     suite.write(NIGHTLY)
@@ -100,7 +100,7 @@ def test_a_last_run_from_another_time_is_not_taken_for_this_project_run(suite: S
 def test_a_project_that_passed_while_a_test_of_it_failed_is_an_error(suite: Suite, body: str) -> None:
     """A contradiction within the project's own time is no pass, wherever the answer keeps its list."""
     entry = "[{test: {name: Good}, run: {status: failed, started_at: '2024-02-09 08:21:00'}}]"
-    suite.platform(
+    suite.configure(
         f"{TESTS}projects:\n  Nightly:\n    tests: [Good]\n    faults:\n"
         "      - {on: status, during: finished, set: {created_at: '2024-02-09 08:20:18', "
         "stopped_at: '2024-02-09 08:22:13'}}\n"
@@ -115,7 +115,7 @@ def test_a_project_that_passed_while_a_test_of_it_failed_is_an_error(suite: Suit
 
 def test_a_project_keeps_its_verdict_when_its_tests_cannot_be_read(suite: Suite) -> None:
     """The results of its tests are for the report; the verdict does not hang on them."""
-    suite.platform(last_status("{nothing: here}"))
+    suite.configure(last_status("{nothing: here}"))
     suite.write(NIGHTLY)
     result = suite.run()
     result.assert_outcomes(passed=1, warnings=1)

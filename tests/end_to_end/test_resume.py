@@ -49,7 +49,7 @@ def killed(suite: Suite, after: str, *options: str) -> None:
 
 def test_every_launch_is_on_disk_before_and_after(suite: Suite) -> None:
     """Intent, launch, verdict, and the end of a session that ended by itself; no keys, no overrides."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write("@marked(test='Quick', step_1_0_dial_destination='43123')\ndef test_quick(): pass\n")
     suite.run(LEDGER).assert_outcomes(passed=1)
     assert kinds(suite) == ["session", "intent", "launched", "verdict", "end"]
@@ -61,7 +61,7 @@ def test_every_launch_is_on_disk_before_and_after(suite: Suite) -> None:
 
 def test_the_ledger_is_in_pytests_cache_unless_told(suite: Suite) -> None:
     """Out of the way, and where the next session finds it."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     suite.run("-k", "quick").assert_outcomes(passed=1, deselected=1)
     assert (suite.pytester.path / ".pytest_cache/d/sipfront/ledger.jsonl").exists()
@@ -69,7 +69,7 @@ def test_the_ledger_is_in_pytests_cache_unless_told(suite: Suite) -> None:
 
 def test_without_pytests_cache_the_ledger_is_in_the_root_directory(suite: Suite) -> None:
     """A launch is written down all the same."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     suite.run("-p", "no:cacheprovider", "-k", "quick").assert_outcomes(passed=1, deselected=1)
     assert (suite.pytester.path / ".sipfront-ledger.jsonl").exists()
@@ -77,7 +77,7 @@ def test_without_pytests_cache_the_ledger_is_in_the_root_directory(suite: Suite)
 
 def test_a_ledger_that_cannot_be_written_prevents_the_launch(suite: Suite) -> None:
     """What is not on disk before it happens could be lost: the error says where to set another file."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write("@marked(test='Quick')\ndef test_quick(): pass\n")
     (suite.pytester.path / "blocked").write_text("a file, not a directory")
     result = suite.run("--sipfront-ledger=blocked/ledger.jsonl")
@@ -97,7 +97,7 @@ def test_a_session_without_a_run_writes_nothing(suite: Suite) -> None:
 
 def test_a_run_in_flight_is_taken_up_and_a_verdict_is_kept(suite: Suite) -> None:
     """The run that goes on is followed, the one that is over is not asked for again; both are marked as taken up."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
     before = ledger(suite)
@@ -113,7 +113,7 @@ def test_a_run_in_flight_is_taken_up_and_a_verdict_is_kept(suite: Suite) -> None
 
 def test_a_launch_of_which_nobody_knows_is_an_error_that_says_so(suite: Suite) -> None:
     """Its intent is written and its answer was never seen: a second call is worse than an error."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "intent")
     result = suite.run(LEDGER, "--sipfront-resume")
@@ -126,7 +126,7 @@ def test_a_launch_of_which_nobody_knows_is_an_error_that_says_so(suite: Suite) -
 
 def test_without_resume_a_new_session_begins_and_names_what_was_left(suite: Suite) -> None:
     """A verdict of yesterday is none of today; but nobody should be left unaware of calls that go on."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
     result = suite.run(LEDGER)
@@ -142,7 +142,7 @@ def test_without_resume_a_new_session_begins_and_names_what_was_left(suite: Suit
 
 def test_a_session_that_ended_by_itself_is_not_taken_up(suite: Suite) -> None:
     """A nightly job that always resumes gets a verdict of tonight: an old pass would be a false green."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     for launches in (2, 4):
         suite.run(LEDGER, "--sipfront-resume").assert_outcomes(passed=2)
@@ -151,7 +151,7 @@ def test_a_session_that_ended_by_itself_is_not_taken_up(suite: Suite) -> None:
 
 def test_another_request_of_the_same_test_is_launched(suite: Suite) -> None:
     """What is known is known of that very request."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
     suite.write(TWO.replace("'Slow'", "'Slow', step_1_0_dial_destination='7'"))
@@ -161,7 +161,7 @@ def test_another_request_of_the_same_test_is_launched(suite: Suite) -> None:
 
 def test_a_session_that_still_runs_is_not_resumed(suite: Suite) -> None:
     """Its runs belong to it: this session launches its own, without waiting, and reports none of the other's."""
-    suite.platform("tests:\n  Slow: {takes: 20}\n")
+    suite.configure("tests:\n  Slow: {takes: 20}\n")
     suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
     options = [f"--sipfront-base-url={suite.lab.url}", LEDGER]
     other = subprocess.Popen(
@@ -183,7 +183,7 @@ def test_a_session_that_still_runs_is_not_resumed(suite: Suite) -> None:
 
 def test_every_interrupted_session_is_resumed(suite: Suite) -> None:
     """Also one after which another session ended well."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
     suite.run(LEDGER).assert_outcomes(passed=2)
@@ -194,7 +194,7 @@ def test_every_interrupted_session_is_resumed(suite: Suite) -> None:
 
 def test_old_verdicts_are_not_reused(suite: Suite) -> None:
     """The age is a setting."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
     suite.run(LEDGER, "--sipfront-resume", "--sipfront-resume-max-age=0").assert_outcomes(passed=2)
@@ -203,7 +203,7 @@ def test_old_verdicts_are_not_reused(suite: Suite) -> None:
 
 def test_a_damaged_line_is_an_error_with_its_number(suite: Suite) -> None:
     """It may be the intent of a launch that must not be sent again."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
     path = suite.pytester.path / "ledger.jsonl"
@@ -216,7 +216,7 @@ def test_a_damaged_line_is_an_error_with_its_number(suite: Suite) -> None:
 
 def test_half_a_line_at_the_end_of_a_ledger_is_tolerated(suite: Suite) -> None:
     """A killed session may leave one, and the next one's first line must not be spoilt by it."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
     with (suite.pytester.path / "ledger.jsonl").open("a") as file:
@@ -229,7 +229,7 @@ def test_half_a_line_at_the_end_of_a_ledger_is_tolerated(suite: Suite) -> None:
 
 def test_reruns_take_up_their_own_attempt(suite: Suite) -> None:
     """The first attempt's verdict is the first's, the second's run is the second's."""
-    suite.platform("tests:\n  Slow: {takes: 0.3, verdict: failed, description: No answer}\n")
+    suite.configure("tests:\n  Slow: {takes: 0.3, verdict: failed, description: No answer}\n")
     suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
     killed(suite, "launched", "--reruns=2")
     suite.run(LEDGER, "--sipfront-resume", "--reruns=2").assert_outcomes(failed=1)
@@ -238,7 +238,7 @@ def test_reruns_take_up_their_own_attempt(suite: Suite) -> None:
 
 def test_the_durations_of_runs_are_kept_for_the_next_session(suite: Suite) -> None:
     """In pytest's cache, but not those of resumed runs: their end may have been seen much later."""
-    suite.platform(LAB)
+    suite.configure(LAB)
     suite.write(TWO)
     suite.run().assert_outcomes(passed=2)
     path = Path(suite.pytester.path, ".pytest_cache/d/sipfront/durations.json")

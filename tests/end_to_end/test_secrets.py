@@ -119,7 +119,7 @@ def holds_no_secret(text: str) -> bool:
 @pytest.mark.parametrize("style", STYLES, ids=" ".join)
 def test_no_output_of_failing_runs_holds_the_secret(suite: Suite, style: tuple[str, ...]) -> None:
     """Terminal with locals, every traceback style, JUnit, log file at DEBUG, warnings, serialized reports: nowhere."""
-    suite.platform(PLATFORM.replace("{key}", SECRET_KEY).replace("{pair}", PAIR))
+    suite.configure(PLATFORM.replace("{key}", SECRET_KEY).replace("{pair}", PAIR))
     suite.write(FAILING)
     result, text = everything(suite, *style)
     result.assert_outcomes(failed=6, errors=13, passed=1, xfailed=1, warnings=2)
@@ -144,7 +144,7 @@ def test_no_output_of_a_session_without_a_platform_holds_the_secret(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     """Refused, missing, unreachable: the errors of every test, their later repetitions included."""
-    suite.platform(
+    suite.configure(
         f"tests: {{Basic call: {{}}}}\nfaults: [{{on: launch, status: 401, error: 'bad key {SECRET_KEY}'}}]\n"
     )
     for name, value in environment.items():

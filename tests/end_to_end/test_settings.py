@@ -73,7 +73,7 @@ def test_command_line_beats_environment_beats_ini(suite: Suite, monkeypatch: pyt
 
 def test_the_marks_timeout_beats_the_sessions(suite: Suite) -> None:
     """Marker > command line; 0 is no limit."""
-    suite.platform("tests: {Basic call: {takes: 0.3}}\n")
+    suite.configure("tests: {Basic call: {takes: 0.3}}\n")
     suite.write(
         "@marked(test='Basic call')\ndef test_a(): pass\n@marked(test='Basic call', timeout=0)\ndef test_b(): pass\n"
     )
@@ -82,7 +82,7 @@ def test_the_marks_timeout_beats_the_sessions(suite: Suite) -> None:
 
 def test_a_secret_key_file_is_read(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Container platforms hand secrets over as files."""
-    suite.platform("account: {public_key: pk, secret_key: from-a-file}\ntests: {Basic call: {takes: 0.02}}\n")
+    suite.configure("account: {public_key: pk, secret_key: from-a-file}\ntests: {Basic call: {takes: 0.02}}\n")
     path = suite.pytester.path / "secret"
     path.write_text("from-a-file\n")
     monkeypatch.setenv("SIPFRONT_PUBLIC_KEY", "pk")

@@ -29,7 +29,7 @@ def test_the_header_names_aliases_and_what_is_missing(suite: Suite, monkeypatch:
 @pytest.mark.parametrize("options", [(), ("-s",), ("-p", "no:terminal"), ("-n1",)], ids=" ".join)
 def test_a_long_wait_shows_signs_of_life(suite: Suite, options: tuple[str, ...]) -> None:
     """Where a run stands, since when, and where to look; past pytest's capture, and from workers too."""
-    suite.platform(SLOW)
+    suite.configure(SLOW)
     suite.write(ONE_SLOW)
     result = suite.run_in_subprocess("--sipfront-heartbeat=0.1", *options)
     assert result.ret == 0
@@ -39,7 +39,7 @@ def test_a_long_wait_shows_signs_of_life(suite: Suite, options: tuple[str, ...])
 
 def test_signs_of_life_can_be_switched_off(suite: Suite) -> None:
     """0 is never."""
-    suite.platform(SLOW)
+    suite.configure(SLOW)
     suite.write(ONE_SLOW)
     result = suite.run_in_subprocess("--sipfront-heartbeat=0")
     assert "sipfront: Slow" not in result.stdout.str() + result.stderr.str()
@@ -47,7 +47,7 @@ def test_signs_of_life_can_be_switched_off(suite: Suite) -> None:
 
 def test_signs_of_life_are_logged(suite: Suite) -> None:
     """Whoever collects logs has them there."""
-    suite.platform(SLOW)
+    suite.configure(SLOW)
     suite.write(ONE_SLOW)
     log = suite.pytester.path / "it.log"
     suite.run("--sipfront-heartbeat=0.1", f"--log-file={log}", "--log-file-level=INFO").assert_outcomes(passed=1)
@@ -56,7 +56,7 @@ def test_signs_of_life_are_logged(suite: Suite) -> None:
 
 def test_the_closing_section_has_a_row_for_each_test_that_did_not_pass(suite: Suite) -> None:
     """Outcome, test, reason and report URL; passed tests are counted only."""
-    suite.platform(
+    suite.configure(
         "tests:\n  Good: {takes: 0.02}\n  Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
     )
     suite.write(
@@ -84,7 +84,7 @@ def test_a_session_without_runs_has_no_closing_section(suite: Suite) -> None:
 
 def test_properties_say_what_ran_and_how_it_ended(suite: Suite) -> None:
     """All of them, in JUnit's default family, with overrides under their API keys."""
-    suite.platform("tests: {Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
+    suite.configure("tests: {Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
     suite.write("@marked(test='Busy', step_1_0_dial_destination='431')\ndef test_busy(): pass\n")
     suite.run()
     properties = suite.properties("test_busy")
@@ -104,7 +104,7 @@ def test_properties_say_what_ran_and_how_it_ended(suite: Suite) -> None:
 
 def test_the_reported_duration_is_the_runs(suite: Suite) -> None:
     """What waited is the run; fixtures and body add their own little."""
-    suite.platform(
+    suite.configure(
         "tests:\n  Long:\n    takes: 0.02\n    faults:\n"
         "      - {on: status, during: finished, set: {started_at: '2024-02-09 08:20:18', "
         "stopped_at: '2024-02-09 08:22:13'}}\n"
@@ -117,7 +117,7 @@ def test_the_reported_duration_is_the_runs(suite: Suite) -> None:
 @pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="subtests came with pytest 9.0")
 def test_subtests_do_not_count_the_run_again(suite: Suite) -> None:
     """A test case lasts as long as its run, however many reports its body makes."""
-    suite.platform(
+    suite.configure(
         "tests:\n  Long:\n    takes: 0.02\n    faults:\n"
         "      - {on: status, during: finished, set: {started_at: '2024-02-09 08:20:18', "
         "stopped_at: '2024-02-09 08:22:13'}}\n"

@@ -1,4 +1,4 @@
-"""What is shown of an error is the suite's own line, never a frame of ours."""
+"""The traceback of an error shows the user's own lines and no frame of the plugin."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from tests.end_to_end.suite import Suite
-from tests.support import assert_no_frame_of_ours
+from tests.end_to_end.suite import CaseReport, Suite
+from tests.support import assert_only_user_frames
 
-PLATFORM = (
+LAB = (
     "tests:\n"
     "  Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
     "  Odd: {takes: 0.02, verdict: stopped}\n"
@@ -18,88 +18,103 @@ PLATFORM = (
     "  Empty: {faults: [{on: launch, body: []}]}\n"
     "  Away: {faults: [{on: launch, set: {status_url: 'http://127.0.0.1:1/x'}}]}\n"
     "  Mute: {takes: 0.02, faults: [{on: status, status: 500}]}\n"
-    "  Refused: {faults: [{on: launch, status: 401}]}\n"
 )
-WORDS = {
-    "failed": "test='Busy'",
-    "unexpectedly failed": "test='Busy', expect='failed', match='404'",
-    "no verdict": "test='Odd'",
-    "timeout": "test='Slow', timeout=0.1",
-    "uncertain": "test='Lost'",
-    "unreadable": "test='Empty'",
-    "foreign": "test='Away'",
-    "status unknown": "test='Mute'",
-    "credentials refused": "test='Refused'",
-    "unknown test": "test='Nobody'",
+# What a run can end with: the arguments of the marker, and a part of the message.
+# A run with an answer stands between two without one, because three of those in a row stop the session's launches.
+ENDS = {
+    "failed": ("test='Busy'", "486 Busy Here"),
+    "response lost": ("test='Lost'", "may have been started"),
+    "unexpectedly failed": ("test='Busy', expect='failed', match='404'", "does not match"),
+    "unreadable response": ("test='Empty'", "no status_url"),
+    "no verdict": ("test='Odd'", "no verdict"),
+    "status unknown": ("test='Mute'", "500 Internal Server Error"),
+    "timeout": ("test='Slow', timeout=0.1", "not finished"),
+    "other origin": ("test='Away'", "outside"),
+    "unknown test": ("test='Nobody'", "not found"),
 }
 WAYS = {
-    "mark": "@marked({words})\ndef test_call(): pass\n",
-    "mark with fixture": "@marked({words})\ndef test_call(sipfront_run): pass\n",
-    "body": "def test_call(sipfront):\n    sipfront.run({words})\n",
-    "launch and wait": "def test_call(sipfront):\n    sipfront.launch({words}).wait()\n",
+    "marker": "@marked({words})\ndef test_{n}(): pass\n",
+    "marker and fixture": "@marked({words})\ndef test_{n}(sipfront_run): pass\n",
+    "body": "def test_{n}(sipfront):\n    sipfront.run({words})\n",
+    "launch and wait": "def test_{n}(sipfront):\n    sipfront.launch({words}).wait()\n",
     "fixture": (
-        "@pytest.fixture\ndef call(sipfront):\n    return sipfront.run({words})\ndef test_call(call):\n    pass\n"
+        "@pytest.fixture\ndef call_{n}(sipfront):\n    return sipfront.run({words})\n"
+        "def test_{n}(call_{n}):\n    pass\n"
     ),
 }
 
 
-def shows_none_of_our_frames(suite: Suite, *options: str) -> None:
-    """Run the suite and look for our files in its output; the suite's own file must be there."""
+def run_cases(suite: Suite, tests: list[str], *options: str) -> list[CaseReport]:
+    """Run these tests in one session and check that no output shows a frame of the plugin."""
+    suite.write("".join(test.replace("{n}", str(n)) for n, test in enumerate(tests)))
     result = suite.run("--sipfront-retry-for=0", "--tb=long", *options)
-    assert sum(result.parseoutcomes().get(name, 0) for name in ("failed", "errors")) == 1
-    assert_no_frame_of_ours(result.stdout.str())
+    assert_only_user_frames(result.stdout.str())
+    reports = [suite.report(f"test_{n}") for n in range(len(tests))]
+    for report in reports:
+        assert_only_user_frames(report.details)
+    return reports
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_an_outcome_shows_none_of_our_frames(suite: Suite, words: str, way: str) -> None:
-    """However a run is started and however it ends."""
-    suite.platform(PLATFORM)
-    suite.write(way.replace("{words}", words))
-    shows_none_of_our_frames(suite)
+def test_every_end_of_a_run_shows_only_frames_of_the_user(suite: Suite, way: str) -> None:
+    """This holds for each way to start a run."""
+    suite.configure(LAB)
+    reports = run_cases(suite, [way.replace("{words}", words) for words, _ in ENDS.values()])
+    messages = dict(zip(ENDS, (report.message for report in reports), strict=True))
+    assert not {end: messages[end] for end, (_, part) in ENDS.items() if part not in messages[end]}
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_refused_credentials_show_only_frames_of_the_user(suite: Suite) -> None:
+    """The first refusal and the launches that are skipped after it."""
+    suite.configure("tests: {Basic call: {}}\nfaults: [{on: launch, status: 401}]\n")
+    reports = run_cases(suite, [way.replace("{words}", "test='Basic call'") for way in WAYS.values()])
+    assert all("refused the credentials" in report.message for report in reports)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("SIPFRONT_SECRET_KEY", ""), ("HTTP_PROXY", "ftp://127.0.0.1:9"), ("SSL_CERT_FILE", "/nowhere/ca.pem")],
 )
-def test_a_wrong_environment_shows_none_of_our_frames(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, name: str, value: str, way: str
+def test_an_invalid_environment_shows_only_frames_of_the_user(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """What is missing or wrong is said in words."""
+    """The error names the variable."""
     monkeypatch.setenv(name, value)
-    suite.write(way.replace("{words}", "test='Basic call'"))
-    shows_none_of_our_frames(suite)
+    reports = run_cases(suite, [way.replace("{words}", "test='Basic call'") for way in WAYS.values()])
+    assert all(name in report.details + report.message for report in reports)
 
 
-@pytest.mark.parametrize("call", ["run(tset='x')", "tests()", "projects()", "request('GET', '/nothing')"])
-def test_other_questions_show_none_of_our_frames(suite: Suite, call: str) -> None:
-    """Wrong words, and an account that cannot be asked."""
-    suite.platform("tests: {A: {}}\nfaults: [{on: tests, status: 500}, {on: projects, status: 500}]\n")
-    suite.write(f"def test_call(sipfront):\n    sipfront.{call}\n")
-    shows_none_of_our_frames(suite)
+def test_other_requests_show_only_frames_of_the_user(suite: Suite) -> None:
+    """An unknown argument, and lists that the platform does not return."""
+    suite.configure("tests: {A: {}}\nfaults: [{on: tests, status: 500}, {on: projects, status: 500}]\n")
+    calls = ("run(tset='x')", "tests()", "projects()", "request('GET', '/nothing')")
+    run_cases(suite, [f"def test_{{n}}(sipfront):\n    sipfront.{call}\n" for call in calls])
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer here")
-def test_a_time_limit_of_the_suites_own_shows_none_of_our_frames(suite: Suite) -> None:
-    """pytest-timeout fails a test from a signal's handler, wherever the wait is just then."""
-    suite.platform(PLATFORM)
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no interval timers")
+def test_a_time_limit_from_a_signal_shows_only_frames_of_the_user(suite: Suite) -> None:
+    """pytest-timeout fails a test in the handler of a signal, at any point of the wait.
+
+    The first progress message shows that the test waits for its run.
+    """
+    suite.configure(LAB)
     suite.pytester.makeconftest(
-        "import signal, pytest\n"
-        "def give_up(*_): pytest.fail('Timeout (>0.3s)')\n"
+        "import logging, signal, pytest\n"
+        "def give_up(*_): pytest.fail('Timeout (>0.05s)')\n"
+        "class Alarm(logging.Handler):\n"
+        "    def emit(self, record): signal.setitimer(signal.ITIMER_REAL, 0.05)\n"
         "@pytest.fixture(autouse=True)\n"
         "def limited():\n"
+        "    logger, alarm = logging.getLogger('pytest_sipfront'), Alarm()\n"
+        "    logger.setLevel('INFO')\n"
+        "    logger.addHandler(alarm)\n"
         "    before = signal.signal(signal.SIGALRM, give_up)\n"
-        "    signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
         "    yield\n"
         "    signal.setitimer(signal.ITIMER_REAL, 0)\n"
         "    signal.signal(signal.SIGALRM, before)\n"
+        "    logger.removeHandler(alarm)\n"
     )
-    suite.write("@marked(test='Slow')\ndef test_call(): pass\n")
-    shows_none_of_our_frames(suite)
-    error = suite.case("test_call").find("error")
-    assert error is not None
-    assert "Timeout (>0.3s)" in (error.get("message") or "")
-    assert "concurrent" not in (error.text or "")
-    assert suite.properties("test_call")["sipfront.report_url"]
+    [report] = run_cases(suite, ["@marked(test='Slow')\ndef test_{n}(): pass\n"], "--sipfront-heartbeat=0.05")
+    assert "Timeout (>0.05s)" in report.message
+    assert "concurrent" not in report.details
+    assert report.properties["sipfront.report_url"]

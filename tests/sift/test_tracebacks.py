@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sift.conftest import BANK, Stand, bank
-from tests.support import assert_no_frame_of_ours
+from tests.support import assert_only_user_frames
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -61,7 +61,7 @@ def shows_none_of_our_frames(pytester: pytest.Pytester, text: str, *options: str
     result = pytester.runpytest_inprocess(*quick, *options)
     outcomes = result.parseoutcomes()
     assert sum(outcomes.get(name, 0) for name in ("failed", "errors")) == bad
-    assert_no_frame_of_ours(result.stdout.str())
+    assert_only_user_frames(result.stdout.str())
     assert "Traceback" not in result.stdout.str()
 
 

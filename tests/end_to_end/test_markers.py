@@ -1,20 +1,19 @@
-"""Marks: merging, templates, and mistakes, which are collection errors before anything is launched."""
+"""Markers: how they merge, templates, and invalid markers, which are collection errors before the first launch."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.end_to_end.suite import Suite
 
 
-def launched(suite: Suite) -> list[dict[str, Any]]:
+def launches(suite: Suite) -> list[dict[str, Any]]:
+    """The bodies of all launches."""
     return [request["body"] for request in suite.lab.requests if request["method"] == "POST"]
 
 
-def test_marks_merge_from_module_to_parameter_and_the_nearest_wins_key_by_key(suite: Suite) -> None:
-    """Module, base class, class, outer and inner decorator, pytest.param: each may add or replace a key."""
+def test_markers_merge_and_the_nearest_one_wins_for_each_argument(suite: Suite) -> None:
+    """The order is module, base class, class, outer and inner decorator, pytest.param."""
     suite.write(
         "pytestmark = marked(test='Basic call', step_0_0_a='module', step_0_0_b='module', step_0_0_c='module',\n"
         "                    step_0_0_d='module', step_0_0_e='module', step_0_0_f='module')\n"
@@ -29,11 +28,11 @@ def test_marks_merge_from_module_to_parameter_and_the_nearest_wins_key_by_key(su
     )
     suite.run().assert_outcomes(passed=1)
     names = {"a": "module", "b": "base", "c": "class", "d": "outer", "e": "inner", "f": "param"}
-    assert launched(suite) == [{"test.name": "Basic call"} | {f"step.0.0.{k}": v for k, v in names.items()}]
+    assert launches(suite) == [{"test.name": "Basic call"} | {f"step.0.0.{k}": v for k, v in names.items()}]
 
 
-def test_a_nearer_target_replaces_the_farther(suite: Suite) -> None:
-    """A class's project gives way to a function's test, with the test_ids that went with it."""
+def test_the_nearest_target_replaces_the_others(suite: Suite) -> None:
+    """If the class has project= and test_ids= and the function has test=, only the latter applies."""
     suite.write(
         "@marked(project='Nightly', test_ids=[1])\n"
         "class TestIt:\n"
@@ -41,11 +40,11 @@ def test_a_nearer_target_replaces_the_farther(suite: Suite) -> None:
         "    def test_call(self): pass\n"
     )
     suite.run().assert_outcomes(passed=1)
-    assert launched(suite) == [{"test.name": "Basic call"}]
+    assert launches(suite) == [{"test.name": "Basic call"}]
 
 
-def test_templates_are_filled_from_the_parametrization(suite: Suite) -> None:
-    """Whole values keep their type, texts are filled, rows are reached into, doubled braces are literal."""
+def test_a_template_uses_the_parameters_of_the_test(suite: Suite) -> None:
+    """A template of one field keeps its type, fields can have keys, and doubled braces are literal."""
     suite.write(
         "@marked(test='{row[test]}', step_1_0_dial_destination='+{row[number]}', step_1_0_max_total_calls='{calls}',\n"
         "        step_1_0_note='{{{calls}}}')\n"
@@ -54,7 +53,7 @@ def test_templates_are_filled_from_the_parametrization(suite: Suite) -> None:
         "def test_call(row, calls): pass\n"
     )
     suite.run().assert_outcomes(passed=1)
-    assert launched(suite) == [
+    assert launches(suite) == [
         {
             "test.name": "Basic call",
             "step.1.0.dial_destination": "+43",
@@ -64,21 +63,21 @@ def test_templates_are_filled_from_the_parametrization(suite: Suite) -> None:
     ]
 
 
-def test_params_pass_any_key_through_verbatim(suite: Suite) -> None:
-    """What the plugin has no word for goes through under its own name."""
+def test_params_can_have_any_key(suite: Suite) -> None:
+    """The key is sent without a change."""
     suite.write("@marked(test='Basic call', params={'any.key_of': 1, 'report.mode': 'full'})\ndef test_call(): pass\n")
     suite.run().assert_outcomes(passed=1)
-    assert launched(suite) == [{"test.name": "Basic call", "any.key_of": 1, "report.mode": "full"}]
+    assert launches(suite) == [{"test.name": "Basic call", "any.key_of": 1, "report.mode": "full"}]
 
 
-def test_the_report_mode_of_the_mark_wins_over_the_sessions(suite: Suite) -> None:
-    """Marker > command line."""
+def test_the_report_mode_of_the_marker_wins_over_the_option(suite: Suite) -> None:
+    """The option applies to all other tests."""
     suite.write(
         "@marked(test='Basic call')\ndef test_a(): pass\n"
         "@marked(test='Basic call', report_mode='print')\ndef test_b(): pass\n"
     )
     suite.run("--sipfront-report-mode=kiosk").assert_outcomes(passed=2)
-    assert [body["report.mode"] for body in launched(suite)] == ["kiosk", "print"]
+    assert [body["report.mode"] for body in launches(suite)] == ["kiosk", "print"]
     assert "/kiosk/" in suite.properties("test_a")["sipfront.report_url"]
 
 
@@ -118,23 +117,29 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("words", "texts"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_in_a_mark_is_a_collection_error_that_says_what_is_allowed(
-    suite: Suite, words: str, texts: list[str]
-) -> None:
-    """Nothing is launched; the text says what was given, what is allowed, and the nearest known word."""
-    suite.write(f"@marked({words})\ndef test_call(): pass\n@marked(test='Basic call')\ndef test_good(): pass\n")
+def test_an_invalid_marker_is_a_collection_error(suite: Suite) -> None:
+    """It names the invalid value, the valid ones and the nearest argument. Nothing is launched."""
+    for number, (words, _) in enumerate(MISTAKES.values()):
+        suite.write(f"@marked({words})\ndef test_call(): pass\n", name=f"test_{number}")
+    suite.write("@marked(test='Basic call')\ndef test_call(): pass\n", name="test_valid")
     result = suite.run()
-    result.assert_outcomes(errors=1)
-    output = result.stdout.str()
-    assert "test_it.py::test_call: @pytest.mark.sipfront: " in output
-    assert all(text in output for text in texts), output
-    assert "Traceback" not in output
+    result.assert_outcomes(errors=len(MISTAKES))
+    errors = dict(
+        line.split("::test_call: @pytest.mark.sipfront: ") for line in result.outlines if "::test_call: " in line
+    )
+    missing = {
+        name: part
+        for number, (name, (_, parts)) in enumerate(MISTAKES.items())
+        for part in parts
+        if part not in errors[f"test_{number}.py"]
+    }
+    assert not missing, errors
+    assert "Traceback" not in result.stdout.str()
     assert suite.lab.counts["requests"] == 0
 
 
-def test_a_template_that_names_a_missing_parameter_shows_the_nearest(suite: Suite) -> None:
-    """With parameters to compare, the nearest one is named, and all are listed."""
+def test_a_template_with_an_unknown_parameter_shows_the_nearest_one(suite: Suite) -> None:
+    """The error lists all parameters of the test."""
     suite.write(
         "@marked(test='Basic call', step_1_0_dial_destination='{destinaton}')\n"
         "@pytest.mark.parametrize(('destination', 'codec'), [('1', 'opus')])\n"
@@ -144,8 +149,8 @@ def test_a_template_that_names_a_missing_parameter_shows_the_nearest(suite: Suit
     result.stdout.fnmatch_lines(["*did you mean 'destination'? (parameters of the test: destination, codec; *"])
 
 
-def test_a_mistake_in_a_mark_is_a_collection_error_with_workers_too(suite: Suite) -> None:
-    """No internal error, no launch."""
+def test_an_invalid_marker_is_a_collection_error_with_workers_too(suite: Suite) -> None:
+    """There is no internal error and no launch."""
     suite.write("@marked(tset='Basic call')\ndef test_call(): pass\n")
     result = suite.run_in_subprocess("-n2")
     assert "did you mean 'test'?" in result.stdout.str()
@@ -153,8 +158,8 @@ def test_a_mistake_in_a_mark_is_a_collection_error_with_workers_too(suite: Suite
     assert suite.lab.counts["requests"] == 0
 
 
-def test_a_mark_added_by_a_conftest_counts_like_any_other(suite: Suite) -> None:
-    """Suites mark their items in hooks, too."""
+def test_a_marker_can_be_added_in_a_hook(suite: Suite) -> None:
+    """pytest_collection_modifyitems adds it to an item."""
     suite.pytester.makeconftest(
         "import pytest\n"
         "def pytest_collection_modifyitems(items):\n"
@@ -166,8 +171,8 @@ def test_a_mark_added_by_a_conftest_counts_like_any_other(suite: Suite) -> None:
     assert suite.lab.launches == 1
 
 
-def test_a_marked_item_that_is_no_function_is_an_error_and_not_a_pass(suite: Suite) -> None:
-    """Where no run can be started, nothing may look as if one had passed."""
+def test_a_marked_item_that_is_not_a_function_is_an_error(suite: Suite) -> None:
+    """Such an item cannot have a run, so it must not pass."""
     suite.pytester.makeconftest(
         "import pytest\n"
         "class Item(pytest.Item):\n"
@@ -186,9 +191,9 @@ def test_a_marked_item_that_is_no_function_is_an_error_and_not_a_pass(suite: Sui
     assert suite.lab.launches == 0
 
 
-def test_a_marked_unittest_method_has_its_run(suite: Suite) -> None:
-    """Methods of unittest classes are test functions, too."""
-    suite.platform("tests: {Basic call: {takes: 0.05, verdict: failed, description: 486 Busy Here}}\n")
+def test_a_method_of_a_unittest_class_can_be_marked(suite: Suite) -> None:
+    """The verdict of its run is the outcome of the test."""
+    suite.configure("tests: {Basic call: {takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
     suite.write(
         "import unittest\n"
         "class TestIt(unittest.TestCase):\n"
@@ -199,15 +204,15 @@ def test_a_marked_unittest_method_has_its_run(suite: Suite) -> None:
     assert suite.lab.launches == 1
 
 
-def test_the_fixture_without_the_mark_is_an_error(suite: Suite) -> None:
-    """sipfront_run has nothing to give to an unmarked test, and says what is missing."""
+def test_sipfront_run_requires_the_marker(suite: Suite) -> None:
+    """An unmarked test has no run."""
     suite.write("def test_call(sipfront_run): pass\n")
     result = suite.run()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*the test has no @pytest.mark.sipfront(test=...)*"])
 
 
-def test_the_mark_is_registered_with_its_signature(suite: Suite) -> None:
-    """--markers tells how to write it, and --strict-markers accepts it."""
+def test_the_marker_is_registered_with_its_signature(suite: Suite) -> None:
+    """--markers shows the signature, and --strict-markers accepts the marker."""
     result = suite.run("--markers", "--strict-markers")
     result.stdout.fnmatch_lines(["@pytest.mark.sipfront(test=None, project=None, *"])
