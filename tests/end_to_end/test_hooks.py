@@ -82,7 +82,7 @@ def test_a_hook_of_a_directory_sees_the_tests_of_its_directory(suite: Suite) -> 
 
 def test_the_example_of_the_page_works_as_it_stands(suite: Suite) -> None:
     """Copied into a conftest: one call is changed, one is vetoed, one verdict is shown."""
-    example = re.search(r"```python conftest\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    example = re.search(r"```python title=\"conftest.py\"\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert example is not None
     suite.configure(LAB)
     suite.pytester.makeconftest(example[1])

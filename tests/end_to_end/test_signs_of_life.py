@@ -87,7 +87,7 @@ def test_properties_say_what_ran_and_how_it_ended(suite: Suite) -> None:
     suite.configure("tests: {Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
     suite.write("@marked(test='Busy', step_1_0_dial_destination='431')\ndef test_busy(): pass\n")
     suite.run()
-    properties = suite.properties("test_busy")
+    properties = dict(suite.properties("test_busy"))
     run = suite.lab.runs[0]
     assert properties.pop("sipfront.started_at").endswith("+00:00")
     assert properties.pop("sipfront.stopped_at").endswith("+00:00")

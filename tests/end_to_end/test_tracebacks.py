@@ -73,14 +73,15 @@ def test_refused_credentials_show_only_frames_of_the_user(suite: Suite) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SIPFRONT_SECRET_KEY", ""), ("HTTP_PROXY", "ftp://127.0.0.1:9"), ("SSL_CERT_FILE", "/nowhere/ca.pem")],
+    [("SIPFRONT_SECRET_KEY", ""), ("HTTPS_PROXY", "ftp://127.0.0.1:9"), ("SSL_CERT_FILE", "/nowhere/ca.pem")],
 )
 def test_an_invalid_environment_shows_only_frames_of_the_user(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """The error names the variable."""
+    """The error names the variable, and nothing is sent to the platform."""
     monkeypatch.setenv(name, value)
-    reports = run_cases(suite, [way.replace("{words}", "test='Basic call'") for way in WAYS.values()])
+    tests = [way.replace("{words}", "test='Basic call'") for way in WAYS.values()]
+    reports = run_cases(suite, tests, "--sipfront-base-url=https://sipfront.example")
     assert all(name in report.details + report.message for report in reports)
 
 
