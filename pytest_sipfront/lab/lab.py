@@ -37,7 +37,7 @@ class Lab:
             request_log,
             self.pause,
             started=self.started,
-            telephony=getattr(executor, "exchange", None),
+            telephony=getattr(executor, "switchboard", None),
         )
         self.platform = PlatformService(file, executor, request_log, self.pause, self.sift.called_by_run)
 

@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
-from pytest_sipfront.lab.calls.optional_imports import import_all
 from pytest_sipfront.lab.calls.prompt_catalogue import render
 from pytest_sipfront.lab.calls.prompt_recognition import rank
+from pytest_sipfront.lab.calls.sip_stack import import_all
 from pytest_sipfront.lab.calls.speech_synthesis import say
 from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.file.lab_file import TestSpec
@@ -54,7 +54,7 @@ def show(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def told(what: str, value: float, bound: float, unit: str) -> None:
+def expected(what: str, value: float, bound: float, unit: str) -> None:
     """Print one figure against its bound."""
     show(f"{what:<58} {value:10.2f} {unit:<4} bound {bound:g}, ratio {value / bound:.2f}")
 
@@ -71,33 +71,33 @@ async def with_executor(work: Callable[[CallsExecutor], Awaitable[None]]) -> Non
 async def setup_time(subject: CallsExecutor) -> None:
     """From launch to an answered call: with the stack still to be started, and then with it running."""
     import_all()  # as a lab does while it starts, and speaks its prompts
-    render(subject.exchange.plan.prompts)
+    render(subject.switchboard.plan.prompts)
     for what, rounds in (("first call up, stack still to be started", 1), ("call up, stack running", 20)):
         took = []
         for _ in range(rounds):
             started = time.monotonic()
-            await subject.exchange.open()
-            agent = await subject.exchange.caller("caller")
-            leg = await agent.dial(subject.exchange.uri("phone"), "benchmark")
-            await leg.settled(5)
+            await subject.switchboard.open()
+            agent = await subject.switchboard.caller("caller")
+            leg = await agent.dial(subject.switchboard.uri("phone"), "benchmark")
+            await leg.wait_for_answer(5)
             took.append(((leg.answered_at or time.monotonic()) - started) * 1000)
             await leg.hang_up()
             await asyncio.sleep(0.2)  # the phone's own end of the call
-        told(what + (" (median of 20)" if rounds > 1 else ""), sorted(took)[len(took) // 2], 50, "ms")
+        expected(what + (" (median of 20)" if rounds > 1 else ""), sorted(took)[len(took) // 2], 50, "ms")
 
 
 async def parallel_calls(subject: CallsExecutor) -> None:
     """Twenty calls of three seconds at once."""
-    await subject.exchange.open()
+    await subject.switchboard.open()
     cpu, started = time.process_time(), time.monotonic()
-    finding = await subject.execute(calling(20, 3.0), {})
-    told("20 parallel calls of 3 s, all", time.monotonic() - started, 4.5, "s")
-    told("  CPU time", time.process_time() - cpu, 4.5, "s")
-    told("  peak resident memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 150, "MB")
-    seen = {name: finding.measures[name].value for name in finding.measures}
-    show(f"  {finding.state}: {finding.description or 'nothing to complain of'}")
+    result = await subject.execute(calling(20, 3.0), {})
+    expected("20 parallel calls of 3 s, all", time.monotonic() - started, 4.5, "s")
+    expected("  CPU time", time.process_time() - cpu, 4.5, "s")
+    expected("  peak resident memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 150, "MB")
+    seen = {name: result.measures[name].value for name in result.measures}
+    show(f"  {result.state}: {result.description or 'nothing to complain of'}")
     for name in ("calls_answered", "packet_loss_caller", "packet_loss_callee", "rtp_packets_caller", "jitter_caller"):
-        show(f"    {name} {seen[name]} {finding.measures[name].unit}")
+        show(f"    {name} {seen[name]} {result.measures[name].unit}")
 
 
 async def sequential_calls(subject: CallsExecutor, count: int) -> None:
@@ -136,7 +136,7 @@ def matching() -> None:
     for _ in range(rounds):
         rank(recording, prompts)
     each = (time.perf_counter() - started) / rounds / len(prompts) * 1000
-    told(f"spectrum match of {len(recording) / 16000:.1f} s, per prompt", each, 50, "ms")
+    expected(f"spectrum match of {len(recording) / 16000:.1f} s, per prompt", each, 50, "ms")
 
 
 def main() -> None:

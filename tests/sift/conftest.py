@@ -72,11 +72,11 @@ class Stand:
     @property
     def commands(self) -> list[dict[str, Any]]:
         """The commands of every connection, in order."""
-        return [command for leg in self.now.exchange.connections for command in leg.commands]
+        return [command for leg in self.now.calls.connections for command in leg.commands]
 
     def posted(self, kind: str) -> list[Any]:
         """The callbacks of a kind that went out."""
-        return [posted for posted in self.now.exchange.postman.posted if posted.kind == kind]
+        return [posted for posted in self.now.calls.callbacks.sent if posted.kind == kind]
 
 
 def lab_file(sift: str) -> str:

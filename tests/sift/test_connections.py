@@ -255,7 +255,7 @@ def test_each_shape_of_the_create_answer_names_the_connection(stand: Stand, use_
     """What create answers is on no page: a bare connection, {connection}, and an id alone are understood."""
     stand.configure(bank(created=shape))
     created = create(use_client, phone_number=BANK)
-    assert created.connection_id == next(iter(stand.now.exchange.connections)).id
+    assert created.connection_id == next(iter(stand.now.calls.connections)).id
 
 
 def test_an_empty_create_answer_is_an_answer(stand: Stand, use_client: Ask) -> None:

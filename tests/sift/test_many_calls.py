@@ -34,7 +34,7 @@ def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
             heard = list(pool.map(scenario, numbers))
         received = runtime.log.callbacks
     assert heard == [f"this is {number}" for number in numbers]
-    posted = stand.now.exchange.postman.posted
+    posted = stand.now.calls.callbacks.sent
     assert len(posted) == len(received) == CALLS * 5  # connecting, connected, finished, and two commands
     assert {one.outcome for one in posted} == {200}
     assert not [one for one in received if one.unmatched]

@@ -92,7 +92,7 @@ def test_a_call_that_a_test_leaves_open_is_hung_up(stand: Stand, pytester: pytes
     stand.configure(bank())
     result = run(pytester, f"def test_it(sift_call):\n    sift_call('{BANK}').expect_connected()\n    assert False\n")
     result.assert_outcomes(failed=1)
-    assert [leg.status for leg in stand.now.exchange.connections] == ["finished"]
+    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
 
 
 def test_a_call_can_be_prepared_and_dialled_later(stand: Stand, pytester: pytest.Pytester) -> None:
@@ -253,7 +253,7 @@ def test_a_marked_test_gets_a_connected_call(stand: Stand, pytester: pytest.Pyte
         """,
     )
     result.assert_outcomes(passed=2)
-    assert [leg.status for leg in stand.now.exchange.connections] == ["finished", "finished"]
+    assert [leg.status for leg in stand.now.calls.connections] == ["finished", "finished"]
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_an_incoming_call_that_no_test_takes_is_hung_up_at_the_end(stand: Stand,
         """,
     )
     result.assert_outcomes(passed=1)
-    assert [leg.status for leg in stand.now.exchange.connections] == ["finished"]
+    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
 
 
 # ---- reports
@@ -411,7 +411,7 @@ def test_properties_and_the_timeline_reach_junit(stand: Stand, pytester: pytest.
     case = ET.parse(pytester.path / "junit.xml").getroot().find(".//testcase")
     assert case is not None
     found = {one.get("name"): one.get("value") for one in case.findall("properties/property")}
-    ids = [leg.id for leg in stand.now.exchange.connections]
+    ids = [leg.id for leg in stand.now.calls.connections]
     assert [found["sift.connection_id"], found["sift.2.connection_id"]] == ids
     assert found["sift.status"] == "finished"
     assert float(found["sift.duration"] or "nan") >= 0

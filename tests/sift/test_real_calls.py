@@ -1,4 +1,4 @@
-"""A number at Sift that is one of the lab's real phones: SIP, RTP and DTMF on this machine."""
+"""A number at Sift that is one of the lab's phones: SIP, RTP and DTMF on this machine."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def score(pcm: bytes, wanted: bytes) -> float:
     return rank(pcm, {"wanted": wanted})[0].score
 
 
-def test_a_prompt_is_recognised_and_what_is_said_is_heard_by_the_phone(lab: LabProcess, phone: Dial) -> None:
-    """Both recordings are there: what Sift heard, and what the phone heard."""
+def test_a_prompt_is_recognised_and_the_phone_receives_speech(lab: LabProcess, phone: Dial) -> None:
+    """There are recordings of what Sift received and what the phone received."""
     with phone("001") as call:
         call.expect_connected(within=10)
         assert call.listen(timeout=8).says("welcome to acme bank", wer=0)
@@ -112,28 +112,28 @@ def test_a_prompt_is_recognised_and_what_is_said_is_heard_by_the_phone(lab: LabP
         call.hang_up()
     assert call.status == "finished"
     assert call.duration > 2
-    assert score(recording(lab, call, "phone"), speech.spoken("my balance please")) > SCORE_NEEDED
-    assert score(recording(lab, call, "phone"), speech.spoken("something else altogether")) < SCORE_NEEDED
+    assert score(recording(lab, call, "phone"), speech.synthesize("my balance please")) > SCORE_NEEDED
+    assert score(recording(lab, call, "phone"), speech.synthesize("something else altogether")) < SCORE_NEEDED
     assert len(recording(lab, call, "sift")) > 2 * RATE * 2
 
 
-def test_a_sound_file_is_fetched_and_really_played(lab: LabProcess, phone: Dial) -> None:
-    """Whatever its rate and channels."""
+def test_a_sound_file_is_downloaded_and_played(lab: LabProcess, phone: Dial) -> None:
+    """The phone receives the sound of a stereo file at 44100 Hz."""
     melody = [400 + 150 * (n // 4410 % 5) for n in range(44100)]
     with Server(Reply(body=wav_of(melody, rate=44100, channels=2), content_type="audio/wav")) as server:
         with phone("007") as call:
             call.play(f"{server.url}/melody.wav")
         assert [request.target for request in server.requests] == ["/melody.wav"]
-        played = speech.converted(wav_of(melody, rate=44100, channels=2))
+        played = speech.convert_wav(wav_of(melody, rate=44100, channels=2))
     assert score(recording(lab, call, "phone"), played) > SCORE_NEEDED
 
 
-def test_a_sound_that_cannot_be_played_is_told_by_the_lab(lab: LabProcess, phone: Dial) -> None:
-    """The call goes on, in silence."""
+def test_a_sound_that_cannot_be_played_is_reported(lab: LabProcess, phone: Dial) -> None:
+    """The call continues in silence."""
     with Server(Reply(body=b"ID3 this is no wav", content_type="audio/mpeg")) as server, phone("007") as call:
         call.play(f"{server.url}/turn.mp3")
-    told = next(one for one in lab.connections if one["connection_id"] == call.connection.connection_id)
-    assert "turn.mp3 cannot be played: it is no WAV file" in told["complaints"][0]
+    expected = next(one for one in lab.connections if one["connection_id"] == call.connection.connection_id)
+    assert "turn.mp3 cannot be played: it is no WAV file" in expected["complaints"][0]
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_a_sound_that_cannot_be_played_is_told_by_the_lab(lab: LabProcess, phone
         ("006", lambda call: call.listen().text, "please hold the line"),
     ],
 )
-def test_a_phone_answers_questions_with_its_prompts_and_its_keys(
+def test_a_phone_answers_with_prompts_and_digits(
     phone: Dial, digits: str, verb: Callable[[Call], object], answer: object
 ) -> None:
-    """Prompts are recognised from the catalogue, a sound without words by the words that the file gives it."""
+    """Prompts are recognised from the catalogue; `words` gives the text of other sounds."""
     with phone(digits) as call:
         assert verb(call) == answer
 
@@ -165,33 +165,33 @@ def test_a_phone_answers_questions_with_its_prompts_and_its_keys(
 def test_silence_too_few_keys_and_wrong_words_are_no_answer(
     phone: Dial, digits: str, verb: Callable[[Call], object]
 ) -> None:
-    """As from a scripted callee."""
+    """The result is the same as for a scripted callee."""
     with phone(digits) as call:
         assert verb(call) is NO_ANSWER
 
 
 def test_a_phone_that_hangs_up_ends_the_waiting_verb(phone: Dial) -> None:
-    """Its BYE is the call's end."""
+    """The BYE of the phone ends the call."""
     call = phone("006")
     call.expect_connected(within=10)
     with pytest.raises(CallFailed, match="the call was finished while GetDigits was in progress"):
         call.digits(count=1, timeout=30)
 
 
-def test_an_engaged_phone_fails_the_call(phone: Dial) -> None:
-    """486 is failed."""
+def test_a_busy_phone_fails_the_call(phone: Dial) -> None:
+    """A call that ends with 486 has the status failed."""
     assert phone("486").expect_status("failed", "finished", within=10) == "failed"
 
 
-def test_a_phone_that_nobody_answers_is_given_up(phone: Dial) -> None:
-    """Hanging up while it rings cancels the call."""
+def test_a_call_to_a_ringing_phone_is_cancelled(phone: Dial) -> None:
+    """Hanging up before the answer cancels the call."""
     with phone("480") as call, pytest.raises(CallFailed, match="the status is connecting"):
         call.expect_connected(within=0.5)
     assert call.status == "failed"
 
 
-def test_another_routine_cuts_speech_short(lab: LabProcess, phone: Dial) -> None:
-    """Setting a routine stops the one before at once, also while it speaks."""
+def test_another_routine_interrupts_speech(lab: LabProcess, phone: Dial) -> None:
+    """A new routine stops the current one at once."""
     with phone("007") as call:
         call.expect_connected(within=10)
         call.run([{"name": "Say", "text": "one two three four five six seven eight nine ten " * 4}])
@@ -199,8 +199,8 @@ def test_another_routine_cuts_speech_short(lab: LabProcess, phone: Dial) -> None
     assert len(recording(lab, call, "phone")) / (2 * RATE) < 6
 
 
-def test_a_phone_that_is_not_there_is_a_mistake_in_the_lab_file(lab: LabProcess) -> None:
-    """With the nearest one that is."""
+def test_an_unknown_phone_is_a_mistake_in_the_lab_file(lab: LabProcess) -> None:
+    """The error names the nearest phone."""
     mistake = r"sift\.callees\.\+1\.phone: unknown phone 'bnak'; did you mean 'bank'"
     with pytest.raises(LabError, match=mistake):
         lab.configure('phones: {bank: {}}\nsift: {callees: {"+1": {phone: bnak}}}')
@@ -210,7 +210,7 @@ def test_a_phone_that_is_not_there_is_a_mistake_in_the_lab_file(lab: LabProcess)
 
 
 def wav_of(hertz: list[int], *, rate: int, channels: int = 1, width: int = 2) -> bytes:
-    """A WAV file with one sample a frequency."""
+    """Return a WAV file whose samples have the given frequencies."""
     file, phase, frames = io.BytesIO(), 0.0, bytearray()
     for one in hertz:
         phase += 2 * math.pi * one / rate
@@ -226,9 +226,9 @@ def wav_of(hertz: list[int], *, rate: int, channels: int = 1, width: int = 2) ->
 
 
 @pytest.mark.parametrize(("rate", "channels", "width"), [(8000, 1, 2), (8000, 2, 1), (22050, 1, 2), (44100, 2, 2)])
-def test_every_wav_file_becomes_what_the_line_carries(rate: int, channels: int, width: int) -> None:
-    """One second stays one second, and the tone stays the tone."""
-    pcm = speech.converted(wav_of([440] * rate, rate=rate, channels=channels, width=width))
+def test_every_wav_file_becomes_pcm(rate: int, channels: int, width: int) -> None:
+    """Length and frequency stay the same."""
+    pcm = speech.convert_wav(wav_of([440] * rate, rate=rate, channels=channels, width=width))
     assert len(pcm) == 2 * RATE
     samples = struct.unpack(f"<{RATE}h", pcm)
     crossings = sum(a < 0 <= b for a, b in pairwise(samples))
@@ -236,15 +236,15 @@ def test_every_wav_file_becomes_what_the_line_carries(rate: int, channels: int, 
 
 
 @pytest.mark.parametrize("file", [b"", b"RIFF", b"ID3", wav_of([440] * 10, rate=8000)[:30], b"x" * 11_000_000])
-def test_what_is_no_wav_file_is_refused_with_a_reason(file: bytes) -> None:
-    """Never with an exception of another kind."""
+def test_other_files_are_refused_with_a_reason(file: bytes) -> None:
+    """No other kind of exception is raised."""
     with pytest.raises(speech.SoundError, match=r"no WAV file|larger than"):
-        speech.converted(file)
+        speech.convert_wav(file)
 
 
 def test_a_pause_is_silence_after_speech() -> None:
-    """Silence alone is none, and neither is a breath between two words."""
-    said = speech.converted(wav_of([440] * RATE, rate=RATE))
+    """Neither silence alone nor a short gap between two words is a pause."""
+    said = speech.convert_wav(wav_of([440] * RATE, rate=RATE))
     silence = bytes(int(2 * RATE * speech.PAUSE_SECONDS))
     assert not speech.has_paused(silence * 3)
     assert not speech.has_paused(said)
@@ -252,20 +252,20 @@ def test_a_pause_is_silence_after_speech() -> None:
     assert speech.has_paused(silence + said + silence)
 
 
-def test_text_is_spoken_without_espeak_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the lab's own machine, which says nothing that a person would understand."""
-    speech.spoken.cache_clear()
+def test_text_is_synthesized_without_espeak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The synthesis of the lab takes the place of espeak-ng."""
+    speech.synthesize.cache_clear()
     monkeypatch.setenv("PATH", "")
-    spoken = speech.spoken("hello there")
-    speech.spoken.cache_clear()
+    spoken = speech.synthesize("hello there")
+    speech.synthesize.cache_clear()
     assert len(spoken) > RATE
 
 
-def test_prompts_are_named_in_the_order_in_which_they_were_said() -> None:
-    """A prompt that claims the sound of a better one was not said."""
-    one, other = speech.spoken("welcome to acme bank"), speech.spoken("checking or savings")
+def test_prompts_are_listed_in_their_order() -> None:
+    """A weaker match at the position of a better one does not count."""
+    one, other = speech.synthesize("welcome to acme bank"), speech.synthesize("checking or savings")
     silence = bytes(RATE)
     prompts = {"which": other, "welcome": one}
-    assert speech.recognised(silence + one + silence + other, prompts) == ("welcome", "which")
-    assert speech.recognised(silence * 4, prompts) == ()
-    assert speech.recognised(b"", prompts) == ()
+    assert speech.recognize(silence + one + silence + other, prompts) == ("welcome", "which")
+    assert speech.recognize(silence * 4, prompts) == ()
+    assert speech.recognize(b"", prompts) == ()

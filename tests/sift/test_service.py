@@ -1,4 +1,4 @@
-"""Sift's stand-in as any client sees it: what replies to callbacks do, which our own receiver never sends."""
+"""Sift's side of the lab with other receivers than the project's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def reply(body: Any) -> Reply:
 
 
 def until(ready: Callable[[], bool]) -> None:
-    """Wait until something has happened; that it never does is the failure."""
+    """Wait until a condition holds; fail after 10 seconds."""
     deadline = time.monotonic() + 10
     while not ready():
         assert time.monotonic() < deadline, "it does not happen"
@@ -41,7 +41,7 @@ def place(stand: Stand, status_url: str, number: str = BANK) -> httpx.Response:
 
 
 def over(stand: Stand) -> bool:
-    legs = list(stand.now.exchange.connections)
+    legs = list(stand.now.calls.connections)
     return bool(legs) and all(leg.is_over for leg in legs)
 
 
@@ -49,8 +49,8 @@ def bodies(server: Server) -> list[dict[str, Any]]:
     return [json.loads(request.body) for request in server.requests]
 
 
-def test_a_routine_in_the_reply_to_a_status_is_done(stand: Stand) -> None:
-    """Given while it rings, it starts once the call is picked up."""
+def test_a_routine_in_the_reply_to_a_status_is_performed(stand: Stand) -> None:
+    """A routine that is set while the connection rings starts with the answer."""
     stand.configure(bank())
     with Server(reply({"routine": [SAY, HANG_UP]}), reply({})) as server:
         place(stand, f"{server.url}/status")
@@ -63,7 +63,7 @@ def test_a_routine_in_the_reply_to_a_status_is_done(stand: Stand) -> None:
 
 
 def test_the_same_routine_in_every_reply_starts_anew_at_every_change(stand: Stand) -> None:
-    """What a naive server does: a routine that is set stops the one before."""
+    """A new routine replaces the current one, even if both are equal."""
     stand.configure(bank("says: hello", "says: again"))
     routine = [{"name": "GetFreeResponse", "timeout_seconds": 5, "on_done": "{url}/done"}]
     with Server() as server:
@@ -75,8 +75,8 @@ def test_the_same_routine_in_every_reply_starts_anew_at_every_change(stand: Stan
     assert names.count("GetFreeResponse") == 2
 
 
-def test_a_routine_in_the_reply_to_a_done_replaces_what_is_left(stand: Stand) -> None:
-    """The rest of the old one is never begun."""
+def test_a_routine_in_the_reply_to_a_done_replaces_the_rest(stand: Stand) -> None:
+    """The rest of the old routine is not performed."""
     stand.configure(bank())
     with Server(reply({}), reply({}), reply({"routine": [HANG_UP]}), reply({})) as server:
         answer = place(stand, f"{server.url}/status")
@@ -90,13 +90,13 @@ def test_a_routine_in_the_reply_to_a_done_replaces_what_is_left(stand: Stand) ->
 
 
 @pytest.mark.parametrize("said", ["", "not json", "[]", '"text"', '{"routine": "Say"}', '{"routine": [7]}'])
-def test_a_reply_that_makes_no_sense_leaves_the_call_alone(stand: Stand, said: str) -> None:
-    """It goes on as it was."""
+def test_an_invalid_reply_has_no_effect(stand: Stand, said: str) -> None:
+    """The call continues unchanged."""
     stand.configure(bank())
     with Server(reply(said)) as server:
         place(stand, f"{server.url}/status")
         until(lambda: len(server.requests) == 2)
-        [leg] = stand.now.exchange.connections
+        [leg] = stand.now.calls.connections
         until(lambda: leg.status == "connected")
     assert stand.commands == []
 
@@ -109,8 +109,8 @@ def application(stand: Stand, **fields: Any) -> None:
 CALLER = 'callers: [{from: "+15550100999", to: "+15550100300", client_data: {username: jimmy}}]'
 
 
-def test_an_incoming_call_does_what_the_reply_says(stand: Stand) -> None:
-    """The body has account and connection, connected already."""
+def test_an_incoming_call_performs_the_routine_of_the_reply(stand: Stand) -> None:
+    """The callback contains the account and a connection that is already connected."""
     stand.configure(CALLER)
     with Server(reply({"routine": [SAY, HANG_UP]})) as server:
         application(stand, on_incoming=f"{server.url}/incoming")
@@ -122,8 +122,8 @@ def test_an_incoming_call_does_what_the_reply_says(stand: Stand) -> None:
     assert [command["name"] for command in stand.commands] == ["Say", "HangUp"]
 
 
-def test_a_default_routine_is_used_where_there_is_no_url_for_incoming_calls(stand: Stand) -> None:
-    """And only there."""
+def test_a_default_routine_is_used_without_a_url_for_incoming_calls(stand: Stand) -> None:
+    """An application without `on_incoming` uses `default_routine`."""
     stand.configure(CALLER)
     application(stand, default_routine=[SAY, HANG_UP])
     until(lambda: over(stand))
@@ -140,8 +140,8 @@ def test_a_default_routine_is_used_where_there_is_no_url_for_incoming_calls(stan
         ([], "The request body must be an object"),
     ],
 )
-def test_a_wrong_create_is_refused_with_an_error(stand: Stand, body: Any, error: str) -> None:
-    """In Sift's own form."""
+def test_an_invalid_create_is_refused(stand: Stand, body: Any, error: str) -> None:
+    """The error has Sift's form."""
     answer = httpx.post(f"{stand.url}/connections", json=body, auth=AUTH, trust_env=False)
     assert answer.status_code == 400
     assert error in answer.json()["error"]
@@ -159,8 +159,8 @@ def test_a_wrong_create_is_refused_with_an_error(stand: Stand, body: Any, error:
         ([{"name": "GetName", "timeout_seconds": "5"}], "timeout_seconds must be a number of seconds"),
     ],
 )
-def test_a_wrong_routine_is_refused_with_an_error(stand: Stand, routine: Any, error: str) -> None:
-    """And the connection goes on as it was."""
+def test_an_invalid_routine_is_refused(stand: Stand, routine: Any, error: str) -> None:
+    """The connection continues unchanged."""
     stand.configure(bank())
     connection = place(stand, "http://127.0.0.1:9/status").json()["connection_id"]
     url = f"{stand.url}/connections/{connection}"
@@ -169,34 +169,34 @@ def test_a_wrong_routine_is_refused_with_an_error(stand: Stand, routine: Any, er
     assert stand.commands == []
 
 
-def test_a_callback_that_cannot_be_delivered_is_noted_and_not_tried_again(stand: Stand) -> None:
-    """The call goes on."""
+def test_an_undeliverable_callback_is_recorded_and_not_retried(stand: Stand) -> None:
+    """The call continues."""
     stand.configure(bank())
     place(stand, "http://127.0.0.1:9/status")
     until(lambda: len(stand.posted("status")) == 2)
     assert {posted.outcome for posted in stand.posted("status")} == {"ConnectError"}
-    assert [leg.status for leg in stand.now.exchange.connections] == ["connected"]
+    assert [leg.status for leg in stand.now.calls.connections] == ["connected"]
 
 
-def test_a_cursor_that_is_none_of_ours_is_refused(stand: Stand) -> None:
-    """With an error."""
+def test_an_invalid_cursor_is_refused(stand: Stand) -> None:
+    """The response is an error 400."""
     answer = httpx.get(f"{stand.url}/connections?cursor=xyz", auth=AUTH, trust_env=False)
     assert (answer.status_code, answer.json()) == (400, {"error": "Invalid cursor"})
 
 
 def test_a_hang_up_between_setting_a_routine_and_its_first_command_ends_the_call() -> None:
-    """Nothing is cut short then, and nothing is done any more."""
+    """No command is interrupted or performed then."""
 
     async def main() -> tuple[str, list[dict[str, Any]]]:
-        exchange = CallServer(SiftSpec(done_on_hangup=True), "lab-public")
-        far = ScriptedParty(Callee(script=(Turn(hangs_up=0),)))
-        leg = LabConnection("+1", "+2", "incoming", far)
-        leg.enter("connected")
-        exchange.connections.add(leg)
-        far._gone.set()  # noqa: SLF001 - at the very moment at which the routine comes
-        exchange.set_routine(leg, [{**SAY, "on_done": "http://127.0.0.1:9/done"}])
-        await exchange._leave(leg)  # noqa: SLF001
-        await exchange.close()
+        calls = CallServer(SiftSpec(done_on_hangup=True), "lab-public")
+        remote = ScriptedParty(Callee(script=(Turn(hangs_up=0),)))
+        leg = LabConnection("+1", "+2", "incoming", remote)
+        leg.set_status("connected")
+        calls.connections.add(leg)
+        remote._hung_up.set()  # noqa: SLF001 - at the very moment when the routine arrives
+        calls.set_routine(leg, [{**SAY, "on_done": "http://127.0.0.1:9/done"}])
+        await calls._follow_hangup(leg)  # noqa: SLF001
+        await calls.close()
         return leg.status, leg.commands
 
     status, commands = asyncio.run(main())

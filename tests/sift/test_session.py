@@ -131,7 +131,7 @@ def test_an_interrupt_hangs_up(stand: Stand, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(text)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert [leg.status for leg in stand.now.exchange.connections] == ["finished"]
+    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
@@ -144,12 +144,12 @@ def test_a_session_that_is_terminated_hangs_up(stand: Stand, pytester: pytest.Py
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"], cwd=pytester.path, stdout=output, stderr=output
         )
     deadline = time.monotonic() + 30
-    while [leg.status for leg in stand.now.exchange.connections] != ["connected"]:
+    while [leg.status for leg in stand.now.calls.connections] != ["connected"]:
         assert time.monotonic() < deadline, "nobody was called"
         time.sleep(0.01)
     process.terminate()
     assert process.wait(30) == pytest.ExitCode.INTERRUPTED
-    assert [leg.status for leg in stand.now.exchange.connections] == ["finished"]
+    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
 
 
 def test_a_rerun_has_a_call_and_properties_of_its_own(stand: Stand, pytester: pytest.Pytester) -> None:
@@ -171,7 +171,7 @@ def test_a_rerun_has_a_call_and_properties_of_its_own(stand: Stand, pytester: py
     result.assert_outcomes(passed=1)
     case = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")[-1]
     found = [one.get("value") for one in case.iter("property") if "connection_id" in (one.get("name") or "")]
-    assert found == [[leg.id for leg in stand.now.exchange.connections][-1]]
+    assert found == [[leg.id for leg in stand.now.calls.connections][-1]]
 
 
 def test_an_expected_failure_does_not_hide_what_is_sifts_own(stand: Stand, pytester: pytest.Pytester) -> None:

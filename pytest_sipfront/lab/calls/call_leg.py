@@ -10,180 +10,198 @@ from typing import Any
 from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, AudioReceiver, AudioSender
 
 TAG_HEADER = "X-Lab-Call"
-"""Stands in the INVITE of the lab's own callers."""
-_SETTLE_AFTER_DTMF = 0.3
-"""A digit still on its way when the call ends is lost: it takes a quarter of a second to reach the other side."""
-_SETTLE_AFTER_ANSWER = 0.25
-"""The stack renegotiates the media about 0.1 s after the answer; digits sent across that may be lost."""
-_GOODBYE_SECONDS = 2.0
+"""SIP header that the lab's own callers add to the INVITE."""
+_DTMF_SECONDS = 0.3
+"""A digit takes a quarter of a second to arrive and is lost if the call ends before that."""
+_RENEGOTIATION_SECONDS = 0.25
+"""The stack renegotiates media about 0.1 s after the answer; digits sent across that may be lost."""
+_BYE_SECONDS = 2.0
 _READ_BYTES = 2 * BYTES_PER_SECOND
 _BYE_RECEIVED = "Connection reset by peer"
 
 
 class CallLeg:
-    """One end of a call: its events, its audio, its digits. Times are of `time.monotonic()`.
+    """One end of a call: its events, audio and digits. Times are of `time.monotonic()`.
 
-    `errors` is the module that names the stack's exceptions, `ending` is held while a call is being ended. Two
-    faults: `deaf` drops everything that arrives, `loses` is the number (from 1) of the digit that gets lost.
+    Args:
+        call: The call object of the SIP stack.
+        errors: The module with the exceptions of the SIP stack.
+        hangup_lock: Held while a call is being ended, so that calls end one at a time.
+        drops_incoming: Fault: ignore all audio and digits that arrive.
+        lost_digit: Fault: position of a digit to ignore, counted from 1.
     """
 
     def __init__(
-        self, call: Any, errors: Any, ending: asyncio.Lock, *, deaf: bool = False, loses: int | None = None
+        self,
+        call: Any,
+        errors: Any,
+        hangup_lock: asyncio.Lock,
+        *,
+        drops_incoming: bool = False,
+        lost_digit: int | None = None,
     ) -> None:
         self._call = call
         self._errors = errors
-        self._ending = ending
-        self._deaf = deaf
-        self._loses = loses
+        self._hangup_lock = hangup_lock
+        self._lost_digit = lost_digit
         self._digits_arrived = 0
-        self._spoke_dtmf_at = float("-inf")
-        self._settled = asyncio.Event()
-        self._closed = asyncio.Event()
-        self._digit_came = asyncio.Event()
+        self._dtmf_sent_at = float("-inf")
+        self._decided = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._digit_arrived = asyncio.Event()
+        self.drops_incoming = drops_incoming
         self.started_at = time.monotonic()
         self.rang_at: float | None = None
         self.answered_at: float | None = None
-        self.closed_at: float | None = None
-        self.close_text = ""
+        self.ended_at: float | None = None
+        self.end_reason = ""
         self.ended_here = False
         self.digits = ""
-        self.ear = AudioReceiver()
-        self.mouth = AudioSender()
+        self.receiver = AudioReceiver()
+        self.sender = AudioSender()
 
     @property
     def handle(self) -> int:
-        """The stack's number for this end."""
+        """The SIP stack's number for this leg."""
         return int(self._call.handle)
 
     @property
     def call_id(self) -> str:
-        """The SIP Call-ID, once a message carried it."""
+        """The SIP Call-ID, or "" before the first message."""
         return self._call.call_id or ""
 
     @property
     def headers(self) -> dict[str, str]:
-        """The INVITE's headers that the stack was asked to show."""
+        """The headers of the INVITE that the stack exposes."""
         return dict(self._call.headers)
 
     @property
-    def is_closed(self) -> bool:
-        """Whether this end is over."""
-        return self._closed.is_set()
-
-    @property
-    def is_deaf(self) -> bool:
-        """Whether this end drops everything that arrives."""
-        return self._deaf
+    def is_over(self) -> bool:
+        """Whether the call has ended."""
+        return self._ended.is_set()
 
     @property
     def stats(self) -> Any:
-        """The stack's closing statistics; None before the end, or where no media was ever up."""
+        """The final statistics of the stack; None before the end of the call, or if it had no media."""
         return self._call.final_stats
 
     @property
-    def dropped_by_peer(self) -> bool:
-        """Whether the other side ended the call: its BYE reads as a reset connection."""
-        return not self.ended_here and self.close_text.startswith(_BYE_RECEIVED)
+    def ended_by_peer(self) -> bool:
+        """Whether the other side hung up: the stack reports its BYE as a reset connection."""
+        return not self.ended_here and self.end_reason.startswith(_BYE_RECEIVED)
 
     def on_event(self, name: str, text: str, now: float) -> None:
-        """Take one event of the stack, by its name."""
+        """Process an event of the SIP stack."""
         if name in ("CALL_RINGING", "CALL_PROGRESS"):
             self.rang_at = self.rang_at or now
         elif name == "CALL_ESTABLISHED":
             self.answered_at = now
-            self.ear.start(now)
-            self._settled.set()
+            self.receiver.start(now)
+            self._decided.set()
         elif name == "CALL_DTMF_START" and text:
-            self._take_digit(text)
+            self._on_digit(text)
         elif name == "CALL_CLOSED":
-            self._close(text, now)
+            self._on_end(text, now)
 
-    def _take_digit(self, digit: str) -> None:
+    def _on_digit(self, digit: str) -> None:
         self._digits_arrived += 1
-        if not self._deaf and self._digits_arrived != self._loses:
+        if not self.drops_incoming and self._digits_arrived != self._lost_digit:
             self.digits += digit
-            self._digit_came.set()
+            self._digit_arrived.set()
 
-    def _close(self, text: str, now: float) -> None:
-        self.closed_at, self.close_text = now, text
-        self.ear.finish(now)
-        self._settled.set()
-        self._closed.set()
-        self._digit_came.set()
+    def _on_end(self, reason: str, now: float) -> None:
+        self.ended_at, self.end_reason = now, reason
+        self.receiver.finish(now)
+        self._decided.set()
+        self._ended.set()
+        self._digit_arrived.set()
 
-    def pump(self, now: float) -> None:
-        """Move audio both ways; called several times a second while the call is up."""
+    def exchange_audio(self, now: float) -> None:
+        """Move audio in both directions; called several times per second during the call."""
         audio = self._call.audio
         try:
-            self._listen(audio, now)
-            self.mouth.feed(audio, audio.info().tx_buffered)
+            self._receive_audio(audio, now)
+            self.sender.feed(audio, audio.info().tx_buffered)
         except self._errors.AudioRestarted:
-            self.mouth.rewind()
+            self.sender.rewind()
         except self._errors.AudioNotActive:
-            pass  # not up yet, or just gone
+            pass  # not up yet, or just ended
 
-    def _listen(self, audio: Any, now: float) -> None:
+    def _receive_audio(self, audio: Any, now: float) -> None:
         pcm = audio.read(_READ_BYTES)
-        if not self._deaf:
+        if not self.drops_incoming:
             stats = audio.stats()
-            self.ear.take(pcm, now, stats.rx_dropped_bytes + stats.rx_discarded_bytes)
+            self.receiver.take(pcm, now, stats.rx_dropped_bytes + stats.rx_discarded_bytes)
 
-    def hush(self) -> None:
-        """Stop speaking at once."""
-        self.mouth.speak(b"")
+    async def play(self, pcm: bytes) -> None:
+        """Play audio; return when it has been sent or the call has ended. Cancelling stops the audio."""
+        self.sender.play(pcm)
+        waits = [asyncio.ensure_future(self.sender.finished()), asyncio.ensure_future(self.wait_for_end())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self.stop_playing()
+            raise
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def stop_playing(self) -> None:
+        """Stop the current audio at once."""
+        self.sender.play(b"")
         with contextlib.suppress(self._errors.BaresipError):
             self._call.audio.flush_tx()
 
-    async def settled(self, timeout: float) -> bool:  # noqa: ASYNC109 - a bound of the call, not of the caller
+    async def wait_for_answer(self, timeout: float) -> bool:  # noqa: ASYNC109 - a limit of the call, not of the caller
         """Return whether the call was answered or ended within `timeout` seconds."""
-        return await _within(timeout, self._settled)
+        return await _is_set_within(timeout, self._decided)
 
-    async def closed(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
-        """Return whether the call ended within `timeout` seconds (None: wait for its end)."""
-        return await _within(timeout, self._closed)
+    async def wait_for_end(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
+        """Return whether the call ended within `timeout` seconds (None: wait until it does)."""
+        return await _is_set_within(timeout, self._ended)
 
-    async def digit_after(self, count: int) -> str:
-        """Return the digit that follows the first `count`; "" when the call ends before it comes."""
-        while len(self.digits) <= count and not self.is_closed:
-            self._digit_came.clear()
-            await self._digit_came.wait()
+    async def wait_for_digit(self, count: int) -> str:
+        """Return the digit after the first `count`; "" if the call ends before it arrives."""
+        while len(self.digits) <= count and not self.is_over:
+            self._digit_arrived.clear()
+            await self._digit_arrived.wait()
         return self.digits[count : count + 1]
 
-    async def press(self, digits: str) -> None:
-        """Send DTMF digits; nothing happens on a call that has ended."""
+    async def send_dtmf(self, digits: str) -> None:
+        """Send DTMF digits; no effect on a call that has ended."""
         if self.answered_at is not None:
-            await self.closed(max(0.0, self.answered_at + _SETTLE_AFTER_ANSWER - time.monotonic()))
+            await self.wait_for_end(max(0.0, self.answered_at + _RENEGOTIATION_SECONDS - time.monotonic()))
         with contextlib.suppress(self._errors.StaleHandleError):
             await self._call.send_dtmf(digits)
-        self._spoke_dtmf_at = time.monotonic()
+        self._dtmf_sent_at = time.monotonic()
 
     async def answer(self) -> None:
-        """Accept the call; nothing happens when the caller has given up."""
-        # The stack re-negotiates 0.1 s after an answer without video, and loses a packet or two over it. The lab's own
-        # callers offer none, so that answering with it only spares them that.
+        """Answer the call; no effect if the caller has given up."""
+        # The stack renegotiates 0.1 s after an answer without video and loses a packet or two over it. The lab's own
+        # callers offer no video, so answering with it only avoids the renegotiation.
         with contextlib.suppress(self._errors.StaleHandleError):
             await self._call.answer(video=TAG_HEADER in self.headers)
 
     async def reject(self) -> None:
-        """Refuse the call with 486 Busy Here; nothing happens when the caller has given up."""
+        """Reject the call with 486 Busy Here; no effect if the caller has given up."""
         self.ended_here = True
         with contextlib.suppress(self._errors.StaleHandleError):
             await self._call.reject()
 
     async def hang_up(self) -> None:
-        """End the call with BYE, or CANCEL before it is answered, and return once the stack confirms it."""
-        if self.is_closed:
+        """End the call with BYE, or with CANCEL before the answer, and return once the stack confirms it."""
+        if self.is_over:
             return
-        await self.closed(max(0.0, self._spoke_dtmf_at + _SETTLE_AFTER_DTMF - time.monotonic()))
-        async with self._ending:
-            if not self.is_closed:
+        await self.wait_for_end(max(0.0, self._dtmf_sent_at + _DTMF_SECONDS - time.monotonic()))
+        async with self._hangup_lock:
+            if not self.is_over:
                 self.ended_here = True
                 with contextlib.suppress(self._errors.StaleHandleError):
                     await self._call.hangup()
-        await self.closed(_GOODBYE_SECONDS)
+        await self.wait_for_end(_BYE_SECONDS)
 
 
-async def _within(seconds: float | None, event: asyncio.Event) -> bool:
+async def _is_set_within(seconds: float | None, event: asyncio.Event) -> bool:
     if seconds is not None and seconds <= 0:
         return event.is_set()
     try:

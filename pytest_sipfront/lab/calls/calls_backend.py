@@ -1,4 +1,4 @@
-"""The engine that places real calls: its keys in a lab file, whether it works here, and its executor for a file."""
+"""The backend that places real calls: what it cannot execute in a lab file, and its executor for a file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.call_limits import check_limits
-from pytest_sipfront.lab.calls.optional_imports import import_all, unavailable
+from pytest_sipfront.lab.calls.calls_executor import CallsExecutor, check_limits
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError, check_file
+from pytest_sipfront.lab.calls.sip_stack import import_all, unavailable
 from pytest_sipfront.lab.calls.speech_synthesis import say
 from pytest_sipfront.lab.file.steps import PlayAction, WaitAction, overridden
 from pytest_sipfront.lab.platform.executor import ScriptedExecutor
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 
 class CallsBackend:
-    """Executes the tests that have steps by placing calls.
+    """Executes tests with steps by placing calls.
 
-    Where no call can be placed it still reads their keys, so that one lab file serves everywhere; every verdict is
-    then the scripted one.
+    If this machine cannot place calls, it still accepts the same lab files, and every verdict is the scripted one.
     """
 
     name = "calls"
@@ -48,10 +47,8 @@ class CallsBackend:
         scripted = ScriptedExecutor(seed=file.seed)
         if self.unavailable:
             return scripted
-        from pytest_sipfront.lab.calls.calls_executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
-
         if any(test.steps is not None for test in file.tests.values()):
-            # done while the lab starts, so that the first call does not wait half a second for it
+            # while the lab starts, so that the first call does not wait half a second for it
             threading.Thread(target=_warm_up, args=(file,)).start()
         return CallsExecutor(file, scripted)
 

@@ -1,7 +1,6 @@
-"""Conditions of a test: what must hold of each of its calls, all judged, every violation worded with its figures.
+"""Judge a call by the conditions of its test.
 
-A call proves itself by its media: unless `media: none` says that none is expected, RTP must have come in both
-directions (or in those that `rtp` names), whatever else the conditions are.
+Unless the conditions contain `media: none`, RTP must have arrived in both directions, or in those that `rtp` names.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ _WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
 
 
 def violations(conditions: Conditions, call: CallRecord) -> list[str]:
-    """Return what is wrong with the call, each sentence with the value measured and the bound it broke."""
-    found = [*call.complaints, *_setup(conditions, call)]
+    """Return a sentence for each violated condition, with the measured value and the bound."""
+    sentences = [*call.complaints, *_setup(conditions, call)]
     if call.answered:
-        found += [*_course(conditions, call), *_media(conditions, call), *_content(conditions, call)]
-    return list(dict.fromkeys(found))
+        sentences += [*_course(conditions, call), *_media(conditions, call), *_content(conditions, call)]
+    return list(dict.fromkeys(sentences))
 
 
 def _setup(conditions: Conditions, call: CallRecord) -> Iterator[str]:
@@ -71,15 +70,15 @@ def _media(conditions: Conditions, call: CallRecord) -> Iterator[str]:
 
 
 def _ends(call: CallRecord) -> tuple[tuple[str, Reception | None], ...]:
-    return (CALLEE, call.heard_by_caller), (CALLER, call.heard_by_callee)
+    return (CALLEE, call.received_by_caller), (CALLER, call.received_by_callee)
 
 
 def _rtp(sender: str, reception: Reception | None, call: CallRecord, longest: float) -> Iterator[str]:
-    if reception is None:  # the called side is not the lab's: what it received shows only in what was sent
+    if reception is None:  # the called side is not a phone of the lab, so only the sent packets are known
         if not call.sent_packets:
             yield f"no RTP sent by the {sender}"
         return
-    # a call too short for the longest gap allowed still must not be without audio for half its time
+    # even a call shorter than the longest gap needs audio for half of its duration
     if not reception.packets or reception.longest_gap > min(longest, max(call.duration / 2, 0.5)):
         gap = reception.longest_gap if reception.packets else max(reception.longest_gap, call.duration)
         yield f"no RTP from {sender} for {gap:.1f} s"
@@ -87,8 +86,8 @@ def _rtp(sender: str, reception: Reception | None, call: CallRecord, longest: fl
 
 def _silent(sender: str, reception: Reception | None) -> str:
     if reception is None:
-        return f"whether the {sender} was heard is not measurable: the called side is no phone of the lab"
-    level = "nothing heard" if reception.level_dbfs == float("-inf") else f"{reception.level_dbfs:.0f} dBFS at most"
+        return f"level from {sender} not measurable: the called side is not a phone of the lab"
+    level = "no audio" if reception.level_dbfs == float("-inf") else f"{reception.level_dbfs:.0f} dBFS at most"
     return f"silence from {sender}: {level}, {SILENCE_DBFS:.0f} dBFS needed"
 
 
@@ -109,10 +108,10 @@ def _quality(conditions: Conditions, sender: str, reception: Reception) -> Itera
 
 def _content(conditions: Conditions, call: CallRecord) -> Iterator[str]:
     if conditions.dtmf_received is not None:
-        yield from _digits(conditions.dtmf_received, call.heard_by_callee)
+        yield from _digits(conditions.dtmf_received, call.received_by_callee)
     after = 0.0
     for prompt in conditions.prompt_heard:
-        match = _heard(prompt, call.heard_by_caller.prompts, after)
+        match = _find_prompt(prompt, call.received_by_caller.prompts, after)
         if isinstance(match, str):
             yield match
         else:
@@ -121,20 +120,20 @@ def _content(conditions: Conditions, call: CallRecord) -> Iterator[str]:
 
 def _digits(wanted: str, reception: Reception | None) -> Iterator[str]:
     if reception is None:
-        yield f"DTMF {wanted} expected; not measurable: the called side is no phone of the lab"
+        yield f"DTMF {wanted} expected; not measurable: the called side is not a phone of the lab"
     elif reception.digits != wanted:
         yield f"DTMF {wanted} expected, {reception.digits or 'nothing'} received"
 
 
-def _heard(prompt: str, ranking: tuple[PromptMatch, ...], after: float) -> PromptMatch | str:
-    """The place where the prompt was heard, or the sentence that says what was heard instead."""
+def _find_prompt(prompt: str, ranking: tuple[PromptMatch, ...], after: float) -> PromptMatch | str:
+    """Return the match of the prompt, or a sentence about its absence."""
     own = next((match for match in ranking if match.prompt == prompt), None)
     if own is None or own.score < SCORE_NEEDED:
-        return _unheard(prompt, own, ranking)
+        return _missing_prompt(prompt, own, ranking)
     rival = next(iter(rivals(ranking, prompt, _SAME_PLACE_SECONDS)), None)
     if rival is not None and own.score - rival.score < MARGIN_NEEDED:
         return (
-            f"prompt '{prompt}' expected, '{rival.prompt}' cannot be told from it "
+            f"prompt '{prompt}' expected, '{rival.prompt}' sounds too similar "
             f"({rival.score:.2f} against {own.score:.2f}, a margin of {MARGIN_NEEDED:g} needed)"
         )
     if own.at < after:
@@ -142,7 +141,7 @@ def _heard(prompt: str, ranking: tuple[PromptMatch, ...], after: float) -> Promp
     return own
 
 
-def _unheard(prompt: str, own: PromptMatch | None, ranking: tuple[PromptMatch, ...]) -> str:
+def _missing_prompt(prompt: str, own: PromptMatch | None, ranking: tuple[PromptMatch, ...]) -> str:
     score = f"{own.score:.2f}" if own is not None else "none"
     best = ranking[0] if ranking else None
     if best is not None and best.prompt != prompt and best.score >= SCORE_NEEDED:

@@ -1,4 +1,4 @@
-"""The self-check: whether this machine can place calls, and if not, what stands in the way."""
+"""The self-check: whether this machine can place calls, and if not, why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.optional_imports import unavailable
+from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
+from pytest_sipfront.lab.calls.sip_stack import unavailable
 from pytest_sipfront.lab.diagnosis import Check, Diagnosis
 from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan, Phone, PromptSpec
@@ -18,31 +19,31 @@ from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 if TYPE_CHECKING:
     from pytest_sipfront.lab.platform.executor import LabRunResult
 
-_BOUND_SECONDS = 20.0
+_MAX_SECONDS = 20.0
 _PORTS_NEEDED = 4
 _LOOPBACK = "127.0.0.1"
 
 
 def run() -> Diagnosis:
-    """Look at everything and return what was seen, in order. Takes about two seconds and raises nothing.
+    """Return the results of all checks. It takes about two seconds.
 
-    Calls are tried only where what they need is there.
+    The call is placed only if the checks before it succeed. No exception is raised.
     """
-    checks = [_looked_at("loopback", _loopback), _looked_at("ports", _ports), _looked_at("wheel", _wheel)]
+    checks = [_checked("loopback", _loopback), _checked("ports", _ports), _checked("wheel", _wheel)]
     if all(check.ok for check in checks):
-        checks += _call()
+        checks += _check_call()
     return Diagnosis(tuple(checks))
 
 
-def _looked_at(name: str, look: Callable[[], str]) -> Check:
+def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
-        return Check(name, ok=True, detail=look())
+        return Check(name, ok=True, detail=check())
     except OSError as error:
         return Check(name, ok=False, detail=str(error))
 
 
 def _loopback() -> str:
-    """A datagram to ourselves comes back."""
+    """Send a UDP datagram to this process."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
         end.bind((_LOOPBACK, 0))
         end.settimeout(1)
@@ -52,7 +53,7 @@ def _loopback() -> str:
 
 
 def _ports() -> str:
-    """A call takes a port for SIP, and one for RTP at each end."""
+    """Open as many UDP ports as a call needs, for SIP and RTP at each end."""
     ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(_PORTS_NEEDED)]
     try:
         for end in ends:
@@ -67,27 +68,25 @@ def _wheel() -> str:
     missing = unavailable()
     if missing:
         raise OSError(missing)
-    from importlib.metadata import version  # noqa: PLC0415 - asked for only where it is there
+    from importlib.metadata import version  # noqa: PLC0415 - the packages may be missing
 
     return f"baresip-python {version('baresip-python')}, numpy {version('numpy')}"
 
 
-def _call() -> list[Check]:
-    """One call with audio both ways and one digit."""
+def _check_call() -> list[Check]:
+    """Place a call with audio in both directions and one digit."""
     steps: Steps = (
         (WaitAction(), ExpectDtmfAction(digits="1")),
         (CallAction(dial_destination="doctor"), PlayAction(prompt="tone"), SendDtmfAction(digits="1")),
     )
     try:
-        finding = asyncio.run(asyncio.wait_for(_placed(steps), _BOUND_SECONDS))
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong is what the check is for
+        result = asyncio.run(asyncio.wait_for(_run(steps), _MAX_SECONDS))
+    except Exception as error:  # noqa: BLE001 - any error is the result of the check
         return [Check("call", ok=False, detail=f"{type(error).__name__}: {error}")]
-    return _seen(finding)
+    return _checks_of(result)
 
 
-async def _placed(steps: Steps) -> LabRunResult:
-    from pytest_sipfront.lab.calls.calls_executor import CallsExecutor  # noqa: PLC0415 - needs what may be missing
-
+async def _run(steps: Steps) -> LabRunResult:
     plan = CallPlan(
         prompts={"tone": PromptSpec(tone=440)},
         phones={"doctor": Phone(number="doctor", play="tone", repeat=True)},
@@ -100,14 +99,16 @@ async def _placed(steps: Steps) -> LabRunResult:
         await executor.close()
 
 
-def _seen(finding: LabRunResult) -> list[Check]:
-    values = {name: measure.value for name, measure in finding.measures.items()}
-    calls = values.get("calls_answered") == 1
+def _checks_of(result: LabRunResult) -> list[Check]:
+    values = {name: measure.value for name, measure in result.measures.items()}
+    answered = values.get("calls_answered") == 1
     digit = values.get("dtmf_received")
-    heard = "; ".join(part for part in finding.description.split("; ") if part and not part.startswith("DTMF"))
-    both = f"{values.get('rtp_packets_caller')} and {values.get('rtp_packets_callee')} packets"
+    violations = "; ".join(part for part in result.description.split("; ") if part and not part.startswith("DTMF"))
+    packets = f"{values.get('rtp_packets_caller')} and {values.get('rtp_packets_callee')} packets"
     return [
-        Check("call", ok=calls, detail=f"answered after {values['answer_time']} s" if calls else finding.description),
-        Check("audio both ways", ok=calls and not heard, detail=heard or both),
+        Check(
+            "call", ok=answered, detail=f"answered after {values['answer_time']} s" if answered else result.description
+        ),
+        Check("audio both ways", ok=answered and not violations, detail=violations or packets),
         Check("DTMF", ok=digit == "1", detail=f"1 sent, {digit or 'nothing'} received"),
     ]

@@ -1,7 +1,6 @@
-"""MOS-CQE: the E-model of ITU-T G.107, cut down to what RTP and RTCP tell about a narrowband call.
+"""MOS-CQE: the E-model of ITU-T G.107, reduced to loss, jitter and delay of a narrowband call.
 
-The result is an estimate of conversational quality from the network's figures alone. It never listened to the
-audio: a call that carries perfect silence scores the model's ceiling.
+The model does not analyse the audio: pure silence scores its maximum.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def rating(*, loss_percent: float, jitter_ms: float, rtt_ms: float) -> float:
 
 
 def mos(r: float) -> float:
-    """Return the mean opinion score (1.0 to 4.5) that G.107 Annex B assigns to the rating `r`."""
+    """Return the mean opinion score (1.0 to 4.5) of the rating `r` by G.107 Annex B."""
     if r <= 0:
         return 1.0
     if r >= _SATISFIED_R:
@@ -32,5 +31,5 @@ def mos(r: float) -> float:
 
 
 def mos_cqe(*, loss_percent: float, jitter_ms: float, rtt_ms: float) -> float:
-    """Return the MOS-CQE (1.0 to 4.5) of a G.711 call, rounded to two digits as it is reported."""
+    """Return the MOS-CQE (1.0 to 4.5) of a G.711 call, rounded to two digits."""
     return round(mos(rating(loss_percent=loss_percent, jitter_ms=jitter_ms, rtt_ms=rtt_ms)), 2)

@@ -1,4 +1,4 @@
-"""What the lab's phones do with a call: answer, refuse, speak, listen to digits, hang up - and fail on purpose."""
+"""The behaviour of the lab's phones: answer, reject, play prompts, follow a menu, hang up, and their faults."""
 
 from __future__ import annotations
 
@@ -7,82 +7,81 @@ import contextlib
 from collections.abc import Mapping
 
 from pytest_sipfront.lab.calls.call_leg import CallLeg
-from pytest_sipfront.lab.calls.sip_stack import CODECS, UNOFFERED_CODECS
 from pytest_sipfront.lab.file.calls_section import HANG_UP, MenuState, Phone
 
-NOT_FOUND, NOT_ACCEPTABLE = 404, 488
 _SETUP_SECONDS = 5.0
 
 
-def codecs(phone: Phone) -> tuple[str, ...]:
-    """Return what the phone speaks: nothing a caller offers where it is to refuse with 488."""
-    return UNOFFERED_CODECS if phone.reject == NOT_ACCEPTABLE else CODECS
-
-
 class PhoneBehaviour:
-    """One call at one phone. `serve` behaves as the phone does until the call ends."""
+    """One call at one phone.
+
+    Args:
+        phone: The phone.
+        leg: The called leg.
+        prompts: The audio of all prompts, by name.
+    """
 
     def __init__(self, phone: Phone, leg: CallLeg, prompts: Mapping[str, bytes]) -> None:
         self._phone = phone
         self._leg = leg
         self._prompts = prompts
 
-    async def serve(self, answer_after: float | None = None) -> None:
-        """Take the call, after `answer_after` seconds where that is given, and stay until it ends."""
+    async def run(self, answer_after: float | None = None) -> None:
+        """Handle the call until it ends; `answer_after` replaces the phone's own seconds of ringing."""
         if self._phone.reject is not None:
             await self._leg.reject()
         elif not self._phone.never_answers:
-            await self._take(self._phone.answer_after if answer_after is None else answer_after)
-        await self._leg.closed()
+            await self._answer(self._phone.answer_after if answer_after is None else answer_after)
+        await self._leg.wait_for_end()
 
-    async def _take(self, answer_after: float) -> None:
-        if await self._leg.closed(answer_after):
+    async def _answer(self, answer_after: float) -> None:
+        if await self._leg.wait_for_end(answer_after):
             return
         await self._leg.answer()
-        await self._leg.settled(_SETUP_SECONDS)
-        talking = asyncio.ensure_future(self._talk())
+        await self._leg.wait_for_answer(_SETUP_SECONDS)
+        talk = asyncio.ensure_future(self._talk())
         try:
-            await self._leg.closed(self._phone.hang_up_after)
+            await self._leg.wait_for_end(self._phone.hang_up_after)
             await self._leg.hang_up()
         finally:
-            talking.cancel()
+            talk.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await talking
+                await talk
 
     async def _talk(self) -> None:
         if self._phone.send_dtmf:
-            await self._leg.press(self._phone.send_dtmf)
+            await self._leg.send_dtmf(self._phone.send_dtmf)
         if self._phone.menu:
-            await self._walk()
+            await self._follow_menu()
         else:
-            self._speak(self._phone.play)
+            self._play(self._phone.play)
 
-    async def _walk(self) -> None:
-        """Go through the menu, a digit at a time, until it or the caller ends the call."""
+    async def _follow_menu(self) -> None:
+        """Follow the caller's digits through the menu until one of the two ends the call."""
         name = next(iter(self._phone.menu))
-        noticed = 0
+        digits_read = 0
         while name != HANG_UP:
             state = self._phone.menu[name]
-            self._speak(state.play)
+            self._play(state.play)
             if state.hang_up:
-                await self._leg.mouth.finished()
+                await self._leg.sender.finished()
                 break
-            name, noticed = await self._chosen(state, noticed)
+            name, digits_read = await self._next_state(state, digits_read)
             if not name:
                 return
         await self._leg.hang_up()
 
-    async def _chosen(self, state: MenuState, noticed: int) -> tuple[str, int]:
-        """Return where the next digit that means something leads, and how many digits have come by then."""
-        while digit := await self._leg.digit_after(noticed):
-            noticed += 1
+    async def _next_state(self, state: MenuState, digits_read: int) -> tuple[str, int]:
+        """Return the state that the next valid digit leads to ("" at the end of the call), and the digits read."""
+        while digit := await self._leg.wait_for_digit(digits_read):
+            digits_read += 1
             if digit in state.digits:
-                self._leg.hush()
-                return state.digits[digit], noticed
-        return "", noticed
+                self._leg.stop_playing()
+                return state.digits[digit], digits_read
+        return "", digits_read
 
-    def _speak(self, prompt: str | None) -> None:
+    def _play(self, prompt: str | None) -> None:
         if prompt is None or self._phone.silent:
             return
-        spoken = self._phone.wrong_prompt.get(prompt, prompt)
-        self._leg.mouth.speak(self._prompts[spoken], repeat=self._phone.repeat)
+        prompt = self._phone.wrong_prompt.get(prompt, prompt)
+        self._leg.sender.play(self._prompts[prompt], repeat=self._phone.repeat)

@@ -1,4 +1,4 @@
-"""Renders the prompts of a lab file to audio, once, when the first call needs them."""
+"""The audio of the prompts of a lab file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pytest_sipfront.lab.file.calls_section import PromptSpec
 
 
 class PromptError(ValueError):
-    """A prompt cannot be used. The text names it and says why."""
+    """A prompt cannot be used. The text contains its name and the reason."""
 
 
 def render(specs: Mapping[str, PromptSpec]) -> dict[str, bytes]:
-    """Return every prompt as PCM: 16 bit, mono, 8000 samples a second.
+    """Return every prompt as PCM: 16 bit, mono, 8000 samples per second.
 
     Raises:
         PromptError: A WAV file is missing or has another form.

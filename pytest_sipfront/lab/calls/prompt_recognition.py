@@ -1,8 +1,8 @@
-"""Recognises which prompt of a catalogue is in a recording, by its spectrum alone: nothing here knows words.
+"""Find the prompts of a catalogue in a recording by their spectra, without speech recognition.
 
-A recording and a prompt become log spectra of 16 ms steps. A prompt is slid along the recording; at every offset
-the two are correlated. A prompt counts as heard where it correlates well as a whole *and* in each half second, since
-one changed word leaves the whole nearly alike.
+Recording and prompt become log spectra in steps of 16 ms. The prompt is correlated with the recording at every offset.
+Its score is the mean of the correlation of the whole prompt and of its worst half second, because one changed word
+hardly changes the correlation of the whole.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _WINDOW = 2 * _HOP
 _BANDS = 24
 _LOWEST_HZ, _HIGHEST_HZ = 150.0, 3600.0
 _DYNAMIC_DB = 35.0
-"""How far below the loudest step a band still counts: deeper down lies the noise of the line, not the prompt."""
+"""Range below the loudest step in which a band counts; lower levels are noise."""
 _LEAST_DB = 10.0
 _NOISE_PERCENTILE = 15
 _ABOVE_NOISE_DB = 5.0
 _WORD_STEPS = 25
 SCORE_NEEDED = 0.78
 TOO_SHORT = -1.0
-"""The score of a prompt that is longer than the recording."""
+"""Score of a prompt that is longer than the recording."""
 MARGIN_NEEDED = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptMatch:
-    """One prompt's best place in a recording: `score` from -1 to 1, `at` in seconds from the recording's start."""
+    """The best match of a prompt: `score` from -1 to 1, `at` in seconds from the start of the recording."""
 
     prompt: str
     score: float
@@ -49,28 +49,28 @@ def rank(recording: bytes, prompts: Mapping[str, bytes]) -> tuple[PromptMatch, .
     """Return every prompt's best match in the recording, the best first.
 
     Args:
-        recording: PCM, 16 bit, mono, 8000 samples a second.
-        prompts: The catalogue: name to PCM of the same form.
+        recording: PCM, 16 bit, mono, 8000 samples per second.
+        prompts: The catalogue: PCM in the same format by name.
     """
-    heard, depth = _listened(_decibels(recording))
-    matches = (_match(name, heard, _clipped(_decibels(pcm), depth)) for name, pcm in prompts.items())
+    recorded, depth = _above_noise(_decibels(recording))
+    matches = (_match(name, recorded, _clipped(_decibels(pcm), depth)) for name, pcm in prompts.items())
     return tuple(sorted(matches, key=lambda match: match.score, reverse=True))
 
 
 def rivals(ranking: tuple[PromptMatch, ...], prompt: str, seconds: float) -> tuple[PromptMatch, ...]:
-    """Return the other prompts whose best place lies within `seconds` of the named one's: they claim the same sound."""
+    """Return the matches of other prompts that start within `seconds` of the match of `prompt`."""
     own = next(match for match in ranking if match.prompt == prompt)
     return tuple(match for match in ranking if match.prompt != prompt and abs(match.at - own.at) <= seconds)
 
 
-def _match(name: str, heard: NDArray[np.float64], wanted: NDArray[np.float64]) -> PromptMatch:
+def _match(name: str, recorded: NDArray[np.float64], wanted: NDArray[np.float64]) -> PromptMatch:
     steps = len(wanted)
-    if not 0 < steps <= len(heard):
+    if not 0 < steps <= len(recorded):
         return PromptMatch(prompt=name, score=TOO_SHORT, at=0.0)
-    whole = _correlation(heard, wanted)
+    whole = _correlation(recorded, wanted)
     at = int(whole.argmax())
-    there = heard[at : at + steps]
-    worst = min(_alike(there[part], wanted[part]) for part in _words(steps))
+    matched = recorded[at : at + steps]
+    worst = min(_similarity(matched[part], wanted[part]) for part in _words(steps))
     return PromptMatch(prompt=name, score=round(float(whole[at] + worst) / 2, 3), at=round(at * HOP_SECONDS, 2))
 
 
@@ -80,25 +80,25 @@ def _words(steps: int) -> list[slice]:
     return [slice(start, end) for start, end in pairwise(edges)]
 
 
-def _alike(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def _similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     import numpy as np  # noqa: PLC0415 - the lab starts without it
 
     first, second = first - first.mean(), second - second.mean()
     return float((first * second).sum() / (np.sqrt((first**2).sum() * (second**2).sum()) or 1.0))
 
 
-def _correlation(heard: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's correlation of `wanted` with every stretch of `heard` as long as it."""
+def _correlation(recorded: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlation (Pearson) of `wanted` with every section of `recorded` of the same length."""
     import numpy as np  # noqa: PLC0415
 
     size = wanted.size
     centred = wanted - wanted.mean()
-    length = 1 << (len(heard) + len(wanted) - 1).bit_length()
+    length = 1 << (len(recorded) + len(wanted) - 1).bit_length()
     product = np.fft.irfft(
-        np.fft.rfft(heard, length, axis=0) * np.fft.rfft(centred[::-1], length, axis=0), length, axis=0
-    ).sum(axis=1)[len(wanted) - 1 : len(heard)]
-    totals = np.concatenate([[0.0], heard.sum(axis=1).cumsum()])
-    squares = np.concatenate([[0.0], (heard**2).sum(axis=1).cumsum()])
+        np.fft.rfft(recorded, length, axis=0) * np.fft.rfft(centred[::-1], length, axis=0), length, axis=0
+    ).sum(axis=1)[len(wanted) - 1 : len(recorded)]
+    totals = np.concatenate([[0.0], recorded.sum(axis=1).cumsum()])
+    squares = np.concatenate([[0.0], (recorded**2).sum(axis=1).cumsum()])
     steps = len(wanted)
     total, square = totals[steps:] - totals[:-steps], squares[steps:] - squares[:-steps]
     spread = np.sqrt(np.maximum(square - total**2 / size, 1e-9) * (centred**2).sum())
@@ -106,8 +106,8 @@ def _correlation(heard: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDA
     return result
 
 
-def _listened(decibels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The recording above its own noise, and how deep below its loudest step each band can be heard."""
+def _above_noise(decibels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the recording above its noise, and the range of each band below the loudest step."""
     import numpy as np  # noqa: PLC0415
 
     if not len(decibels):
@@ -130,7 +130,7 @@ def _loudest(decibels: NDArray[np.float64]) -> float:
 
 
 def _decibels(pcm: bytes) -> NDArray[np.float64]:
-    """Steps by bands."""
+    """Return the log spectrum: one row per step, one column per band."""
     import numpy as np  # noqa: PLC0415
 
     samples = np.frombuffer(pcm, "<i2").astype(np.float64)
@@ -145,7 +145,7 @@ def _decibels(pcm: bytes) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _bands() -> NDArray[np.float64]:
-    """Triangles on the mel scale, one column a band."""
+    """Return triangular filters on the mel scale, one column per band."""
     import numpy as np  # noqa: PLC0415
 
     lowest, highest = (2595 * np.log10(1 + hertz / 700) for hertz in (_LOWEST_HZ, _HIGHEST_HZ))

@@ -1,4 +1,4 @@
-"""Turns the calls of a run into its finding: the verdict, why, and the measurements with their units."""
+"""The result of a run from the records of its calls: verdict, reason, and measurements with their units."""
 
 from __future__ import annotations
 
@@ -12,69 +12,75 @@ from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage
 
 PASSED, FAILED = "passed", "failed"
-_CALLS_TOLD = 5
+_MAX_CALLS_LISTED = 5
 
 
-def conclude(conditions: Conditions, calls: Sequence[CallRecord], ladders: Sequence[tuple[Rung, ...]]) -> LabRunResult:
-    """Return the finding of a run: passed only where at least one call was placed and none violates a condition.
+def conclude(conditions: Conditions, calls: Sequence[CallRecord]) -> LabRunResult:
+    """Return the result of a run. It passed if at least reception call was placed and no call violates a condition.
 
-    The ladder and the recordings are those of the first call that went wrong, or else of the first call.
+    Ladder and recordings are those of the first call with a violation, or of the first call.
     """
-    wrong = [violations(conditions, call) for call in calls]
-    shown = next((place for place, sentences in enumerate(wrong) if sentences), 0)
+    violated = [violations(conditions, call) for call in calls]
+    worst = next((index for index, sentences in enumerate(violated) if sentences), 0)
     return LabRunResult(
-        state=FAILED if not calls or any(wrong) else PASSED,
-        description=_description(wrong),
+        state=FAILED if not calls or any(violated) else PASSED,
+        description=_description(violated),
         measures=measures(calls),
-        ladder=_ladder(ladders[shown]) if calls else (),
-        recordings=_recordings(calls[shown]) if calls else {},
+        ladder=_ladder(calls[worst].ladder) if calls else (),
+        recordings=_recordings(calls[worst]) if calls else {},
     )
 
 
-def _description(wrong: Sequence[list[str]]) -> str:
-    if not wrong:
+def _description(violated: Sequence[list[str]]) -> str:
+    if not violated:
         return "no call was placed"
-    if len(wrong) == 1:
-        return "; ".join(wrong[0])
-    told = [
-        f"call {number} of {len(wrong)}: {'; '.join(sentences)}"
-        for number, sentences in enumerate(wrong, start=1)
+    if len(violated) == 1:
+        return "; ".join(violated[0])
+    listed = [
+        f"call {number} of {len(violated)}: {'; '.join(sentences)}"
+        for number, sentences in enumerate(violated, start=1)
         if sentences
     ]
-    rest = [f"and {len(told) - _CALLS_TOLD} more calls"] if len(told) > _CALLS_TOLD else []
-    return "; ".join([*told[:_CALLS_TOLD], *rest])
+    rest = [f"and {len(listed) - _MAX_CALLS_LISTED} more calls"] if len(listed) > _MAX_CALLS_LISTED else []
+    return "; ".join([*listed[:_MAX_CALLS_LISTED], *rest])
 
 
 def measures(calls: Sequence[CallRecord]) -> dict[str, Measure]:
-    """Return the run's measurements. Where calls differ, each value is the worst call's."""
+    """Return the measurements of a run; of several calls each value is the worst."""
     answered = [call for call in calls if call.answered]
-    heard = [call.heard_by_caller for call in answered]
-    far = [call.heard_by_callee for call in answered if call.heard_by_callee is not None]
-    found = {
+    at_caller = [call.received_by_caller for call in answered]
+    at_callee = [call.received_by_callee for call in answered if call.received_by_callee is not None]
+    values = {
         "calls": Measure(value=len(calls), unit="calls"),
         "calls_answered": Measure(value=len(answered), unit="calls"),
         "sip_code": Measure(value=_worst(max, [call.code for call in calls])),
         "post_dial_delay": Measure(value=_worst(max, [call.post_dial_delay for call in calls]), unit="s"),
         "answer_time": Measure(value=_worst(max, [call.answer_after for call in answered]), unit="s"),
         "call_duration": Measure(value=_worst(min, [call.duration for call in answered]), unit="s"),
-        "dtmf_received": Measure(value=_digits(far)),
-        "prompt_heard": Measure(value=_prompt(heard)),
-        **_quality("caller", heard),
-        **_quality("callee", far),
+        "dtmf_received": Measure(value=_digits(at_callee)),
+        "prompt_heard": Measure(value=_prompt(at_caller)),
+        **_quality("caller", at_caller),
+        **_quality("callee", at_callee),
     }
-    return {name: measure for name, measure in found.items() if measure.value is not None}
+    return {name: measure for name, measure in values.items() if measure.value is not None}
 
 
-def _quality(end: str, received: Sequence[Reception]) -> dict[str, Measure]:
-    """What one end received: named by the end that heard it."""
-    levels = [one.level_dbfs if one.level_dbfs > float("-inf") else None for one in received]
+def _quality(end: str, receptions: Sequence[Reception]) -> dict[str, Measure]:
+    """Return the quality of the audio that reception end received, under the name of that end."""
+    levels = [reception.level_dbfs if reception.level_dbfs > float("-inf") else None for reception in receptions]
     return {
-        f"mos_cqe_{end}": Measure(value=_worst(min, [one.mos for one in received]), unit="MOS-CQE (E-model)"),
-        f"jitter_{end}": Measure(value=_worst(max, [one.jitter_ms for one in received]), unit="ms"),
-        f"packet_loss_{end}": Measure(value=_worst(max, [one.loss_percent for one in received]), unit="%"),
-        f"rtt_{end}": Measure(value=_worst(max, [one.rtt_ms or None for one in received]), unit="ms"),
-        f"rtp_packets_{end}": Measure(value=_worst(min, [one.packets for one in received]), unit="packets"),
-        f"rtp_gap_{end}": Measure(value=_worst(max, [one.longest_gap for one in received]), unit="s"),
+        f"mos_cqe_{end}": Measure(
+            value=_worst(min, [reception.mos for reception in receptions]), unit="MOS-CQE (E-model)"
+        ),
+        f"jitter_{end}": Measure(value=_worst(max, [reception.jitter_ms for reception in receptions]), unit="ms"),
+        f"packet_loss_{end}": Measure(
+            value=_worst(max, [reception.loss_percent for reception in receptions]), unit="%"
+        ),
+        f"rtt_{end}": Measure(value=_worst(max, [reception.rtt_ms or None for reception in receptions]), unit="ms"),
+        f"rtp_packets_{end}": Measure(
+            value=_worst(min, [reception.packets for reception in receptions]), unit="packets"
+        ),
+        f"rtp_gap_{end}": Measure(value=_worst(max, [reception.longest_gap for reception in receptions]), unit="s"),
         f"level_{end}": Measure(value=_worst(min, levels), unit="dBFS"),
     }
 
@@ -87,20 +93,20 @@ def _worst(
     return round(choose(known), 3) if known else None
 
 
-def _digits(received: Sequence[Reception]) -> str | None:
-    return next((one.digits for one in received if one.digits), None)
+def _digits(receptions: Sequence[Reception]) -> str | None:
+    return next((reception.digits for reception in receptions if reception.digits), None)
 
 
-def _prompt(received: Sequence[Reception]) -> str | None:
-    best = next((one.prompts[0] for one in received if one.prompts), None)
+def _prompt(receptions: Sequence[Reception]) -> str | None:
+    best = next((reception.prompts[0] for reception in receptions if reception.prompts), None)
     return f"{best.prompt} ({best.score:.2f})" if best is not None else None
 
 
-def _ladder(rungs: tuple[Rung, ...]) -> tuple[SipMessage, ...]:
-    start = rungs[0].at if rungs else 0.0
-    return tuple(SipMessage(round(rung.at - start, 3), rung.direction, rung.line) for rung in rungs)
+def _ladder(ladder: tuple[Rung, ...]) -> tuple[SipMessage, ...]:
+    start = ladder[0].at if ladder else 0.0
+    return tuple(SipMessage(round(rung.at - start, 3), rung.direction, rung.line) for rung in ladder)
 
 
 def _recordings(call: CallRecord) -> dict[str, bytes]:
-    ends = {"caller": call.heard_by_caller, "callee": call.heard_by_callee}
+    ends = {"caller": call.received_by_caller, "callee": call.received_by_callee}
     return {name: wav(end.audio) for name, end in ends.items() if end is not None and end.audio}

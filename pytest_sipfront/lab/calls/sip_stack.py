@@ -1,14 +1,14 @@
-"""The SIP stack, as the lab needs it: one runtime, agents that call and are called, every event at its call.
+"""The SIP stack of this process: one runtime, its agents, and the events of every call.
 
-What `baresip` itself does not tell, and what follows from it here:
+Limitations of `baresip` and their workarounds:
 
-* A refusal that comes back before `dial()` returns never reaches its `Call`, so events are collected from the
-  runtime and handed to the call they name, also when its object is made later.
-* One process has one runtime, and a runtime whose thread died cannot be started again.
-* It says no BYE when the process is terminated, so a handler for SIGTERM ends the calls first.
-* Port 0 cannot be read back, so a free port is chosen before.
-* Ending a call stops its thread for a packet's time, and with it the reception of all other calls. So calls are ended
-  one at a time, and the jitter buffer, which would throw away what comes late, is off.
+* A rejection that arrives before `dial()` returns does not reach its `Call`. Events are therefore taken from the
+  runtime and passed to the call they name, even if its object is created later.
+* A process has one runtime. A runtime whose thread died cannot be restarted.
+* A terminated process sends no BYE, so a handler for SIGTERM ends the calls first.
+* Port 0 cannot be read back, so a free port is chosen in advance.
+* Ending a call blocks its thread for the length of a packet, and with it the reception of all other calls. Calls are
+  therefore ended one at a time, and the jitter buffer, which would discard late packets, is off.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, CallLeg
-from pytest_sipfront.lab.calls.ladder import Ladders
-from pytest_sipfront.lab.calls.sip_trace import Trace
+from pytest_sipfront.lab.calls.ladder import Ladders, TraceHandler
 
 LOOPBACK = "127.0.0.1"
 CODECS = ("pcmu", "pcma")
 UNOFFERED_CODECS = ("opus/48000/2",)
-"""What a phone speaks that refuses every call with 488: the lab's callers offer G.711 only."""
-_PUMP_SECONDS = 0.04
+"""Codecs of a phone that rejects every call with 488: the lab's callers offer G.711 only."""
+_AUDIO_SECONDS = 0.04
 _PORT_TRIES = 5
-_PARTING_SECONDS = 0.5
+_CLOSING_SECONDS = 0.5
 _POLL_SECONDS = 0.01
 _KEPT_CALLS = 200
 _CONFIG = """\
@@ -47,14 +47,34 @@ sip_transports udp,tcp
 call_hold_other_calls no
 audio_jitter_buffer_type off
 """
+EXTRA = 'pip install "pytest-sipfront[lab]"'
+_PACKAGES = {
+    "baresip": "baresip-python, which has wheels for Linux with glibc and for macOS only",
+    "numpy": "numpy",
+}
+_LATE_MODULES = ("baresip.call", "numpy.fft", "numpy.random")  # modules that their packages import on first use
+_importing = threading.Lock()
+
+
+def unavailable() -> str:
+    """Return why this machine cannot place calls, in one sentence, or "" if it can."""
+    missing = [package for module, package in _PACKAGES.items() if find_spec(module) is None]
+    return f"it needs {' and '.join(missing)} ({EXTRA})" if missing else ""
+
+
+def import_all() -> None:
+    """Import the packages that calls need. Threads that call this at the same time wait for the first."""
+    with _importing:  # two threads that import parts of numpy in different orders get incomplete modules
+        for module in _LATE_MODULES:
+            import_module(module)
 
 
 class StackError(Exception):
-    """The SIP stack cannot do what was asked. The text is one sentence for the report."""
+    """The SIP stack cannot carry out a request. The text is one sentence for the report."""
 
 
 class NoStackError(StackError):
-    """The SIP stack itself is not there, so that nothing can be learned of whoever is to be called."""
+    """The SIP stack does not work, so the run has no verdict on the called side."""
 
 
 class SipAgent:
@@ -67,12 +87,10 @@ class SipAgent:
         self.domain = domain
 
     async def dial(self, uri: str, tag: str = "") -> CallLeg:
-        """Place a call and return its near end at once.
-
-        Cancelling ends the call that may be on its way already.
+        """Place a call and return its calling leg at once. Cancelling also ends a call that was already placed.
 
         Raises:
-            StackError: No INVITE could be sent; a NoStackError where that is the stack's own fault.
+            StackError: No INVITE could be sent; a NoStackError if the stack does not work.
         """
         placing = asyncio.ensure_future(self._stack.place(self._ua, uri, tag))
         try:
@@ -94,17 +112,17 @@ class SipAgent:
             raise StackError(f"{self.user} could not register at {self.domain}: {error}") from None
 
     async def unregister(self) -> None:
-        """Withdraw the registration, if the registrar still answers."""
+        """Remove the registration, if the registrar still answers."""
         with contextlib.suppress(self._stack.errors.BaresipError):
             await self._ua.unregister()
 
     def on_call(self, take: Callable[[CallLeg], None], **faults: Any) -> None:
-        """Hand every call to this agent to `take`, as soon as it rings; `faults` are those of a `CallLeg`."""
+        """Pass every incoming call to `take` when it rings; `faults` are arguments of `CallLeg`."""
         self._ua.on_incoming(lambda call: take(self._stack.adopt(call, **faults)))
 
 
 class SipStack:
-    """The running SIP stack of this process. Made by `start`, ended by `close`."""
+    """The running SIP stack of this process, created by `start`."""
 
     def __init__(self, host: str) -> None:
         self.errors: Any = import_module("baresip")
@@ -112,21 +130,21 @@ class SipStack:
         self.port = 0
         self.ladders = Ladders()
         self._legs: dict[int, CallLeg] = {}
-        self._ending = asyncio.Lock()
-        self._early: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
+        self._hangup_lock = asyncio.Lock()
+        self._early_events: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
         self._runtime: Any = None
-        self._pump: asyncio.Task[None] | None = None
+        self._audio_task: asyncio.Task[None] | None = None
         self._ended: deque[tuple[str, bool]] = deque(maxlen=_KEPT_CALLS)
-        self._trace = Trace(self.ladders)
+        self._trace = TraceHandler(self.ladders)
         self._files = tempfile.TemporaryDirectory(prefix="sipfront-lab-")
         self._handles_sigterm = False
 
     @classmethod
     async def start(cls, host: str = LOOPBACK) -> SipStack:
-        """Start the stack on a free port of `host`, which is this machine's address towards everything it calls.
+        """Start the stack on a free port of `host`, the address of this machine for all of its calls.
 
         Raises:
-            NoStackError: Another stack runs in this process, or one has died in it.
+            NoStackError: Another stack runs in this process, or one has died.
         """
         stack = cls(host)
         for attempt in range(_PORT_TRIES):
@@ -155,7 +173,7 @@ class SipStack:
         )
         self._runtime.subscribe(self._on_event)
         self._trace.install()
-        self._pump = asyncio.create_task(self._keep_pumping(), name="lab audio")
+        self._audio_task = asyncio.create_task(self._exchange_audio(), name="lab audio")
         self._hang_up_on_sigterm()
 
     async def agent(
@@ -169,12 +187,19 @@ class SipStack:
         codecs: tuple[str, ...] = CODECS,
         mute: bool = False,
     ) -> SipAgent:
-        """Make an identity: `user` at `domain` (empty: this stack itself), registering for `expires` seconds.
+        """Create an identity.
 
-        A mute agent sends no RTP beyond its first packet.
+        Args:
+            user: The user part of its address.
+            domain: The domain of its address; empty for this stack.
+            password: The password for digest authentication.
+            expires: Lifetime of its registrations in seconds.
+            transport: "udp" or "tcp".
+            codecs: The codecs that it offers and accepts.
+            mute: Send no RTP after the first packet.
 
         Raises:
-            NoStackError: The stack refuses the identity.
+            NoStackError: The stack rejects the identity.
         """
         domain = domain or f"{self.host}:{self.port}"
         try:
@@ -189,11 +214,11 @@ class SipStack:
             )
             ua = await self.errors.UserAgent.create(self._runtime, account)
         except (ValueError, self.errors.BaresipError) as error:
-            raise NoStackError(f"the SIP stack refuses the agent '{user}': {error}") from None
+            raise NoStackError(f"the SIP stack rejects the agent '{user}': {error}") from None
         return SipAgent(self, ua, user, domain)
 
     def _silent_file(self) -> Path:
-        # a source that ends at once: the stack then has nothing to send, which is what being mute means in RTP
+        # the stack sends no RTP once its audio source has ended
         path = Path(self._files.name) / "nothing.wav"
         path.write_bytes(wav(b""))
         return path
@@ -212,22 +237,22 @@ class SipStack:
         return leg
 
     def adopt(self, call: Any, **faults: Any) -> CallLeg:
-        """Return the leg of a call that the stack has made, with the events that came before it."""
-        leg = CallLeg(call, self.errors, self._ending, **faults)
+        """Return the leg of a call that the stack has created, with the events that arrived before."""
+        leg = CallLeg(call, self.errors, self._hangup_lock, **faults)
         self._legs[leg.handle] = leg
-        for name, text, at in self._early.pop(leg.handle, ()):
-            self._tell(leg, name, text, at)
+        for name, text, at in self._early_events.pop(leg.handle, ()):
+            self._pass_event(leg, name, text, at)
         return leg
 
     async def close(self) -> None:
-        """End every call, then the stack. Calling it again does nothing."""
+        """End every call, then the stack. Further calls have no effect."""
         runtime, self._runtime = self._runtime, None
         if runtime is None:
             return
         await asyncio.gather(*(leg.hang_up() for leg in list(self._legs.values())), return_exceptions=True)
-        await self._part()
-        if self._pump is not None:
-            self._pump.cancel()
+        await self._wait_for_confirmations()
+        if self._audio_task is not None:
+            self._audio_task.cancel()
         if self._handles_sigterm:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         try:
@@ -236,13 +261,13 @@ class SipStack:
             self._trace.remove()
             self._files.cleanup()
 
-    async def _part(self) -> None:
-        """Let what was ended here end in good order: a BYE may have to be repeated, and so is a 487 without its ACK."""
-        deadline = time.monotonic() + _PARTING_SECONDS
-        while self._still_ending() and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
+    async def _wait_for_confirmations(self) -> None:
+        """Give the peers time to confirm: the stack repeats a lost BYE, and answers a repeated 487 with its ACK."""
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        while self._is_ending() and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _still_ending(self) -> bool:
+    def _is_ending(self) -> bool:
         return not all(self.ladders.is_over(call_id, answered=answered) for call_id, answered in self._ended)
 
     def _on_event(self, event: Any) -> None:
@@ -251,29 +276,29 @@ class SipStack:
         name, text, now = event.event.name, event.text or "", time.monotonic()
         leg = self._legs.get(event.call)
         if leg is not None:
-            self._tell(leg, name, text, now)
+            self._pass_event(leg, name, text, now)
             return
-        self._early.setdefault(event.call, []).append((name, text, now))
-        if len(self._early) > _KEPT_CALLS:
-            self._early.popitem(last=False)
+        self._early_events.setdefault(event.call, []).append((name, text, now))
+        if len(self._early_events) > _KEPT_CALLS:
+            self._early_events.popitem(last=False)
 
-    def _tell(self, leg: CallLeg, name: str, text: str, now: float) -> None:
+    def _pass_event(self, leg: CallLeg, name: str, text: str, now: float) -> None:
         if name == "CALL_CLOSED":
-            leg.pump(now)
+            leg.exchange_audio(now)
             self._legs.pop(leg.handle, None)
             if leg.ended_here:
                 self._ended.append((leg.call_id, leg.answered_at is not None))
         leg.on_event(name, text, now)
 
-    async def _keep_pumping(self) -> None:
+    async def _exchange_audio(self) -> None:
         while True:
             now = time.monotonic()
             for leg in list(self._legs.values()):
-                leg.pump(now)
-            await asyncio.sleep(_PUMP_SECONDS)
+                leg.exchange_audio(now)
+            await asyncio.sleep(_AUDIO_SECONDS)
 
     def _hang_up_on_sigterm(self) -> None:
-        # only where nobody else minds the signal; a server's own handler closes the lab itself
+        # a program with its own handler for the signal closes the lab itself
         in_main = threading.current_thread() is threading.main_thread()
         if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return

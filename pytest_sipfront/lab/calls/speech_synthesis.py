@@ -1,7 +1,7 @@
-"""A small talking machine: turns text into speech-like sound, the same sound for the same text on every machine.
+"""A speech-like sound for each text, the same on every machine.
 
-It renders letters as vowels with three formants and as hisses, which nobody would take for speech but which has
-what a prompt needs to be told apart: pitch, pauses, and a spectrum that changes with every word.
+Letters become vowels with three formants, or noise. The result is not intelligible, but prompts made from it can be
+distinguished: it has a pitch, pauses, and a spectrum that changes with every word.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VOICED = {"b": 0, "d": 1, "g": 2, "j": 3, "l": 4, "m": 5, "n": 6, "r": 7, "v": 
 
 @lru_cache(maxsize=128)
 def say(text: str) -> bytes:
-    """Return `text` as PCM: 16 bit, mono, 8000 samples a second. Characters that are no letters are pauses."""
+    """Return `text` as PCM: 16 bit, mono, 8000 samples per second. Other characters than letters are pauses."""
     import numpy as np  # noqa: PLC0415 - the lab starts without it
 
     sounds = [_letter(letter) for letter in text.lower()]
@@ -41,7 +41,7 @@ def say(text: str) -> bytes:
 
 
 def tone(hertz: float, seconds: float) -> bytes:
-    """Return a sine of `hertz` that lasts `seconds`, as PCM like `say`."""
+    """Return a sine as PCM like `say`; frequency in hertz, length in seconds."""
     import numpy as np  # noqa: PLC0415
 
     time = np.arange(int(seconds * RATE)) / RATE
@@ -57,7 +57,7 @@ def _letter(letter: str) -> NDArray[np.float64]:
     if letter in _VOICED:
         number = _VOICED[letter]
         return _faded(0.5 * _voiced((220 + 25 * number, 900 + 130 * number, 2300 + 90 * number), _LETTER_SECONDS))
-    if letter.isdigit():  # every digit must be told from every other, so each has its own two vowels
+    if letter.isdigit():  # two vowels for each digit, so that every digit differs from every other
         number = int(letter)
         first = _voiced((280 + 50 * number, 2300 - 140 * number, 2700), 2 * _LETTER_SECONDS)
         second = _voiced((760 - 50 * number, 900 + 140 * number, 2500), 2 * _LETTER_SECONDS)

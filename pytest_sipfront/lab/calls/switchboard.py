@@ -1,4 +1,4 @@
-"""The lab's telephone exchange: its phones and callers on the SIP stack, and which called leg is which call's."""
+"""The lab's phones and callers on the SIP stack, and which called leg belongs to which call."""
 
 from __future__ import annotations
 
@@ -13,52 +13,65 @@ from itertools import count
 from typing import Any
 
 from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, CallLeg
-from pytest_sipfront.lab.calls.optional_imports import import_all
-from pytest_sipfront.lab.calls.phone_behaviour import NOT_FOUND, PhoneBehaviour, codecs
+from pytest_sipfront.lab.calls.phone_behaviour import PhoneBehaviour
 from pytest_sipfront.lab.calls.prompt_catalogue import render
-from pytest_sipfront.lab.calls.sip_stack import LOOPBACK, SipAgent, SipStack, StackError
+from pytest_sipfront.lab.calls.sip_stack import (
+    CODECS,
+    LOOPBACK,
+    UNOFFERED_CODECS,
+    SipAgent,
+    SipStack,
+    StackError,
+    import_all,
+)
 from pytest_sipfront.lab.file.calls_section import PASSWORD_VARIABLE, USER_VARIABLE, CallPlan, Phone, Target
 from pytest_sipfront.lab.file.steps import RegisterAction
 from pytest_sipfront.lab.hosts import is_loopback
 
+NOT_FOUND, NOT_ACCEPTABLE = 404, 488
+
 
 @dataclass(slots=True, kw_only=True)
 class ExpectedLeg:
-    """A call that is being placed: its tag, other answer delays by phone name ("": whichever phone it reaches).
+    """A call being placed, whose called leg is expected.
 
-    Once it rings: its called leg, and whether that phone records.
+    Attributes:
+        tag: Identifies the call; sent in the INVITE.
+        answer_delays: Seconds of ringing by phone ("": any phone), in place of the phone's own.
+        callee: The called leg, once it rings.
+        is_recorded: Whether the called phone keeps its recording.
     """
 
     tag: str
     answer_delays: Mapping[str, float] = field(default_factory=dict)
     callee: CallLeg | None = None
-    recorded: bool = True
+    is_recorded: bool = True
 
 
 class Switchboard:
-    """Opened by the first call that needs it; `close` ends every call and the stack."""
+    """The phones and callers of a lab file. The first call opens it."""
 
     def __init__(self, plan: CallPlan) -> None:
         self.plan = plan
         self.prompts: dict[str, bytes] = {}
         self._stack: SipStack | None = None
-        self._opening = asyncio.Lock()
-        self._making = asyncio.Lock()
-        self._registering = asyncio.Lock()
+        self._open_lock = asyncio.Lock()
+        self._agents_lock = asyncio.Lock()
+        self._registration_lock = asyncio.Lock()
         self._registrations: Counter[SipAgent] = Counter()
         self._agents: dict[tuple[Any, ...], SipAgent] = {}
         self._expected: dict[str, ExpectedLeg] = {}
-        self._serving: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
         self._tags = count(1)
 
     async def open(self) -> SipStack:
-        """Return the running stack with every phone reachable, starting it where it is not.
+        """Return the running stack. The first call starts it and makes every phone reachable.
 
         Raises:
             NoStackError: The stack does not start.
             PromptError: A prompt cannot be read.
         """
-        async with self._opening:
+        async with self._open_lock:
             if self._stack is None:
                 await asyncio.to_thread(import_all)
                 self.prompts = await asyncio.to_thread(render, self.plan.prompts)
@@ -73,17 +86,17 @@ class Switchboard:
 
     async def close(self) -> None:
         """End all calls and the stack."""
-        async with self._opening:
+        async with self._open_lock:
             stack, self._stack = self._stack, None
             self._agents.clear()
             if stack is not None:
                 await stack.close()
-        for task in list(self._serving):
+        for task in list(self._calls):
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.gather(*self._calls, return_exceptions=True)
 
     async def caller(self, user: str) -> SipAgent:
-        """Return the agent that calls as `user`, with the target's credentials where it has any."""
+        """Return the agent that calls as `user`, or with the target's credentials if there are any."""
         stack, target = await self.open(), self.plan.target
         if target is None:
             return await self._agent(stack, user)
@@ -93,16 +106,16 @@ class Switchboard:
         )
 
     def uri(self, number: str) -> str:
-        """Return what to send the INVITE for `number` to: the target, or the lab itself."""
+        """Return the SIP URI to dial for `number`, at the target or at the lab itself."""
         target = self.plan.target
         if target is not None:
             return f"sip:{number}@{target.address};transport={target.transport}"
         if self._stack is None:
-            raise StackError("the exchange is not open")
+            raise StackError("the switchboard is not open")
         return f"sip:{number}@{self._stack.host}:{self._stack.port}"
 
     async def register(self, action: RegisterAction, phone: str) -> SipAgent | None:
-        """Register as the action says, so that calls to that user reach `phone`; None where there is no registrar.
+        """Register a user whose calls reach `phone`; return None without a registrar.
 
         Raises:
             StackError: The registrar refuses or does not answer.
@@ -121,84 +134,84 @@ class Switchboard:
             transport=target.transport if target else "udp",
             phone=phone,
         )
-        async with self._registering:
+        async with self._registration_lock:
             await agent.register()
             self._registrations[agent] += 1
         return agent
 
     async def unregister(self, agent: SipAgent) -> None:
-        """Withdraw a registration, unless another run goes on with it."""
-        async with self._registering:
+        """Remove a registration unless another run still uses it."""
+        async with self._registration_lock:
             self._registrations[agent] -= 1
             if not self._registrations[agent]:
                 await agent.unregister()
 
     def expect(self, answer_delays: Mapping[str, float]) -> ExpectedLeg:
-        """Announce a call, so that its called leg is known when it rings."""
+        """Announce a call, so that its called leg is recognised when it rings."""
         expected = ExpectedLeg(tag=str(next(self._tags)), answer_delays=answer_delays)
         self._expected[expected.tag] = expected
         return expected
 
     def forget(self, expected: ExpectedLeg) -> None:
-        """The call is over."""
+        """End the announcement of a call."""
         self._expected.pop(expected.tag, None)
 
     async def _connect_phones(self, stack: SipStack) -> None:
         for name, phone in self.plan.phones.items():
-            if phone.reject != NOT_FOUND:  # a number nobody has is answered with 404 by the stack itself
+            if phone.reject != NOT_FOUND:  # the stack itself answers calls to an unknown number with 404
                 await self._agent(stack, phone.number, phone=name)
 
     async def _agent(self, stack: SipStack, user: str, *, phone: str = "", **account: Any) -> SipAgent:
         key = (user, phone, *sorted(account.items()))
-        async with self._making:
+        async with self._agents_lock:
             if key not in self._agents:
                 if phone:
-                    account = {**account, **_manner(self.plan.phones[phone])}
+                    account = {**account, **_account_options(self.plan.phones[phone])}
                 agent = self._agents[key] = await stack.agent(user, **account)
                 if phone:
-                    agent.on_call(lambda leg: self._ring(phone, leg), **_faults(self.plan.phones[phone]))
+                    agent.on_call(lambda leg: self._on_call(phone, leg), **_leg_faults(self.plan.phones[phone]))
             return self._agents[key]
 
-    def _ring(self, name: str, leg: CallLeg) -> None:
-        expected = self._expected_of(leg)
+    def _on_call(self, name: str, leg: CallLeg) -> None:
+        expected = self._find_expected(leg)
         if expected is not None:
-            expected.callee, expected.recorded = leg, self.plan.phones[name].record
+            expected.callee, expected.is_recorded = leg, self.plan.phones[name].record
         delays = expected.answer_delays if expected is not None else {}
-        serving = asyncio.ensure_future(
-            PhoneBehaviour(self.plan.phones[name], leg, self.prompts).serve(delays.get(name, delays.get("")))
-        )
-        self._serving.add(serving)
-        serving.add_done_callback(self._serving.discard)
+        behaviour = PhoneBehaviour(self.plan.phones[name], leg, self.prompts)
+        call = asyncio.ensure_future(behaviour.run(delays.get(name, delays.get(""))))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
 
-    def _expected_of(self, leg: CallLeg) -> ExpectedLeg | None:
+    def _find_expected(self, leg: CallLeg) -> ExpectedLeg | None:
         tag = leg.headers.get(TAG_HEADER)
         if tag is not None:
             return self._expected.get(tag)
-        # through somebody's PBX the tag is gone: the oldest call that rings nowhere yet is meant
+        # a PBX removes the tag: take the oldest call without a called leg
         waiting = (expected for expected in self._expected.values() if expected.callee is None)
         return next(waiting, None) if self.plan.target is not None else None
 
 
 def credentials(target: Target | None) -> tuple[str, str]:
-    """Return user and password for target or registrar from the environment, "" where they are not set."""
+    """Return user and password for target or registrar from the environment, "" for unset variables."""
     names = (target.user_variable, target.password_variable) if target else (USER_VARIABLE, PASSWORD_VARIABLE)
     user, password = (os.environ.get(name, "") for name in names)
     return user, password
 
 
-def _manner(phone: Phone) -> dict[str, Any]:
-    return {"codecs": codecs(phone), "mute": phone.one_way == "receives"}
+def _account_options(phone: Phone) -> dict[str, Any]:
+    codecs = UNOFFERED_CODECS if phone.reject == NOT_ACCEPTABLE else CODECS
+    return {"codecs": codecs, "mute": phone.one_way == "receives"}
 
 
-def _faults(phone: Phone) -> dict[str, Any]:
-    return {"deaf": phone.one_way == "sends", "loses": phone.lose_digit}
+def _leg_faults(phone: Phone) -> dict[str, Any]:
+    return {"drops_incoming": phone.one_way == "sends", "lost_digit": phone.lose_digit}
 
 
 def _own_address(target: Target | None) -> str:
-    """This machine's address as the target sees it."""
+    """Return this machine's address as the target sees it."""
     if target is None or is_loopback(target.host):
         return LOOPBACK
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((target.host, target.port))  # sends nothing: it only picks the route
+        probe.connect((target.host, target.port))  # sends no packet, only selects the route
         return str(probe.getsockname()[0])
     raise StackError(f"no route to the target {target.host}")

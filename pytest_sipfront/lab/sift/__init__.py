@@ -1,1 +1,1 @@
-"""Stands in for Sift v0 on this machine, modelled on its documentation, and assumes what that leaves open."""
+"""The lab's side of Sift v0, based on its documentation. Docstrings mark what the documentation leaves open."""

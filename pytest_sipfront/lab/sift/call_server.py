@@ -1,8 +1,9 @@
-"""How connections live: they ring, connect, carry out routines command by command, post callbacks, and end.
+"""Calls at Sift: connections ring, connect, perform routines command by command, send callbacks, and end.
 
-Where no page says: a connection stays up when its routine is done; a command's `on_done` is answered before the next
-command begins, and a routine in that answer replaces what is left; a hang-up ends a command without its callback; a
-routine that is set while it rings starts when it is picked up, but HangUp ends the ringing, and the call is failed.
+Assumptions where the documentation is silent: a connection stays up after its routine. The response to a command's
+`on_done` is read before the next command starts, and a routine in it replaces the rest. A hang-up ends a command
+without its callback. A routine that is set while the connection rings starts with the answer, but HangUp ends the
+ringing and the connection has failed.
 """
 
 from __future__ import annotations
@@ -11,201 +12,198 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_sipfront.lab.file.sift_section import Callee, Caller, SiftSpec
+from pytest_sipfront.lab.file.sift_section import CallbackFault, Callee, Caller, SiftSpec
 from pytest_sipfront.lab.sift.callback_sender import CallbackSender
-from pytest_sipfront.lab.sift.commands import objection
+from pytest_sipfront.lab.sift.commands import CONVERSING, LISTENING, routine_error
 from pytest_sipfront.lab.sift.connections import CONNECTED, CONNECTING, FAILED, FINISHED, Connections, LabConnection
-from pytest_sipfront.lab.sift.conversations import CONVERSING, Conversations
+from pytest_sipfront.lab.sift.conversations import Conversations
 from pytest_sipfront.lab.sift.remote_party import RemoteParty, ScriptedParty
-from pytest_sipfront.lab.sift.scripted_callee import LISTENING, Reply
+from pytest_sipfront.lab.sift.scripted_callee import Answer
 
-OUR_NUMBER = "+15550100000"
+ACCOUNT_NUMBER = "+15550100000"
 
 
 class CallServer:
-    """Sift's side of every call of one lab."""
+    """Sift's side of every call of one lab.
+
+    Args:
+        spec: The section `sift` of the lab file.
+        account_id: The account id in callbacks.
+        telephony: The switchboard of the lab's phones; None if no call can be placed.
+    """
 
     def __init__(self, spec: SiftSpec, account_id: str, telephony: Any = None) -> None:
-        """Begin without a call; `telephony` reaches the lab's real phones, None where there are none."""
         self.spec = spec
-        self._telephony = telephony
         self.account_id = account_id
         self.connections = Connections(spec.page_size)
-        self.postman = CallbackSender(spec.callbacks)
-        self.conversations = Conversations(self)
+        self.callbacks = CallbackSender(spec.callbacks)
+        self.conversations = Conversations(spec, self.connections, self.callbacks)
+        self._telephony = telephony
 
     async def close(self) -> None:
-        """End every call without a word."""
-        for leg in self.connections:
-            self._stop(leg)
-            _stay(leg)
-            if not leg.is_over:
-                await leg.far.end()
-        await self.postman.close()
+        """End every call without callbacks."""
+        for connection in self.connections:
+            connection.stop_routine()
+            connection.stop_hangup_watch()
+            if not connection.is_over:
+                await connection.remote.hang_up()
+        await self.callbacks.close()
 
-    # ---- outbound and inbound
+    # ---- outbound and inbound calls
 
     async def create(self, to: str, status_url: str) -> LabConnection:
-        """Begin a call to `to` and return its connection, still connecting."""
-        far = self._far(self.spec.callee(to))
-        leg = LabConnection(to, OUR_NUMBER, "incoming", far, status_url)  # as the page has it: Sift initiated it
-        self.connections.add(leg)
-        fault = self.postman.fault("status", leg, CONNECTING)
+        """Start a call to `to` and return its connection, which is still connecting."""
+        remote = self._remote_party(self.spec.callee(to))
+        # "incoming" is what the documentation shows for a connection that Sift initiated
+        connection = LabConnection(to, ACCOUNT_NUMBER, "incoming", remote, status_url)
+        self.connections.add(connection)
+        fault = self.callbacks.fault("status", connection, CONNECTING)
         if fault.early:
-            await self._report(leg, fault)
-        self.postman.spawn(self._ring(leg, None if fault.early else fault))
-        return leg
+            await self._send_status(connection, fault)
+        self.callbacks.spawn(self._ring(connection, None if fault.early else fault))
+        return connection
 
-    async def _ring(self, leg: LabConnection, fault: Any) -> None:
+    async def _ring(self, connection: LabConnection, fault: CallbackFault | None) -> None:
         if fault is not None:
-            await self._report(leg, fault)
-        answered = await leg.far.ring()
-        if leg.is_over:
+            await self._send_status(connection, fault)
+        answered = await connection.remote.ring()
+        if connection.is_over:
             return
         if not answered:
-            await self._end(leg, FAILED)
+            await self._end(connection, FAILED)
             return
-        leg.enter(CONNECTED)
-        routine, leg.pending = leg.pending, None
-        reported = self.postman.spawn(self._report(leg))
+        connection.set_status(CONNECTED)
+        routine, connection.pending_routine = connection.pending_routine, None
+        status_sent = self.callbacks.spawn(self._send_status(connection))
         if routine is not None:
-            self.set_routine(leg, routine)
-        self._watch(leg)
-        await reported
+            self.set_routine(connection, routine)
+        self._watch_for_hangup(connection)
+        await status_sent
 
     async def receive(self, caller: Caller, application: Mapping[str, Any]) -> LabConnection:
-        """Let `caller` call a number that `application` answers, and return the connection."""
+        """Place the call of `caller` to a number of `application`, and return its connection."""
         await asyncio.sleep(caller.after)
-        far = self._far(Callee(script=caller.script))
-        leg = LabConnection(caller.to, caller.from_, "incoming", far, client_data=caller.client_data)
-        leg.enter(CONNECTED)
-        self.connections.add(leg)
+        remote = self._remote_party(Callee(script=caller.script))
+        connection = LabConnection(caller.to, caller.from_, "incoming", remote, client_data=caller.client_data)
+        connection.set_status(CONNECTED)
+        self.connections.add(connection)
+        number = connection.routine_number
         url = application.get("on_incoming")
-        if not url:
-            self._obey(leg, {"routine": application.get("default_routine")}, leg.routine)
-            self._watch(leg)
-            return leg
-        number = leg.routine
-        body = {"account_id": self.account_id, "connection": leg.as_json()}
-        self._obey(leg, await self.postman.post("incoming", leg, url, body), number)
-        self._watch(leg)
-        return leg
+        if url:
+            body = {"account_id": self.account_id, "connection": connection.as_json()}
+            reply = await self.callbacks.send("incoming", connection, url, body)
+        else:
+            reply = {"routine": application.get("default_routine")}
+        self._apply(reply, connection, number)
+        self._watch_for_hangup(connection)
+        return connection
 
-    async def end(self, leg: LabConnection) -> None:
-        """Let whoever called hang up."""
-        await self._end(leg, FINISHED)
+    async def end(self, connection: LabConnection) -> None:
+        """End a connection as its caller would, by hanging up."""
+        await self._end(connection, FINISHED)
 
-    def _far(self, callee: Callee | None) -> RemoteParty:
+    def _remote_party(self, callee: Callee | None) -> RemoteParty:
         if callee is not None and callee.phone is not None and self._telephony is not None:
-            from pytest_sipfront.lab.sift.phone_party import PhoneCall  # noqa: PLC0415 - needs what may be missing
+            from pytest_sipfront.lab.sift.phone_party import PhoneParty  # noqa: PLC0415 - needs the extra 'lab'
 
-            return PhoneCall(self._telephony, callee.phone, callee.words)
+            return PhoneParty(self._telephony, callee.phone, callee.words)
         return ScriptedParty(callee, self.spec.timeout_scale)
 
     # ---- routines
 
-    def set_routine(self, leg: LabConnection, routine: list[dict[str, Any]]) -> None:
-        """Stop what a connection does and let it do `routine`; before it is connected, once it is."""
-        leg.routine += 1
-        leg.doing = {}
-        self._stop(leg)
-        if leg.status == CONNECTING:
-            leg.pending = routine
+    def set_routine(self, connection: LabConnection, routine: list[dict[str, Any]]) -> None:
+        """Replace the routine of a connection. While it still rings, the new routine starts with the answer."""
+        connection.routine_number += 1
+        connection.current_command = {}
+        connection.stop_routine()
+        if connection.status == CONNECTING:
+            connection.pending_routine = routine
             if routine and routine[0]["name"] == "HangUp":
-                self.postman.spawn(self._end(leg, FAILED))
-        elif leg.status == CONNECTED:
-            leg.work = self.postman.spawn(self._perform(leg, routine, leg.routine))
+                self.callbacks.spawn(self._end(connection, FAILED))
+        elif connection.status == CONNECTED:
+            work = self._perform(connection, routine, connection.routine_number)
+            connection.routine_task = self.callbacks.spawn(work)
 
-    async def _perform(self, leg: LabConnection, routine: list[dict[str, Any]], number: int) -> None:
+    async def _perform(self, connection: LabConnection, routine: list[dict[str, Any]], number: int) -> None:
         for command in routine:
-            leg.commands.append(command)
-            leg.doing = command
-            answer = await self._carry_out(leg, command)
-            leg.doing = {}
-            if leg.is_over or answer is None:
+            connection.commands.append(command)
+            connection.current_command = command
+            result = await self._execute(connection, command)
+            connection.current_command = {}
+            if connection.is_over or result is None:
                 return
             if url := command.get("on_done"):
-                body = {"account_id": self.account_id, "connection_id": leg.id, **answer}
-                if self._obey(leg, await self.postman.post("done", leg, url, body), number):
+                body = {"account_id": self.account_id, "connection_id": connection.id, **result}
+                reply = await self.callbacks.send("done", connection, url, body)
+                if self._apply(reply, connection, number):
                     return
 
-    async def _carry_out(self, leg: LabConnection, command: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return what a command reports when it is done; None if the connection ended with it."""
+    async def _execute(self, connection: LabConnection, command: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the fields of the command's callback; None if the command ended the connection."""
         await asyncio.sleep(self.spec.takes)
         name = command["name"]
         if name == "HangUp":
-            await self._end(leg, FINISHED)
+            await self._end(connection, FINISHED)
             return None
         if name in CONVERSING:
-            await self.conversations.hold(leg, command)
+            await self.conversations.perform(connection, command)
             return {}
         if name in LISTENING:
-            return self._answer(name, await leg.far.ask(command))
-        await leg.far.hear(command)
+            return self._answer_fields(name, await connection.remote.listen(command))
+        await connection.remote.play(command)
         return {}
 
-    def _answer(self, name: str, reply: Reply) -> Mapping[str, Any]:
+    def _answer_fields(self, name: str, answer: Answer) -> Mapping[str, Any]:
         key = LISTENING[name]
-        if reply.value is not None:
-            return {key: reply.value}
+        if answer.value is not None:
+            return {key: answer.value}
         if self.spec.no_answer == "absent":
             return {}
         if self.spec.no_answer == "null":
             return {key: None}
         if self.spec.no_answer == "documented" and name == "GetNumber":
-            return {key: None, "error": reply.error}
+            return {key: None, "error": answer.error}
         return {key: ""}
 
-    def _obey(self, leg: LabConnection, reply: Mapping[str, Any], number: int) -> bool:
-        """Start the routine that a reply holds, unless another one has been set meanwhile."""
+    def _apply(self, reply: Mapping[str, Any], connection: LabConnection, number: int) -> bool:
+        """Start the routine in a reply and return True; an invalid or outdated one has no effect."""
         routine = reply.get("routine")
-        if not routine or objection(routine) or leg.routine != number or leg.is_over:
+        if not routine or routine_error(routine) or connection.routine_number != number or connection.is_over:
             return False
-        self.set_routine(leg, routine)
+        self.set_routine(connection, routine)
         return True
 
-    # ---- ends
+    # ---- the end of a connection
 
-    def _watch(self, leg: LabConnection) -> None:
-        """End the connection when the other side hangs up."""
-        if leg.leaving is None and not leg.is_over:
-            leg.leaving = self.postman.spawn(self._leave(leg))
+    def _watch_for_hangup(self, connection: LabConnection) -> None:
+        if connection.hangup_watch is None and not connection.is_over:
+            connection.hangup_watch = self.callbacks.spawn(self._follow_hangup(connection))
 
-    async def _leave(self, leg: LabConnection) -> None:
-        await leg.far.gone()
-        if leg.is_over:
+    async def _follow_hangup(self, connection: LabConnection) -> None:
+        await connection.remote.wait_for_hangup()
+        if connection.is_over:
             return
-        cut_short = leg.doing
-        await self._end(leg, FINISHED)
-        if self.spec.done_on_hangup and (url := cut_short.get("on_done")):
-            body = {"account_id": self.account_id, "connection_id": leg.id}
-            await self.postman.post("done", leg, url, body)
+        interrupted = connection.current_command
+        await self._end(connection, FINISHED)
+        if self.spec.done_on_hangup and (url := interrupted.get("on_done")):
+            body = {"account_id": self.account_id, "connection_id": connection.id}
+            await self.callbacks.send("done", connection, url, body)
 
-    async def _end(self, leg: LabConnection, status: str) -> None:
-        if leg.is_over:
+    async def _end(self, connection: LabConnection, status: str) -> None:
+        if connection.is_over:
             return
-        leg.enter(status)
-        _stay(leg)
-        if leg.work is not asyncio.current_task():
-            self._stop(leg)
-        await leg.far.end()
-        await self._report(leg)
+        connection.set_status(status)
+        connection.stop_hangup_watch()
+        if connection.routine_task is not asyncio.current_task():
+            connection.stop_routine()
+        await connection.remote.hang_up()
+        await self._send_status(connection)
 
-    def _stop(self, leg: LabConnection) -> None:
-        if leg.work is not None:
-            leg.work.cancel()
-            leg.work = None
-
-    async def _report(self, leg: LabConnection, fault: Any = None) -> None:
-        if not leg.status_url:
+    async def _send_status(self, connection: LabConnection, fault: CallbackFault | None = None) -> None:
+        if not connection.status_url:
             return
-        number = leg.routine
-        fault = fault or self.postman.fault("status", leg, leg.status)
-        body = {"account_id": self.account_id, "connection": leg.as_json()}
-        self._obey(leg, await self.postman.post("status", leg, leg.status_url, body, fault), number)
-
-
-def _stay(leg: LabConnection) -> None:
-    if leg.leaving is not None and leg.leaving is not asyncio.current_task():
-        leg.leaving.cancel()
-        leg.leaving = None
+        number = connection.routine_number
+        fault = fault or self.callbacks.fault("status", connection, connection.status)
+        body = {"account_id": self.account_id, "connection": connection.as_json()}
+        reply = await self.callbacks.send("status", connection, connection.status_url, body, fault)
+        self._apply(reply, connection, number)

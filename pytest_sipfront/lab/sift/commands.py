@@ -1,13 +1,22 @@
-"""Which commands a routine may have, and what is wrong with one."""
+"""The commands that a routine may contain, and the errors of invalid routines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_sipfront.lab.sift.conversations import CONVERSING
-from pytest_sipfront.lab.sift.scripted_callee import LISTENING
-
+LISTENING = {
+    "GetFreeResponse": "value",
+    "GetMultipleChoice": "choice",
+    "GetYesOrNo": "value",
+    "GetNumber": "value",
+    "GetDate": "value",
+    "GetName": "value",
+    "GetDigits": "digits",
+}
+"""The commands that wait for an answer, each with the key of the answer in its callback."""
+CONVERSING = ("CallPhone", "CallClient", "JoinConference")
+"""The commands that start a conversation."""
 COMMANDS = ("Say", "Play", *LISTENING, *CONVERSING, "HangUp")
 REQUIRED = {
     "Play": "sound_url",
@@ -17,14 +26,14 @@ REQUIRED = {
 }
 
 
-def objection(routine: Any) -> str:
-    """Return why Sift does not do this routine; "" if it does."""
+def routine_error(routine: Any) -> str:
+    """Return why Sift rejects this routine, or "" if it is valid."""
     if not isinstance(routine, list):
         return "routine must be a list of commands"
-    return next((text for text in map(_objection, routine) if text), "")
+    return next((text for text in map(_command_error, routine) if text), "")
 
 
-def _objection(command: Any) -> str:
+def _command_error(command: Any) -> str:
     if not isinstance(command, Mapping):
         return f"Unknown command {command!r}"
     name = command.get("name")

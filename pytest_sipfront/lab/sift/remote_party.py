@@ -1,4 +1,4 @@
-"""The other end of a connection, as Sift sees it, and the one that follows a script. A real phone is in `phone`."""
+"""The remote end of a connection, and its implementation by a script. `phone_party` implements it by a SIP call."""
 
 from __future__ import annotations
 
@@ -7,88 +7,88 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from pytest_sipfront.lab.file.sift_section import CONNECTS, Callee
-from pytest_sipfront.lab.sift.scripted_callee import Listener, Reply
+from pytest_sipfront.lab.sift.scripted_callee import Answer, ScriptedCallee
 
 DEFAULT_TIMEOUT = 10
 
 
 class RemoteParty(Protocol):
-    """Whoever was called, or calls. Cancelling what waits here ends it."""
+    """The party that Sift called, or that called Sift. Every coroutine can be cancelled."""
 
     @property
     def recordings(self) -> Mapping[str, bytes]:
-        """WAV files by whose ears heard them; none of a call that made no sound."""
+        """WAV files by the end that received them; empty for a call without audio."""
 
     @property
     def complaints(self) -> Sequence[str]:
-        """What could not be done, in words."""
+        """Sentences about commands that could not be carried out."""
 
     async def ring(self) -> bool:
-        """Be called, and return whether the call was answered."""
+        """Call the party and return whether it answered."""
         ...
 
-    async def hear(self, command: Mapping[str, Any]) -> None:
-        """Be told what a Say or Play has to tell, to its end."""
+    async def play(self, command: Mapping[str, Any]) -> None:
+        """Play the text or sound of a Say or Play command and return at its end."""
         ...
 
-    async def ask(self, command: Mapping[str, Any]) -> Reply:
-        """Be asked what a Get... asks, and return what was answered within its time."""
+    async def listen(self, command: Mapping[str, Any]) -> Answer:
+        """Return the answer to a listening command, or silence after its timeout."""
         ...
 
-    async def gone(self) -> None:
-        """Return once this end has hung up by itself."""
+    async def wait_for_hangup(self) -> None:
+        """Return once the party has hung up."""
         ...
 
-    async def end(self) -> None:
-        """Be hung up on."""
+    async def hang_up(self) -> None:
+        """End the call from Sift's side."""
         ...
 
 
 class ScriptedParty:
-    """An end that follows a script. `timeout_scale` shortens what is waited for in vain."""
+    """A remote party that follows a script. `timeout_scale` shortens its silences."""
 
     recordings: Mapping[str, bytes] = {}
     complaints: Sequence[str] = ()
 
     def __init__(self, callee: Callee | None, timeout_scale: float = 1.0) -> None:
-        self.listener = Listener(callee.script if callee else ())
+        self.script = ScriptedCallee(callee.script if callee else ())
         self._callee = callee
         self._timeout_scale = timeout_scale
-        self._gone = asyncio.Event()
-        self._leaving: asyncio.TimerHandle | None = None
+        self._hung_up = asyncio.Event()
+        self._hangup_timer: asyncio.TimerHandle | None = None
 
     async def ring(self) -> bool:
-        """Ring as long as the script says; a number that nobody has is not answered."""
+        """Ring as long as the script says; a number without a callee is not answered."""
         if self._callee is None:
             return False
         await asyncio.sleep(self._callee.rings)
         return self._callee.answer == CONNECTS
 
-    async def hear(self, command: Mapping[str, Any]) -> None:
-        """Go on in the script if it waits for these words."""
-        self.listener.hear(str(command.get("text", command.get("sound_url", ""))))
-        self._watch()
+    async def play(self, command: Mapping[str, Any]) -> None:
+        """Move on in the script if it waits for this text or sound URL."""
+        self.script.hear(str(command.get("text", command.get("sound_url", ""))))
+        self._start_hangup_timer()
 
-    async def ask(self, command: Mapping[str, Any]) -> Reply:
-        """Answer as the script has it, or be silent for the command's time."""
-        reply = self.listener.ask(command)
-        silent = reply.value is None and reply.error == "timeout"
+    async def listen(self, command: Mapping[str, Any]) -> Answer:
+        """Answer from the script, or stay silent until the command times out."""
+        answer = self.script.answer(command)
+        is_silent = answer.value is None and answer.error == "timeout"
         seconds = command.get("timeout_seconds", DEFAULT_TIMEOUT) * self._timeout_scale
-        await asyncio.sleep(seconds if silent else reply.takes)
-        self._watch()
-        return reply
+        await asyncio.sleep(seconds if is_silent else answer.takes)
+        self._start_hangup_timer()
+        return answer
 
-    async def gone(self) -> None:
-        """Return when the script hangs up; its seconds begin when its turn has come."""
-        self._watch()
-        await self._gone.wait()
+    async def wait_for_hangup(self) -> None:
+        """Return when the script hangs up; its delay starts when that turn is reached."""
+        self._start_hangup_timer()
+        await self._hung_up.wait()
 
-    async def end(self) -> None:
-        """Follow the script no longer."""
-        if self._leaving is not None:
-            self._leaving.cancel()
+    async def hang_up(self) -> None:
+        """Stop following the script."""
+        if self._hangup_timer is not None:
+            self._hangup_timer.cancel()
 
-    def _watch(self) -> None:
-        seconds = self.listener.leaves_after()
-        if seconds is not None and self._leaving is None:
-            self._leaving = asyncio.get_running_loop().call_later(seconds, self._gone.set)
+    def _start_hangup_timer(self) -> None:
+        seconds = self.script.hangup_delay
+        if seconds is not None and self._hangup_timer is None:
+            self._hangup_timer = asyncio.get_running_loop().call_later(seconds, self._hung_up.set)

@@ -1,4 +1,4 @@
-"""Serves Sift v0 over HTTP: checks credentials and bodies, applies faults, answers as the pages say."""
+"""The routes of Sift v0: check credentials and bodies, apply faults, respond as documented."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from pytest_sipfront.lab.platform.http_requests import (
     authorized,
     read_fields,
 )
-from pytest_sipfront.lab.sift.commands import objection
+from pytest_sipfront.lab.sift.commands import routine_error
 from pytest_sipfront.lab.sift.connections import LabConnection
 from pytest_sipfront.lab.sift.service import SiftService
 
 PREFIX = "/v0"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _NUMBER = re.compile(r"\+[1-9][0-9]{4,14}")
-_NO_LEG = Subject()
+_NO_SUBJECT = Subject()
 
 Handler: TypeAlias = Callable[[SiftService, Request], Awaitable[LabResponse]]
 
 
-def sift_routes(stand: Callable[[], SiftService]) -> list[Route]:
-    """Return Sift's routes; `stand` returns what is behind them now, since a lab can be given another file."""
+def sift_routes(current: Callable[[], SiftService]) -> list[Route]:
+    """Return Sift's routes. `current` returns the service of the lab's current file."""
     table: tuple[tuple[str, str, str, Handler], ...] = (
         ("GET", "/connections", "list", _list),
         ("POST", "/connections", "create", _create),
@@ -50,32 +50,32 @@ def sift_routes(stand: Callable[[], SiftService]) -> list[Route]:
         ("GET", "/availablenumbers/{country}", "numbers", _available),
     )
     routes = [
-        Route(PREFIX + path, _served(stand, kind, _pattern(path), handler), methods=[method])
+        Route(PREFIX + path, _served(current, kind, _pattern(path), handler), methods=[method])
         for method, path, kind, handler in table
     ]
-    unknown = Route(PREFIX + "/{rest:path}", _served(stand, "unknown", f"{PREFIX}/:rest", _unknown), methods=_METHODS)
-    recordings = Route("/lab/sift/{id}/{name}.wav", _recording(stand))
-    return [*routes, unknown, Route("/lab/sift", _shown(stand)), recordings]
+    unknown = Route(PREFIX + "/{rest:path}", _served(current, "unknown", f"{PREFIX}/:rest", _unknown), methods=_METHODS)
+    recordings = Route("/lab/sift/{id}/{name}.wav", _recording(current))
+    return [*routes, unknown, Route("/lab/sift", _state(current)), recordings]
 
 
 def _pattern(path: str) -> str:
     return PREFIX + re.sub(r"{(\w+)}", r":\1", path)
 
 
-def _served(stand: Callable[[], SiftService], kind: str, pattern: str, handler: Handler) -> Any:
+def _served(current: Callable[[], SiftService], kind: str, pattern: str, handler: Handler) -> Any:
     async def serve(request: Request) -> Response:
-        now = stand()
+        service = current()
         header = request.headers.get("authorization", "")
-        entry = now.recorder.record(
+        entry = service.recorder.record(
             request.method, request.url.path, authorization_kind(header), request.headers.get("content-type", "")
         )
-        now.recorder.count(f"sift-{kind}", pattern)
+        service.recorder.count(f"sift-{kind}", pattern)
         try:
-            if not _let_in(now, header):
+            if not _is_authorized(service, header):
                 raise Refusal(401, "Invalid account_id or auth_token")  # noqa: TRY301
             if request.method == "POST":
                 request.state.fields = entry.body = await read_fields(request)
-            answer = await _answered(now, kind, handler, request)
+            answer = await _answered(service, kind, handler, request)
         except Refusal as refusal:
             entry.status = refusal.status
             return _response(LabResponse(body={"error": refusal.text}, status=refusal.status))
@@ -85,34 +85,34 @@ def _served(stand: Callable[[], SiftService], kind: str, pattern: str, handler: 
     return serve
 
 
-async def _answered(stand: SiftService, kind: str, handler: Handler, request: Request) -> Response:
-    leg = stand.exchange.connections.find(request.path_params.get("id", ""))
-    hit = stand.faults.hit(kind, _subject(leg, request))
+async def _answered(service: SiftService, kind: str, handler: Handler, request: Request) -> Response:
+    connection = service.calls.connections.find(request.path_params.get("id", ""))
+    hit = service.faults.hit(kind, _subject(connection, request))
     if hit is None:
-        return _response(await handler(stand, request))
-    answer = await handler(stand, request) if hit.fault.takes_effect else LabResponse(body={})
-    await stand.pause(hit.fault.latency)
+        return _response(await handler(service, request))
+    answer = await handler(service, request) if hit.fault.takes_effect else LabResponse(body={})
+    await service.pause(hit.fault.latency)
     if hit.fault.drop is not None:
         return Dropped()
     answer = apply_fault(answer, hit)
     if isinstance(answer.body, dict) and "error" in answer.body:
         answer = error_response(answer.status, answer.body["error"], headers=answer.headers)
-        answer.body.pop("status")  # Sift's errors hold nothing else
+        answer.body.pop("status")  # Sift's errors have the single key 'error'
     return _response(answer)
 
 
-def _subject(leg: LabConnection | None, request: Request) -> Subject:
-    if leg is not None:
-        return Subject(parameters={"to": leg.to}, finished=leg.is_over, key=leg.id)
+def _subject(connection: LabConnection | None, request: Request) -> Subject:
+    if connection is not None:
+        return Subject(parameters={"to": connection.to}, finished=connection.is_over, key=connection.id)
     fields = getattr(request.state, "fields", None)
-    return Subject(parameters={"to": _endpoint(fields)}) if isinstance(fields, Mapping) else _NO_LEG
+    return Subject(parameters={"to": _endpoint(fields)}) if isinstance(fields, Mapping) else _NO_SUBJECT
 
 
-def _let_in(stand: SiftService, header: str) -> bool:
+def _is_authorized(service: SiftService, header: str) -> bool:
     kind, _, token = header.partition(" ")
     if kind.lower() == "bearer":
-        return bool(token) and stand.account.secret_key in (None, token)
-    return authorized(stand.account, header)
+        return bool(token) and service.account.secret_key in (None, token)
+    return authorized(service.account, header)
 
 
 def _response(answer: LabResponse) -> Response:
@@ -124,18 +124,18 @@ def _response(answer: LabResponse) -> Response:
 # ---- connections
 
 
-async def _list(stand: SiftService, request: Request) -> LabResponse:
-    page = stand.exchange.connections.page(str(request.url.replace(query="")), request.query_params.get("cursor", ""))
+async def _list(service: SiftService, request: Request) -> LabResponse:
+    page = service.calls.connections.page(str(request.url.replace(query="")), request.query_params.get("cursor", ""))
     if page is None:
         raise Refusal(400, "Invalid cursor")
     return LabResponse(body=page)
 
 
-async def _retrieve(stand: SiftService, request: Request) -> LabResponse:
-    return LabResponse(body=_leg(stand, request).as_json())
+async def _retrieve(service: SiftService, request: Request) -> LabResponse:
+    return LabResponse(body=_connection(service, request).as_json())
 
 
-async def _create(stand: SiftService, request: Request) -> LabResponse:
+async def _create(service: SiftService, request: Request) -> LabResponse:
     fields = _fields(request)
     url = fields.get("status_url")
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
@@ -144,32 +144,32 @@ async def _create(stand: SiftService, request: Request) -> LabResponse:
         raise Refusal(400, "One of phone_number and client_name must be provided")
     if "phone_number" in fields and not _NUMBER.fullmatch(str(fields["phone_number"])):
         raise Refusal(400, f"{fields['phone_number']} is not a valid phone number")
-    leg = await stand.exchange.create(_endpoint(fields), url)
+    connection = await service.calls.create(_endpoint(fields), url)
     bodies: dict[str, Any] = {
-        "bare": leg.as_json(),
-        "wrapped": {"connection": leg.as_json()},
-        "id": {"connection_id": leg.id},
+        "bare": connection.as_json(),
+        "wrapped": {"connection": connection.as_json()},
+        "id": {"connection_id": connection.id},
         "empty": None,
     }
-    return LabResponse(body=bodies[stand.spec.created])
+    return LabResponse(body=bodies[service.spec.created])
 
 
-async def _set_routine(stand: SiftService, request: Request) -> LabResponse:
-    leg = _leg(stand, request)
+async def _set_routine(service: SiftService, request: Request) -> LabResponse:
+    connection = _connection(service, request)
     routine: Any = _fields(request).get("routine")
-    if why := objection(routine):
-        raise Refusal(400, why)
-    if leg.is_over:
+    if error := routine_error(routine):
+        raise Refusal(400, error)
+    if connection.is_over:
         raise Refusal(400, "The connection is no longer active")
-    stand.exchange.set_routine(leg, routine)
+    service.calls.set_routine(connection, routine)
     return LabResponse(body=None)
 
 
-def _leg(stand: SiftService, request: Request) -> LabConnection:
-    leg = stand.exchange.connections.find(request.path_params["id"])
-    if leg is None:
+def _connection(service: SiftService, request: Request) -> LabConnection:
+    connection = service.calls.connections.find(request.path_params["id"])
+    if connection is None:
         raise Refusal(404, "Connection not found")
-    return leg
+    return connection
 
 
 async def _unknown(_: SiftService, request: Request) -> LabResponse:
@@ -186,33 +186,33 @@ def _endpoint(fields: Mapping[str, Any]) -> str:
     return str(fields.get("phone_number") or f"webrtc:{fields.get('client_name')}")
 
 
-# ---- what is around them
+# ---- applications, conversations, media and numbers
 
 
-async def _applications(stand: SiftService, _: Request) -> LabResponse:
-    return LabResponse(body=_page(stand.applications))
+async def _applications(service: SiftService, _: Request) -> LabResponse:
+    return LabResponse(body=_page(service.applications))
 
 
-async def _create_application(stand: SiftService, request: Request) -> LabResponse:
+async def _create_application(service: SiftService, request: Request) -> LabResponse:
     fields = _fields(request)
     if not isinstance(fields.get("name"), str):
         raise Refusal(400, "name is required")
     application = {"application_id": secrets.token_hex(8), "phone_numbers": [], **fields}
-    stand.answer_with(application)
+    service.add_application(application)
     return LabResponse(body=application)
 
 
-async def _conversations(stand: SiftService, request: Request) -> LabResponse:
+async def _conversations(service: SiftService, request: Request) -> LabResponse:
     least, most = _moment(request, "min_created"), _moment(request, "max_created")
     changed = _moment(request, "updated_after")
-    talks = [
-        talk
-        for talk in stand.exchange.conversations.talks
-        if (least is None or talk.start >= least)
-        and (most is None or talk.start <= most)
-        and (changed is None or (talk.end or talk.start) >= changed)
+    conversations = [
+        conversation
+        for conversation in service.calls.conversations.all
+        if (least is None or conversation.start >= least)
+        and (most is None or conversation.start <= most)
+        and (changed is None or (conversation.end or conversation.start) >= changed)
     ]
-    return LabResponse(body=_page([talk.as_json() for talk in talks]))
+    return LabResponse(body=_page([conversation.as_json() for conversation in conversations]))
 
 
 def _moment(request: Request, name: str) -> datetime | None:
@@ -226,10 +226,10 @@ def _moment(request: Request, name: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-async def _conversation(stand: SiftService, request: Request) -> LabResponse:
-    for talk in stand.exchange.conversations.talks:
-        if talk.id == request.path_params["id"]:
-            return LabResponse(body=talk.as_json())
+async def _conversation(service: SiftService, request: Request) -> LabResponse:
+    for conversation in service.calls.conversations.all:
+        if conversation.id == request.path_params["id"]:
+            return LabResponse(body=conversation.as_json())
     raise Refusal(404, "Conversation not found")
 
 
@@ -239,31 +239,31 @@ async def _upload(_: SiftService, request: Request) -> LabResponse:
     return LabResponse(body={"audio_id": secrets.token_hex(8)})
 
 
-async def _numbers(stand: SiftService, _: Request) -> LabResponse:
-    return LabResponse(body=_page([{"phone_number": number} for number in stand.spec.numbers]))
+async def _numbers(service: SiftService, _: Request) -> LabResponse:
+    return LabResponse(body=_page([{"phone_number": number} for number in service.spec.numbers]))
 
 
-async def _available(stand: SiftService, request: Request) -> LabResponse:
+async def _available(service: SiftService, request: Request) -> LabResponse:
     if not re.fullmatch("[A-Za-z]{2}", request.path_params["country"]):
         raise Refusal(400, "country_code must be ISO 3166-1 alpha-2")
-    return LabResponse(body=_page(list(stand.spec.numbers)))
+    return LabResponse(body=_page(list(service.spec.numbers)))
 
 
 def _page(results: list[Any]) -> dict[str, Any]:
     return {"next": None, "previous": None, "results": results}
 
 
-def _shown(stand: Callable[[], SiftService]) -> Any:
-    async def show(_: Request) -> Response:
-        return Response(json.dumps(stand().as_json()), media_type="application/json")
+def _state(current: Callable[[], SiftService]) -> Any:
+    async def serve(_: Request) -> Response:
+        return Response(json.dumps(current().as_json()), media_type="application/json")
 
-    return show
+    return serve
 
 
-def _recording(stand: Callable[[], SiftService]) -> Any:
-    async def send(request: Request) -> Response:
-        leg = stand().exchange.connections.find(request.path_params["id"])
-        sound = leg.far.recordings.get(request.path_params["name"]) if leg is not None else None
-        return Response(sound, media_type="audio/wav") if sound is not None else Response(status_code=404)
+def _recording(current: Callable[[], SiftService]) -> Any:
+    async def serve(request: Request) -> Response:
+        connection = current().calls.connections.find(request.path_params["id"])
+        recording = connection.remote.recordings.get(request.path_params["name"]) if connection is not None else None
+        return Response(recording, media_type="audio/wav") if recording is not None else Response(status_code=404)
 
-    return send
+    return serve

@@ -1,4 +1,4 @@
-"""How a scripted callee follows its script. Pure: it says what happens and how long it takes; others wait."""
+"""A callee that follows a script: what it answers and how many seconds that takes. Nothing here waits."""
 
 from __future__ import annotations
 
@@ -11,17 +11,6 @@ from typing import Any
 
 from pytest_sipfront.lab.file.sift_section import Turn
 
-LISTENING = {
-    "GetFreeResponse": "value",
-    "GetMultipleChoice": "choice",
-    "GetYesOrNo": "value",
-    "GetNumber": "value",
-    "GetDate": "value",
-    "GetName": "value",
-    "GetDigits": "digits",
-}
-"""The commands that ask, and under which key each reports its answer."""
-
 _UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _TENS = {"twenty": 2, "thirty": 3, "forty": 4, "fifty": 5, "sixty": 6, "seventy": 7, "eighty": 8, "ninety": 9}
 _SMALLEST_PAIR = 10
@@ -29,76 +18,83 @@ _YES, _NO = {"yes", "yeah", "yep", "sure", "correct"}, {"no", "nope", "wrong"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What a question got: a value, or None for no answer; `error` as GetNumber words it; seconds that it took."""
+class Answer:
+    """The result of a listening command.
+
+    Args:
+        value: The answer; None if there was no answer, or one that the command does not accept.
+        takes: Seconds until the answer.
+        error: The reason for None, in the words of GetNumber.
+    """
 
     value: Any
     takes: float = 0.0
     error: str = "timeout"
 
 
-class Listener:
-    """One call's callee, somewhere in its script."""
+class ScriptedCallee:
+    """The callee of one call and its position in the script."""
 
     def __init__(self, script: tuple[Turn, ...]) -> None:
         self._turns = deque(script)
         self._unanswered = 0
 
     def hear(self, words: str) -> None:
-        """Be told something: go on if that is what the script waits for."""
-        turn = self._next()
+        """Move to the next turn if the script waits for these words."""
+        turn = self._turn
         if turn is not None and turn.hears is not None and fnmatchcase(words.lower(), f"*{turn.hears.lower()}*"):
             self._turns.popleft()
 
-    def ask(self, command: Mapping[str, Any]) -> Reply:
-        """Be asked: answer if the script's next turn is an answer to such a question, else be silent."""
-        turn = self._next()
+    def answer(self, command: Mapping[str, Any]) -> Answer:
+        """Return the answer to a listening command: silence unless the current turn answers this kind of command."""
+        turn = self._turn
         if turn is None or turn.hears is not None or turn.hangs_up is not None:
-            return Reply(None)
+            return Answer(None)
         if turn.silence is not None:
-            return self._be_silent(turn.silence)
+            return self._silence(turn.silence)
         if (command["name"] == "GetDigits") is not (turn.presses is not None):
-            return Reply(None)
+            return Answer(None)
         self._turns.popleft()
         return _pressed(turn, command) if turn.presses is not None else _spoken(turn, command)
 
-    def leaves_after(self) -> float | None:
-        """Return in how many seconds the callee hangs up, as things stand; None if it does not."""
-        turn = self._next()
-        return turn.hangs_up if turn is not None else None
+    @property
+    def hangup_delay(self) -> float | None:
+        """Seconds until the callee hangs up; None unless that is its current turn."""
+        return self._turn.hangs_up if self._turn is not None else None
 
     def remaining_words(self) -> list[str]:
-        """Return what is left to say."""
+        """Return the texts that the callee has not said yet."""
         return [turn.says for turn in self._turns if turn.says is not None]
 
-    def _next(self) -> Turn | None:
+    @property
+    def _turn(self) -> Turn | None:
         return self._turns[0] if self._turns else None
 
-    def _be_silent(self, times: int) -> Reply:
+    def _silence(self, times: int) -> Answer:
         self._unanswered += 1
         if self._unanswered >= times:
             self._unanswered = 0
             self._turns.popleft()
-        return Reply(None)
+        return Answer(None)
 
 
-def _pressed(turn: Turn, command: Mapping[str, Any]) -> Reply:
-    """Fewer keys than asked for end in a timeout, and are lost, as documented."""
+def _pressed(turn: Turn, command: Mapping[str, Any]) -> Answer:
+    """Return the pressed keys; as documented, fewer keys than the command needs time out and are discarded."""
     keys, count = str(turn.presses), command.get("count")
     if isinstance(count, int) and len(keys) < count:
-        return Reply(None, turn.takes)
-    return Reply(keys[:count] if isinstance(count, int) else keys, turn.takes)
+        return Answer(None, turn.takes)
+    return Answer(keys[:count] if isinstance(count, int) else keys, turn.takes)
 
 
-def _spoken(turn: Turn, command: Mapping[str, Any]) -> Reply:
+def _spoken(turn: Turn, command: Mapping[str, Any]) -> Answer:
     words = str(turn.says)
-    value = turn.means if turn.means is not None else understood(words, command)
-    return Reply(value, turn.takes, error="invalid")
+    value = turn.means if turn.means is not None else interpret(words, command)
+    return Answer(value, turn.takes, error="invalid")
 
 
-def understood(words: str, command: Mapping[str, Any]) -> Any:
-    """Return what a command that asks makes of these words; None if they are no answer to it."""
-    return _UNDERSTANDING[command["name"]](words, command)
+def interpret(words: str, command: Mapping[str, Any]) -> Any:
+    """Return the value that a listening command reads from these words; None if they do not answer it."""
+    return _INTERPRETERS[command["name"]](words, command)
 
 
 def _choice(words: str, command: Mapping[str, Any]) -> str | None:
@@ -106,12 +102,12 @@ def _choice(words: str, command: Mapping[str, Any]) -> str | None:
 
 
 def _yes_or_no(words: str, _: Mapping[str, Any]) -> bool | None:
-    said = set(re.findall(r"\w+", words.lower()))
-    return None if bool(said & _YES) is bool(said & _NO) else bool(said & _YES)
+    spoken = set(re.findall(r"\w+", words.lower()))
+    return None if bool(spoken & _YES) is bool(spoken & _NO) else bool(spoken & _YES)
 
 
 def _number(words: str, _: Mapping[str, Any]) -> str | None:
-    """Digits in order, spoken one by one or in tens: "forty four" and "four four" are both "44"."""
+    """Return the digits in order, spoken one by one or in tens: "forty four" and "four four" are both "44"."""
     digits, tens = "", False
     for word in re.findall(r"\d+|[a-z]+", words.lower()):
         if word in _TENS:
@@ -126,11 +122,11 @@ def _number(words: str, _: Mapping[str, Any]) -> str | None:
 
 
 def _date(words: str, _: Mapping[str, Any]) -> str | None:
-    found = re.search(r"(\d{4}-)?\d\d-\d\d", words)
-    return found[0] if found else None
+    date = re.search(r"(\d{4}-)?\d\d-\d\d", words)
+    return date[0] if date else None
 
 
-_UNDERSTANDING: Mapping[str, Callable[[str, Mapping[str, Any]], Any]] = {
+_INTERPRETERS: Mapping[str, Callable[[str, Mapping[str, Any]], Any]] = {
     "GetFreeResponse": lambda words, _: words,
     "GetMultipleChoice": _choice,
     "GetYesOrNo": _yes_or_no,

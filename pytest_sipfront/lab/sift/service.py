@@ -1,4 +1,4 @@
-"""What is behind Sift's routes in one lab: the exchange, the applications, the faults and the account."""
+"""The state behind Sift's routes in one lab: calls, applications, faults and the account."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from pytest_sipfront.lab.platform.faults import FaultBook
 from pytest_sipfront.lab.platform.http_requests import RequestLog
 from pytest_sipfront.lab.sift.call_server import CallServer
 
-ANY_ACCOUNT = "lab-public"
+DEFAULT_ACCOUNT_ID = "lab-public"
 DESTINATION = ".dial_destination"
-OUR_RUNS = "+15550100999"
+RUN_NUMBER = "+15550100999"
 
 
 class SiftService:
-    """Sift's part of one lab."""
+    """Sift's part of one lab.
+
+    Args:
+        spec: The section `sift` of the lab file.
+        account: The account whose credentials requests need.
+        recorder: The log of requests.
+        pause: Delays a response by some seconds.
+        started: Origin of the times in `as_json`, in monotonic seconds.
+        telephony: The switchboard of the lab's phones; None if no call can be placed.
+    """
 
     def __init__(
         self,
@@ -31,34 +40,24 @@ class SiftService:
         started: float = 0.0,
         telephony: Any = None,
     ) -> None:
-        """Prepare; nobody calls yet.
-
-        Args:
-            spec: The lab file's section.
-            account: Whose credentials are asked for.
-            recorder: Where requests are noted.
-            pause: Holds an answer back for some seconds.
-            started: Since when the times that are shown count, in monotonic seconds.
-            telephony: Reaches the lab's real phones; None where there are none.
-        """
         self._started = started
         self.spec, self.account, self.recorder, self.pause = spec, account, recorder, pause
         self.faults = FaultBook(spec.faults)
-        self.exchange = CallServer(spec, account.public_key or ANY_ACCOUNT, telephony)
+        self.calls = CallServer(spec, account.public_key or DEFAULT_ACCOUNT_ID, telephony)
         self.applications: list[dict[str, Any]] = []
 
-    def answer_with(self, application: dict[str, Any]) -> None:
-        """Let an application answer its numbers (all, if it names none), and those call who wait for one."""
+    def add_application(self, application: dict[str, Any]) -> None:
+        """Add an application, and place the calls of the callers that wait for one of its numbers."""
         self.applications.append(application)
         for caller in self.spec.callers:
             if caller.on == APPLICATION and _answers(application, caller.to):
-                self.exchange.postman.spawn(self.exchange.receive(caller, application))
+                self.calls.callbacks.spawn(self.calls.receive(caller, application))
 
     @asynccontextmanager
     async def called_by_run(self, parameters: Mapping[str, str]) -> AsyncIterator[None]:
-        """While a Sipfront run lasts, let it call the numbers that it dials and an application here answers."""
+        """For the time of a Sipfront run, place its calls to numbers that an application answers."""
         calls = [
-            self.exchange.postman.spawn(self.exchange.receive(self._caller(number), application))
+            self.calls.callbacks.spawn(self.calls.receive(self._caller(number), application))
             for key, number in parameters.items()
             if key.endswith(DESTINATION) and (application := self._application(number)) is not None
         ]
@@ -67,59 +66,57 @@ class SiftService:
         finally:
             for call in calls:
                 if call.done() and not call.cancelled() and call.exception() is None:
-                    await self.exchange.end(call.result())
+                    await self.calls.end(call.result())
                 call.cancel()
 
     def _application(self, number: str) -> dict[str, Any] | None:
         """Return the latest application that answers a number."""
-        return next((one for one in reversed(self.applications) if _answers(one, number)), None)
+        return next((entry for entry in reversed(self.applications) if _answers(entry, number)), None)
 
     def _caller(self, number: str) -> Caller:
         by_run = (caller for caller in self.spec.callers if caller.on == RUN and caller.to == number)
-        return next(by_run, Caller(from_=OUR_RUNS, to=number))
+        return next(by_run, None) or Caller.model_validate({"from": RUN_NUMBER, "to": number})
 
     async def close(self) -> None:
         """End every call."""
-        await self.exchange.close()
+        await self.calls.close()
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many calls there were, and how many callbacks were posted and lost on purpose."""
-        postman = self.exchange.postman
+        """The numbers of calls, of callbacks sent, and of callbacks that a fault lost."""
         return {
-            "calls": len(self.exchange.connections),
-            "callbacks": len(postman.posted),
-            "callbacks_lost": postman.lost,
+            "calls": len(self.calls.connections),
+            "callbacks": len(self.calls.callbacks.sent),
+            "callbacks_lost": self.calls.callbacks.lost,
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Return what happened so far, for tests and people: connections with their commands, and callbacks."""
-        postman = self.exchange.postman
+        """Return the connections with their commands, and the callbacks."""
         return {
             "connections": [
                 {
-                    **leg.as_json(),
-                    "commands": leg.commands,
-                    "recordings": list(leg.far.recordings),
-                    "complaints": leg.far.complaints,
+                    **connection.as_json(),
+                    "commands": connection.commands,
+                    "recordings": list(connection.remote.recordings),
+                    "complaints": connection.remote.complaints,
                 }
-                for leg in self.exchange.connections
+                for connection in self.calls.connections
             ],
             "callbacks": [
                 {
-                    "time": posted.time - self._started,
-                    "kind": posted.kind,
-                    "connection_id": posted.connection_id,
-                    "body": dict(posted.body),
-                    "outcome": posted.outcome,
+                    "time": callback.time - self._started,
+                    "kind": callback.kind,
+                    "connection_id": callback.connection_id,
+                    "body": dict(callback.body),
+                    "outcome": callback.outcome,
                 }
-                for posted in postman.posted
+                for callback in self.calls.callbacks.sent
             ],
-            "lost": postman.lost,
+            "lost": self.calls.callbacks.lost,
         }
 
 
 def _answers(application: Mapping[str, Any], number: str) -> bool:
-    """Whether an application answers a number: one of its own, or any if it names none."""
+    """Whether an application answers a number: one that it lists, or any if it lists no number."""
     numbers = application["phone_numbers"]
     return not numbers or number in numbers

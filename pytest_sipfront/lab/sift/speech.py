@@ -1,7 +1,7 @@
-"""From text and sound files to what a phone line carries, and from what it carried to words.
+"""Convert text and sound files to PCM, and recognise the prompts in PCM.
 
-PCM is 16 bit, mono, 8000 samples a second. Nothing here understands speech: a prompt is recognised by its sound, from
-the lab file's catalogue.
+PCM has 16 bit, one channel and 8000 samples per second. Prompts are recognised by their sound, from the catalogue of
+the lab file: there is no speech recognition.
 """
 
 from __future__ import annotations
@@ -22,53 +22,53 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SPEAKER = "espeak-ng"
+SYNTHESIZER = "espeak-ng"
 PAUSE_SECONDS = 0.8
-LARGEST_SOUND = 10 * 1024 * 1024
-_SPEAKER_SECONDS = 20.0
+MAX_SOUND_BYTES = 10 * 1024 * 1024
+_SYNTHESIZER_SECONDS = 20.0
 _WINDOW = RATE // 50
-_AUDIBLE = 200  # of 32768, root mean square: about -44 dBFS
+_AUDIBLE = 200  # root mean square of samples up to 32768, about -44 dBFS
 _BYTES, _WORD = 1, 2
 
 
 class SoundError(ValueError):
-    """A sound file cannot be played. The text says why."""
+    """A sound file cannot be played. The text is the reason."""
 
 
 @lru_cache(maxsize=128)
-def spoken(text: str) -> bytes:
-    """Return `text` as speech, by espeak-ng where it is installed, else by the lab's own talking machine."""
-    command = shutil.which(SPEAKER)
+def synthesize(text: str) -> bytes:
+    """Return `text` as speech: from espeak-ng if it is installed, otherwise from the lab's synthesis."""
+    command = shutil.which(SYNTHESIZER)
     if command is None:
         return say(text)
     try:
-        done = subprocess.run(  # noqa: S603 - the text goes in on standard input
+        done = subprocess.run(  # noqa: S603 - the text is passed on standard input
             [command, "--stdin", "--stdout"],
             input=text.encode(),
             capture_output=True,
             check=True,
-            timeout=_SPEAKER_SECONDS,
+            timeout=_SYNTHESIZER_SECONDS,
         )
-        return converted(done.stdout)
+        return convert_wav(done.stdout)
     except (subprocess.SubprocessError, OSError, SoundError):
         return say(text)
 
 
-def converted(file: bytes) -> bytes:
-    """Return a WAV file's sound as PCM, whatever its rate and channels.
+def convert_wav(file: bytes) -> bytes:
+    """Return the audio of a WAV file with any sample rate and number of channels as PCM.
 
     Raises:
-        SoundError: It is no WAV file of 8 or 16 bit, or too large.
+        SoundError: It is not a WAV file of 8 or 16 bit, or too large.
     """
-    if len(file) > LARGEST_SOUND:
+    if len(file) > MAX_SOUND_BYTES:
         raise SoundError("it is larger than 10 MB")
     import numpy as np  # noqa: PLC0415 - the lab starts without it
 
     try:
-        with wave.open(io.BytesIO(file)) as opened:
-            width, channels, rate = opened.getsampwidth(), opened.getnchannels(), opened.getframerate()
-            # what writes to a pipe does not know the length that it announces
-            frames = opened.readframes(min(opened.getnframes(), len(file)))
+        with wave.open(io.BytesIO(file)) as reader:
+            width, channels, rate = reader.getsampwidth(), reader.getnchannels(), reader.getframerate()
+            # a program that writes to a pipe announces a wrong length
+            frames = reader.readframes(min(reader.getnframes(), len(file)))
     except (wave.Error, EOFError) as error:
         raise SoundError(f"it is no WAV file that can be read: {error}") from None
     if width not in (_BYTES, _WORD) or rate <= 0:
@@ -82,7 +82,7 @@ def converted(file: bytes) -> bytes:
 
 
 def _resampled(samples: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
-    """Bring samples to the line's rate, without what it cannot carry."""
+    """Return the samples at 8000 Hz, without frequencies above half of that."""
     import numpy as np  # noqa: PLC0415
 
     if rate == RATE or not len(samples):
@@ -97,7 +97,7 @@ def _resampled(samples: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 
 def has_paused(pcm: bytes) -> bool:
-    """Return whether something was said, and then nothing for the length of a pause."""
+    """Return whether the audio ends with speech that is followed by a pause."""
     import numpy as np  # noqa: PLC0415
 
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float64)
@@ -106,17 +106,17 @@ def has_paused(pcm: bytes) -> bool:
     return bool(len(audible)) and (len(windows) - 1 - int(audible[-1])) * _WINDOW / RATE >= PAUSE_SECONDS
 
 
-def recognised(pcm: bytes, prompts: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Return the names of the prompts in a recording, in the order in which they were said."""
-    found: list[PromptMatch] = []
+def recognize(pcm: bytes, prompts: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the names of the prompts in a recording, in their order."""
+    matches: list[PromptMatch] = []
     for match in rank(pcm, prompts) if pcm and prompts else ():
-        if match.score >= SCORE_NEEDED and not any(_overlap(match, other, prompts) for other in found):
-            found.append(match)
-    return tuple(match.prompt for match in sorted(found, key=lambda match: match.at))
+        if match.score >= SCORE_NEEDED and not any(_overlap(match, better, prompts) for better in matches):
+            matches.append(match)
+    return tuple(match.prompt for match in sorted(matches, key=lambda match: match.at))
 
 
-def _overlap(one: PromptMatch, other: PromptMatch, prompts: Mapping[str, bytes]) -> bool:
-    """Two prompts that claim the same sound: the worse one was not said."""
-    ends = [match.at + len(prompts[match.prompt]) / BYTES_PER_SECOND for match in (one, other)]
-    shared = min(ends) - max(one.at, other.at)
-    return shared > 0.3 * min(end - match.at for end, match in zip(ends, (one, other), strict=True))
+def _overlap(first: PromptMatch, second: PromptMatch, prompts: Mapping[str, bytes]) -> bool:
+    """Return whether two matches share so much audio that only the better one can be right."""
+    ends = [match.at + len(prompts[match.prompt]) / BYTES_PER_SECOND for match in (first, second)]
+    shared = min(ends) - max(first.at, second.at)
+    return shared > 0.3 * min(end - match.at for end, match in zip(ends, (first, second), strict=True))

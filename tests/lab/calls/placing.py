@@ -43,14 +43,14 @@ def with_lab(text: str, work: Callable[[CallsExecutor, LabFile], Awaitable[T]]) 
 
 async def until_traced(executor: CallsExecutor, start: str) -> None:
     """Return once a SIP message that begins with `start` was sent or received."""
-    ladders = (await executor.exchange.open()).ladders
+    ladders = (await executor.switchboard.open()).ladders
     # the trace comes from the thread of the stack, which sets no event
     while not any(rung.line.startswith(start) for call in ladders.call_ids for rung in ladders.of(call)):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
 def find_all(text: str, runs: Sequence[tuple[str, Mapping[str, str]]]) -> list[LabRunResult]:
-    """Run tests with overrides, all at once, and return their findings in order."""
+    """Run tests with overrides, all at once, and return their results in order."""
 
     async def work(executor: CallsExecutor, file: LabFile) -> list[LabRunResult]:
         tests = [(file.tests[name], {**file.tests[name].parameters, **overrides}) for name, overrides in runs]
@@ -60,5 +60,5 @@ def find_all(text: str, runs: Sequence[tuple[str, Mapping[str, str]]]) -> list[L
 
 
 def find(text: str, test: str = "call", overrides: Mapping[str, str] | None = None) -> LabRunResult:
-    """Run one test and return its finding."""
+    """Run one test and return its result."""
     return find_all(text, [(test, overrides or {})])[0]

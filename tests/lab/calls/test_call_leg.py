@@ -1,4 +1,4 @@
-"""One end of a call, without a stack."""
+"""A call leg without a SIP stack."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pytest_sipfront.lab.calls.call_leg import CallLeg
 
 
 @pytest.mark.parametrize("turns", range(4))
-def test_a_run_that_is_cancelled_as_its_call_ends_is_cancelled(turns: int) -> None:
-    """However close the two come together: a cancellation that got lost would keep the lab from ending."""
+def test_a_cancellation_at_the_end_of_the_call_is_not_lost(turns: int) -> None:
+    """A lost cancellation would keep the lab from closing."""
 
     async def both_at_once() -> bool:
-        leg = CallLeg(call=None, errors=None, ending=asyncio.Lock())
-        waiting = asyncio.create_task(leg.closed(60))
+        leg = CallLeg(call=None, errors=None, hangup_lock=asyncio.Lock())
+        waiting = asyncio.create_task(leg.wait_for_end(60))
         for _ in range(3):
             await asyncio.sleep(0)
         leg.on_event("CALL_CLOSED", "", 0.0)

@@ -1,4 +1,4 @@
-"""Conditions: what each of them finds, and how it says so."""
+"""Judging a call by conditions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ANSWERED = CallRecord(
     post_dial_delay=0.05,
     answer_after=0.2,
     duration=2.0,
-    heard_by_caller=WELL,
-    heard_by_callee=replace(WELL, digits="42"),
+    received_by_caller=WELL,
+    received_by_callee=replace(WELL, digits="42"),
     sent_packets=100,
 )
 BUSY = CallRecord(destination="300", answered=False, code=486, reason="Busy Here", ended_after=0.12)
@@ -37,24 +37,24 @@ RANG_OUT = CallRecord(
     cancelled=True,
     post_dial_delay=0.1,
 )
-MUTE = replace(ANSWERED, heard_by_caller=Reception(longest_gap=2.0))
+MUTE = replace(ANSWERED, received_by_caller=Reception(longest_gap=2.0))
 
 
 def heard(*ranking: tuple[str, float, float]) -> CallRecord:
     prompts = tuple(PromptMatch(prompt=name, score=score, at=at) for name, score, at in ranking)
-    return replace(ANSWERED, heard_by_caller=replace(WELL, prompts=prompts))
+    return replace(ANSWERED, received_by_caller=replace(WELL, prompts=prompts))
 
 
 def caller_hears(**changes: Any) -> CallRecord:
-    return replace(ANSWERED, heard_by_caller=replace(WELL, **changes))
+    return replace(ANSWERED, received_by_caller=replace(WELL, **changes))
 
 
 def callee_hears(**changes: Any) -> CallRecord:
-    return replace(ANSWERED, heard_by_callee=replace(WELL, **changes))
+    return replace(ANSWERED, received_by_callee=replace(WELL, **changes))
 
 
 @pytest.mark.parametrize(
-    ("conditions", "call", "told"),
+    ("conditions", "call", "expected"),
     [
         ({}, BUSY, "486 Busy Here after 0.12 s"),
         ({"answered": True}, RANG_OUT, "no answer within 3.00 s, cancelled (487)"),
@@ -79,7 +79,7 @@ def callee_hears(**changes: Any) -> CallRecord:
         (
             {"not_silent": "from_caller"},
             callee_hears(level_dbfs=float("-inf")),
-            "silence from caller: nothing heard, -50 dBFS needed",
+            "silence from caller: no audio, -50 dBFS needed",
         ),
         ({"max_packet_loss": 1}, caller_hears(lost=5), "4.8 % of the callee's packets lost, at most 1 % allowed"),
         ({"max_jitter": 20}, caller_hears(jitter_ms=31.5), "jitter 31.5 ms from callee, at most 20 ms allowed"),
@@ -108,7 +108,7 @@ def callee_hears(**changes: Any) -> CallRecord:
         (
             {"prompt_heard": ("sales",)},
             heard(("sales", 0.9, 1.0), ("sails", 0.89, 1.1)),
-            "prompt 'sales' expected, 'sails' cannot be told from it (0.89 against 0.90, a margin of 0.05 needed)",
+            "prompt 'sales' expected, 'sails' sounds too similar (0.89 against 0.90, a margin of 0.05 needed)",
         ),
         (
             {"prompt_heard": ("menu", "sales")},
@@ -117,11 +117,9 @@ def callee_hears(**changes: Any) -> CallRecord:
         ),
     ],
 )
-def test_a_violated_condition_is_told_with_measure_and_bound(
-    conditions: dict[str, Any], call: CallRecord, told: str
-) -> None:
-    """Each violation is one sentence with what was measured and what was allowed, and the only one told."""
-    assert violations(Conditions(**conditions), call) == [told]
+def test_a_violation_names_measure_and_bound(conditions: dict[str, Any], call: CallRecord, expected: str) -> None:
+    """Each violation is one sentence, and there is no other."""
+    assert violations(Conditions(**conditions), call) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -137,44 +135,46 @@ def test_a_violated_condition_is_told_with_measure_and_bound(
         ({"dtmf_received": "42", "min_mos": 4, "not_silent": "both", "duration": (1, 3)}, ANSWERED),
     ],
 )
-def test_a_call_as_it_should_be_violates_nothing(conditions: dict[str, Any], call: CallRecord) -> None:
-    """What holds is not complained of."""
+def test_a_call_that_meets_its_conditions_has_no_violation(conditions: dict[str, Any], call: CallRecord) -> None:
+    """Conditions that hold cause no sentence."""
     assert violations(Conditions(**conditions), call) == []
 
 
-def test_all_violations_are_told_together() -> None:
-    """One look at the report shows everything that is wrong with a call."""
-    call = replace(ANSWERED, heard_by_caller=replace(WELL, level_dbfs=-80.0), heard_by_callee=replace(WELL, digits="4"))
-    told = violations(Conditions(answer_within=0.1, not_silent="from_callee", dtmf_received="42"), call)
-    assert [sentence.split()[0] for sentence in told] == ["answered", "silence", "DTMF"]
+def test_all_violations_are_listed_together() -> None:
+    """The first violation does not hide the others."""
+    call = replace(
+        ANSWERED, received_by_caller=replace(WELL, level_dbfs=-80.0), received_by_callee=replace(WELL, digits="4")
+    )
+    sentences = violations(Conditions(answer_within=0.1, not_silent="from_callee", dtmf_received="42"), call)
+    assert [sentence.split()[0] for sentence in sentences] == ["answered", "silence", "DTMF"]
 
 
-def test_conditions_on_other_things_still_need_media() -> None:
-    """No pass without proof: a call without RTP fails though everything that was asked for holds."""
+def test_other_conditions_still_need_media() -> None:
+    """A call without RTP fails even if all other conditions hold."""
     assert violations(Conditions(answered=True, answer_within=1.0), MUTE) == ["no RTP from callee for 2.0 s"]
 
 
 def test_a_mute_call_has_no_quality() -> None:
-    """Without a packet there is no score to pass, and the report says so."""
-    assert MUTE.heard_by_caller.mos is None
-    told = violations(Conditions(min_mos=1), MUTE)
-    assert "MOS-CQE (E-model) of the callee's audio not measurable: no RTP received" in told
+    """Without RTP there is no MOS, and `min_mos` is violated."""
+    assert MUTE.received_by_caller.mos is None
+    sentences = violations(Conditions(min_mos=1), MUTE)
+    assert "MOS-CQE (E-model) of the callee's audio not measurable: no RTP received" in sentences
 
 
-def test_digits_that_a_foreign_phone_received_are_not_taken_for_granted() -> None:
-    """What the lab cannot see is told as such instead of passed."""
-    told = violations(Conditions(dtmf_received="1"), replace(ANSWERED, heard_by_callee=None))
-    assert told == ["DTMF 1 expected; not measurable: the called side is no phone of the lab"]
+def test_digits_received_by_another_phone_are_not_measurable() -> None:
+    """A condition that the lab cannot measure is violated."""
+    sentences = violations(Conditions(dtmf_received="1"), replace(ANSWERED, received_by_callee=None))
+    assert sentences == ["DTMF 1 expected; not measurable: the called side is not a phone of the lab"]
 
 
-def test_a_packet_or_two_are_no_quality() -> None:
-    """A phone that sends no audio still sends its first packet, from which nothing can be estimated."""
-    told = violations(Conditions(min_mos=4), caller_hears(packets=1))
-    assert told == ["MOS-CQE (E-model) of the callee's audio not measurable: RTP packets received: 1"]
+def test_a_single_packet_has_no_quality() -> None:
+    """A mute phone sends a single packet, which is too few for an estimate."""
+    sentences = violations(Conditions(min_mos=4), caller_hears(packets=1))
+    assert sentences == ["MOS-CQE (E-model) of the callee's audio not measurable: RTP packets received: 1"]
 
 
 @pytest.mark.parametrize(
-    ("conditions", "told"),
+    ("conditions", "expected"),
     [
         ({"sip_code": 486}, "add 'media: none'"),
         ({"answered": False}, "add 'media: none'"),
@@ -184,7 +184,7 @@ def test_a_packet_or_two_are_no_quality() -> None:
         ({"media": "none", "sip_code": 486, "answer_within": 1}, "must not be answered contradicts answer_within"),
     ],
 )
-def test_conditions_that_contradict_each_other_are_refused(conditions: dict[str, Any], told: str) -> None:
-    """A call that is not to be answered can prove nothing by media, and must say that it needs none."""
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_conditions_that_contradict_each_other_are_refused(conditions: dict[str, Any], expected: str) -> None:
+    """A call that must not be answered needs `media: none`."""
+    with pytest.raises(ValueError, match=re.escape(expected)):
         Conditions(**conditions)

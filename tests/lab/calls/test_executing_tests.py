@@ -1,4 +1,4 @@
-"""Tests of a lab file, executed: overrides, limits, and the end of every call."""
+"""Executing the tests of a lab file: overrides, limits, and the end of every call."""
 
 from __future__ import annotations
 
@@ -65,83 +65,83 @@ tests:
 
 
 def test_an_override_of_the_number_of_calls_places_that_many() -> None:
-    """`max_total_calls` calls are placed, also when that is more than may be up at once."""
-    finding = find(LAB, overrides={"step.1.0.max_total_calls": "10"})
-    assert (finding.state, finding.description) == ("passed", "")
-    assert finding.measures["calls_answered"].value == 10
+    """`max_total_calls` calls are placed, even if that exceeds the number of concurrent calls."""
+    result = find(LAB, overrides={"step.1.0.max_total_calls": "10"})
+    assert (result.state, result.description) == ("passed", "")
+    assert result.measures["calls_answered"].value == 10
 
 
 def test_a_call_to_a_phone_of_the_lab_is_set_up_once() -> None:
-    """No renegotiation, over which the stack would lose packets: one INVITE, and a BYE that is answered."""
+    """There is one INVITE and an answered BYE, without the renegotiation that loses packets."""
     messages = [message.line.split(" sip:")[0] for message in find(LAB).ladder]
     assert [line for line in messages if not line.startswith("SIP/2.0")] == ["INVITE", "ACK", "BYE"]
 
 
 def test_an_override_of_the_destination_calls_there() -> None:
-    """A number that nobody has is answered by 404, as the wire has it."""
-    finding = find(LAB, overrides={"step.1.0.dial_destination": "999"})
-    assert finding.state == "failed"
-    assert re.fullmatch(r"404 Not Found after \d\.\d\d s", finding.description)
+    """A call to an unknown number ends with 404."""
+    result = find(LAB, overrides={"step.1.0.dial_destination": "999"})
+    assert result.state == "failed"
+    assert re.fullmatch(r"404 Not Found after \d\.\d\d s", result.description)
 
 
 def test_zero_calls_fail() -> None:
-    """A run without a call proves nothing."""
+    """A run without a call fails."""
     assert find(LAB, overrides={"step.1.0.max_total_calls": "0"}).description == "no call was placed"
 
 
 def test_an_override_that_cannot_be_applied_leaves_no_verdict() -> None:
-    """A typo in an override is nobody's failed call."""
-    finding = find(LAB, overrides={"step.1.0.dial_destinaton": "1"})
-    assert finding.state == "errored"
-    assert "did you mean 'dial_destination'?" in finding.description
+    """A typo in an override ends in "errored", not in "failed"."""
+    result = find(LAB, overrides={"step.1.0.dial_destinaton": "1"})
+    assert result.state == "errored"
+    assert "did you mean 'dial_destination'?" in result.description
 
 
 def test_more_calls_at_a_time_than_the_limit_leave_no_verdict() -> None:
-    """The limit of concurrent calls is told, with what was asked for."""
-    finding = find(LAB, overrides={"step.1.0.concurrent_calls": "5"})
-    assert finding.state == "errored"
-    assert finding.description == ("step.1.0.concurrent_calls asks for 5 calls at a time; limits.concurrent_calls is 4")
+    """The description contains the override and the limit."""
+    result = find(LAB, overrides={"step.1.0.concurrent_calls": "5"})
+    assert result.state == "errored"
+    assert result.description == ("step.1.0.concurrent_calls is 5, but limits.concurrent_calls is 4")
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "expected"),
     [
-        ({"step.1.0.max_total_calls": "1001"}, "step.1.0.max_total_calls asks for 1001 calls; limits.calls_per_run is"),
+        ({"step.1.0.max_total_calls": "1001"}, "step.1.0.max_total_calls is 1001, but limits.calls_per_run is"),
         ({"step.1.0.dial_destination": "x@192.0.2.1;a"}, "before the @, got 'x@192.0.2.1;a'"),
         ({"step.1.0.dial_destination": "100:99"}, "before the @, got '100:99'"),
-        ({"step.0.0.registrar": "192.0.2.1"}, "step.0.0.registrar is 192.0.2.1, which is not on this machine"),
+        ({"step.0.0.registrar": "192.0.2.1"}, "step.0.0.registrar is 192.0.2.1, which is another machine"),
     ],
 )
-def test_a_launch_can_neither_flood_nor_leave_this_machine(override: dict[str, str], told: str) -> None:
-    """What a launch overrides is bounded like what the file says; nothing is called."""
-    finding = find(LAB, overrides=override)
-    assert finding.state == "errored"
-    assert told in finding.description
-    assert not finding.measures
+def test_a_launch_keeps_to_the_limits_of_the_file(override: dict[str, str], expected: str) -> None:
+    """Overrides obey the limits of the file, and no call is placed."""
+    result = find(LAB, overrides=override)
+    assert result.state == "errored"
+    assert expected in result.description
+    assert not result.measures
 
 
 def test_a_call_longer_than_the_limit_is_hung_up_and_fails() -> None:
-    """No call outlives the limit, whatever its test asks for."""
-    finding = find(LAB, "long")
-    assert finding.state == "failed"
-    assert finding.description == "call hung up by the lab after 1 s: limits.call_seconds is 1"
+    """No call exceeds `call_seconds`."""
+    result = find(LAB, "long")
+    assert result.state == "failed"
+    assert result.description == "call hung up by the lab after 1 s: limits.call_seconds is 1"
 
 
-def test_digits_from_the_called_side_are_awaited() -> None:
-    """A caller can expect digits, and says which it got when they do not come."""
+def test_digits_from_the_called_side_are_expected() -> None:
+    """A missing digit is reported with the digits that arrived."""
     passed, failed = find_all(LAB, [("digits back", {}), ("digits back", {"step.1.1.digits": "8"})])
     assert passed.state == "passed"
     assert failed.description == "DTMF 8 expected from the callee within 0.9 s, 7# received"
 
 
 def test_a_test_without_steps_has_the_scripted_verdict() -> None:
-    """Where nothing is executed the finding says so."""
-    finding = find(LAB, "scripted")
-    assert finding == LabRunResult(state="failed", description="as the file says", scripted=True)
+    """The result is marked as scripted."""
+    result = find(LAB, "scripted")
+    assert result == LabRunResult(state="failed", description="as the file says", scripted=True)
 
 
 def test_both_ends_are_recorded_unless_the_phone_does_not() -> None:
-    """The recordings are WAV files of what was heard; a phone can be told to keep none."""
+    """Recordings are WAV files; `record: false` keeps none for a phone."""
     both, one = find_all(LAB, [("call", {}), ("call", {"step.1.0.dial_destination": "300"})])
     assert set(both.recordings) == {"caller", "callee"}
     assert set(one.recordings) == {"caller"}
@@ -149,43 +149,43 @@ def test_both_ends_are_recorded_unless_the_phone_does_not() -> None:
         assert file.getnframes() > 1000
 
 
-def test_a_second_stack_in_one_process_is_refused_in_words() -> None:
-    """The SIP stack is one to a process; a second lab in it says so, and has no verdict on anybody's call."""
+def test_a_second_stack_in_one_process_is_rejected() -> None:
+    """A process has one SIP stack. A second lab in it reports that and reaches no verdict."""
 
     async def twice(executor: CallsExecutor, file: LabFile) -> LabRunResult:
-        await executor.exchange.open()
-        other = CallsExecutor(executor.exchange.plan, executor)
+        await executor.switchboard.open()
+        other = CallsExecutor(executor.switchboard.plan, executor)
         return await other.execute(file.tests["call"], {})
 
-    finding = with_lab(LAB, twice)
-    assert finding.state == "errored"
-    assert finding.description.startswith("the SIP stack does not start: another Runtime is active")
+    result = with_lab(LAB, twice)
+    assert result.state == "errored"
+    assert result.description.startswith("the SIP stack does not start: another Runtime is active")
 
 
 def test_a_stack_that_dies_leaves_no_verdict() -> None:
-    """What breaks in the lab is nobody's failed call, however many calls the run places."""
+    """A failure of the lab ends in "errored", however many calls the run places."""
 
     async def die(executor: CallsExecutor, file: LabFile) -> LabRunResult:
-        stack = await executor.exchange.open()
+        stack = await executor.switchboard.open()
 
         async def dial(*_: object) -> None:
             raise stack.errors.RuntimeDead("its thread is gone")
 
-        agent = await executor.exchange.caller("caller")
+        agent = await executor.switchboard.caller("caller")
         agent._ua = SimpleNamespace(dial=dial)  # noqa: SLF001 - the one place where the stack can be made to fail
         return await executor.execute(file.tests["call"], {"step.1.0.max_total_calls": "3"})
 
-    finding = with_lab(LAB, die)
-    assert finding == LabRunResult(state="errored", description="the SIP stack does not work: its thread is gone")
+    result = with_lab(LAB, die)
+    assert result == LabRunResult(state="errored", description="the SIP stack does not work: its thread is gone")
 
 
 @needs_sipp
-def test_registration_takes_its_expiry_from_the_launch_and_is_withdrawn() -> None:
-    """`step.0.0.regexpire` is what the registrar sees, and nothing stays registered after the run."""
+def test_registration_takes_its_expiry_from_the_launch_and_is_removed() -> None:
+    """The registrar sees `step.0.0.regexpire`, and the run removes its registration."""
     with sipp("registers") as registrar:
-        finding = find(OUTSIDE.format(port=registrar.port), overrides={"step.0.0.regexpire": "60"})
+        result = find(OUTSIDE.format(port=registrar.port), overrides={"step.0.0.regexpire": "60"})
         assert registrar.exit_code() == 0
-    assert finding.description == "no call was placed"
+    assert result.description == "no call was placed"
 
 
 @needs_sipp
@@ -193,23 +193,23 @@ def test_registration_takes_its_expiry_from_the_launch_and_is_withdrawn() -> Non
 def test_registration_takes_its_credentials_from_the_environment(
     password: str, registered: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The registrar gets the password that it knows; a wrong one fails the run, and no report shows either."""
+    """A wrong password fails the run, and no report contains a password."""
     monkeypatch.setenv("SIPFRONT_LAB_SIP_USER", "alice")
     monkeypatch.setenv("SIPFRONT_LAB_SIP_PASSWORD", password)
     with sipp("registers_with_password") as registrar:
-        finding = find(OUTSIDE.format(port=registrar.port))
+        result = find(OUTSIDE.format(port=registrar.port))
         assert (registrar.exit_code() == 0) is registered
     if registered:
-        assert finding.description == "no call was placed"
+        assert result.description == "no call was placed"
     else:
-        assert re.match(r"alice could not register at 127\.0\.0\.1:\d+: .*403 Forbidden", finding.description)
-    assert "sentinel" not in repr(finding)
+        assert re.match(r"alice could not register at 127\.0\.0\.1:\d+: .*403 Forbidden", result.description)
+    assert "sentinel" not in repr(result)
 
 
 @needs_sipp
 @pytest.mark.parametrize(("scenario", "sign"), [("answers", "ACK "), ("never_answers", "SIP/2.0 180")])
 def test_cancelling_a_run_ends_its_call(scenario: str, sign: str) -> None:
-    """A cancelled run leaves no call behind: an answered one ends with BYE, a ringing one with CANCEL."""
+    """An answered call ends with BYE, a ringing one with CANCEL."""
 
     async def cancel(executor: CallsExecutor, file: LabFile) -> None:
         run = asyncio.create_task(executor.execute(file.tests["stay"], {}))
@@ -226,7 +226,7 @@ def test_cancelling_a_run_ends_its_call(scenario: str, sign: str) -> None:
 @needs_sipp
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_every_call_with_bye(number: signal.Signals) -> None:
-    """A process that is told to end says BYE first; SIPp's scenario waits for it."""
+    """A terminated process sends BYE first; the scenario of SIPp waits for it."""
     code = (
         "import asyncio, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where the tests run in the background
@@ -252,15 +252,15 @@ def test_a_signal_ends_every_call_with_bye(number: signal.Signals) -> None:
         assert peer.exit_code() == 0
 
 
-def test_the_doctor_finds_a_machine_that_can_call_sound() -> None:
-    """The self-check places one call with audio both ways and one digit, and tells what it saw."""
+def test_the_doctor_passes_on_a_machine_that_can_call() -> None:
+    """The self-check places one call with audio in both directions and one digit."""
     diagnosis = doctor.run()
     names = [check.name for check in diagnosis.checks]
     assert names == ["loopback", "ports", "wheel", "call", "audio both ways", "DTMF"]
     assert diagnosis.sound, diagnosis
 
 
-def test_the_doctor_tells_what_is_missing_and_tries_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the wheel the self-check ends with the sentence that says so."""
+def test_the_doctor_names_a_missing_package_and_places_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the SIP stack the self-check ends with the reason."""
     monkeypatch.setattr("pytest_sipfront.lab.calls.doctor.unavailable", lambda: "it needs baresip-python")
     assert doctor.run().checks[-1] == ("wheel", False, "it needs baresip-python")

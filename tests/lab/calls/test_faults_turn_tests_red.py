@@ -1,4 +1,4 @@
-"""Every fault a phone can have, against a suite that passes with a sound phone: which tests must turn red, and why."""
+"""Every fault of a phone against a suite that passes with a healthy phone."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ def number_of(phone: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def findings() -> dict[tuple[str, str], LabRunResult]:
-    """The suite against the sound phone and against every faulty one, by fault and test."""
+def results() -> dict[tuple[str, str], LabRunResult]:
+    """The results of the suite against the healthy phone and every faulty one, by fault and test."""
     runs = [(fault, test) for fault in (SOUND, *FAULTS) for test in SUITE_TESTS]
     key = "step.1.0.dial_destination"
     found = find_all(
@@ -164,27 +164,27 @@ def findings() -> dict[tuple[str, str], LabRunResult]:
     return dict(zip(runs, found, strict=True))
 
 
-def test_a_sound_phone_passes_every_test(findings: Mapping[tuple[str, str], LabRunResult]) -> None:
-    """Without a fault the whole suite is green, so that every red below is the fault's."""
-    assert {test: findings[SOUND, test].description for test in SUITE_TESTS} == dict.fromkeys(SUITE_TESTS, "")
-    assert {findings[SOUND, test].state for test in SUITE_TESTS} == {"passed"}
+def test_a_healthy_phone_passes_every_test(results: Mapping[tuple[str, str], LabRunResult]) -> None:
+    """The whole suite passes without a fault, so every failure below has the fault as its cause."""
+    assert {test: results[SOUND, test].description for test in SUITE_TESTS} == dict.fromkeys(SUITE_TESTS, "")
+    assert {results[SOUND, test].state for test in SUITE_TESTS} == {"passed"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_turns_exactly_the_tests_red_that_it_concerns(
-    fault: str, findings: Mapping[tuple[str, str], LabRunResult]
+    fault: str, results: Mapping[tuple[str, str], LabRunResult]
 ) -> None:
-    """A fault is found by every test that it concerns, told in its own words, and by no other test."""
+    """Each affected test fails for the reason of the fault, and no other test fails."""
     _, expected = FAULTS[fault]
-    found = {test: findings[fault, test] for test in SUITE_TESTS}
-    red = {test: finding.description for test, finding in found.items() if finding.state != "passed"}
+    found = {test: results[fault, test] for test in SUITE_TESTS}
+    red = {test: result.description for test, result in found.items() if result.state != "passed"}
     assert red.keys() == expected.keys()
     wrongly_told = {test: text for test, text in red.items() if not re.fullmatch(expected[test], text)}
     assert not wrongly_told
 
 
 def test_every_fault_that_a_phone_can_have_is_tried() -> None:
-    """A fault added to phones needs a mutation here: every field that can make a phone misbehave occurs above."""
+    """A new fault of phones needs an entry in this module."""
     behaviour = {"number", "play", "repeat", "menu", "send_dtmf", "record"}
     tried = {field for field in Phone.model_fields if any(f"{field}:" in phone for phone, _ in FAULTS.values())}
     assert set(Phone.model_fields) - tried <= behaviour

@@ -1,4 +1,4 @@
-"""The lab against SIPp, a SIP stack it shares nothing with."""
+"""The lab against SIPp, an independent SIP stack."""
 
 from __future__ import annotations
 
@@ -36,71 +36,71 @@ def calling(port: int, conditions: str = "", timeout: float = 5, transport: str 
 
 
 def test_a_peer_that_answers_and_talks_passes() -> None:
-    """A call to a foreign SIP stack that answers and sends RTP passes, and both agree that it ended with BYE."""
+    """A call to a peer that answers and sends RTP passes, and both ends see its BYE."""
     with sipp("answers", "-rtp_echo") as peer:
-        finding = find(calling(peer.port, "rtp: both, not_silent: from_callee, prompt_heard: question, min_mos: 4"))
+        result = find(calling(peer.port, "rtp: both, not_silent: from_callee, prompt_heard: question, min_mos: 4"))
         assert peer.exit_code() == 0
-    assert (finding.state, finding.description) == ("passed", "")
-    assert [sent.line.split()[0] for sent in finding.ladder if sent.direction == "->"] == ["INVITE", "ACK", "BYE"]
+    assert (result.state, result.description) == ("passed", "")
+    assert [sent.line.split()[0] for sent in result.ladder if sent.direction == "->"] == ["INVITE", "ACK", "BYE"]
 
 
 def test_a_call_over_tcp_passes() -> None:
-    """`;transport=tcp` carries the SIP messages; media go the same way as ever."""
+    """`;transport=tcp` carries the SIP messages over TCP."""
     with sipp("answers", "-t", "t1", "-rtp_echo") as peer:
-        finding = find(calling(peer.port, "rtp: both", transport="tcp"))
+        result = find(calling(peer.port, "rtp: both", transport="tcp"))
         assert peer.exit_code() == 0
-    assert (finding.state, finding.description) == ("passed", "")
+    assert (result.state, result.description) == ("passed", "")
 
 
 def test_a_peer_that_answers_and_sends_no_rtp_fails() -> None:
-    """An answered call whose peer never sends RTP is one-way audio, said with the seconds it lasted."""
+    """The description contains the seconds without RTP."""
     with sipp("answers") as peer:
-        finding = find(calling(peer.port))
+        result = find(calling(peer.port))
         assert peer.exit_code() == 0
-    assert finding.state == "failed"
-    assert re.fullmatch(r"no RTP from callee for \d\.\d s", finding.description)
+    assert result.state == "failed"
+    assert re.fullmatch(r"no RTP from callee for \d\.\d s", result.description)
 
 
-def test_a_peer_that_rejects_with_486_is_told_as_busy() -> None:
-    """The final code and phrase of a refusal are reported as they came over the wire."""
+def test_a_peer_that_rejects_with_486_is_reported_as_busy() -> None:
+    """The description contains final code and phrase."""
     with sipp("rejects_486") as peer:
-        finding = find(calling(peer.port))
+        result = find(calling(peer.port))
         assert peer.exit_code() == 0
-    assert finding.state == "failed"
-    assert re.fullmatch(r"486 Busy Here after \d\.\d\d s", finding.description)
+    assert result.state == "failed"
+    assert re.fullmatch(r"486 Busy Here after \d\.\d\d s", result.description)
 
 
-def test_a_peer_that_rejects_with_603_passes_where_603_is_expected() -> None:
-    """An expected refusal passes, and its code is measured."""
+def test_a_peer_that_rejects_with_603_passes_if_603_is_expected() -> None:
+    """An expected rejection passes, and its code is measured."""
     with sipp("rejects_603") as peer:
-        finding = find(calling(peer.port, "sip_code: 603, media: none"))
+        result = find(calling(peer.port, "sip_code: 603, media: none"))
         assert peer.exit_code() == 0
-    assert finding.state == "passed"
-    assert finding.measures["sip_code"].value == 603
+    assert result.state == "passed"
+    assert result.measures["sip_code"].value == 603
 
 
 def test_a_peer_that_never_answers_gets_a_cancel() -> None:
-    """A call that rings out is cancelled, and the peer's 487 ends it on both sides."""
+    """An unanswered call is cancelled, and the peer ends it with 487."""
     with sipp("never_answers") as peer:
-        finding = find(calling(peer.port, timeout=0.5))
+        result = find(calling(peer.port, timeout=0.5))
         assert peer.exit_code() == 0
-    assert finding.state == "failed"
-    assert re.fullmatch(r"no answer within \d\.\d\d s, cancelled \(487\)", finding.description)
-    assert any(message.line.startswith("CANCEL ") for message in finding.ladder)
+    assert result.state == "failed"
+    assert re.fullmatch(r"no answer within \d\.\d\d s, cancelled \(487\)", result.description)
+    assert any(message.line.startswith("CANCEL ") for message in result.ladder)
 
 
 def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:
-    """A phone of the lab answers a foreign stack's call, hears its audio, and sees its BYE."""
+    """A phone of the lab answers a call of another stack, receives its audio and its BYE."""
     legs: list[CallLeg] = []
 
     async def call_the_phone(executor: CallsExecutor, file: LabFile) -> int:
-        stack = await executor.exchange.open()
+        stack = await executor.switchboard.open()
         agent = await stack.agent("reception")
         lines: list[asyncio.Task[None]] = []
 
         def ring(leg: CallLeg) -> None:
             legs.append(leg)
-            lines.append(asyncio.create_task(PhoneBehaviour(file.phones["hall"], leg, {}).serve()))
+            lines.append(asyncio.create_task(PhoneBehaviour(file.phones["hall"], leg, {}).run()))
 
         agent.on_call(ring)
         with sipp("calls", f"127.0.0.1:{stack.port}", "-s", "reception") as peer:
@@ -110,5 +110,5 @@ def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:
 
     code = with_lab("phones: {hall: {}}\ntests: {call: {}}", call_the_phone)
     assert code == 0
-    assert legs[0].dropped_by_peer
-    assert level_dbfs(legs[0].ear.audio) > SILENCE_DBFS
+    assert legs[0].ended_by_peer
+    assert level_dbfs(legs[0].receiver.audio) > SILENCE_DBFS

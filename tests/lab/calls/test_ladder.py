@@ -15,7 +15,7 @@ def rungs(ladders: Ladders, call: str = "1") -> list[tuple[str, str]]:
 
 
 def test_requests_and_responses_point_at_their_receiver() -> None:
-    """The caller is whoever sent the first request; each message points away from its sender."""
+    """The sender of the first request is the caller; each message points to its receiver."""
     ladders = Ladders()
     ladders.add(message("INVITE sip:b SIP/2.0"), 0.0)
     ladders.add(message("SIP/2.0 200 OK", way="RX"), 0.1)
@@ -29,16 +29,16 @@ def test_requests_and_responses_point_at_their_receiver() -> None:
     ]
 
 
-def test_a_message_to_oneself_is_told_once() -> None:
-    """When the lab calls its own phone every message is traced twice, and shown once."""
+def test_a_message_to_the_lab_itself_is_listed_once() -> None:
+    """If the lab calls its own phone, every message is traced twice and listed once."""
     ladders = Ladders()
     for way in ("TX", "RX"):
         ladders.add(message("INVITE sip:b SIP/2.0", way=way, sink="127.0.0.1:5"), 0.0)
     assert len(rungs(ladders)) == 1
 
 
-def test_calls_do_not_mix_and_old_ones_are_forgotten() -> None:
-    """Each call has its own ladder, and only so many are kept."""
+def test_calls_are_separate_and_old_calls_are_discarded() -> None:
+    """Each call has its ladder, and a limited number is kept."""
     ladders = Ladders(kept=2)
     for call in ("1", "2", "3"):
         ladders.add(message(f"INVITE sip:{call} SIP/2.0", call=call), 0.0)
@@ -46,15 +46,15 @@ def test_calls_do_not_mix_and_old_ones_are_forgotten() -> None:
     assert rungs(ladders, "3") == [("->", "INVITE sip:3 SIP/2.0")]
 
 
-def test_what_is_no_message_is_passed_over() -> None:
-    """Other lines of the log leave no trace."""
+def test_other_log_lines_are_ignored() -> None:
+    """Log lines without a SIP message are ignored."""
     ladders = Ladders()
     ladders.add("audio rx pipeline: aumem <--- PCMU", 0.0)
     assert rungs(ladders) == []
 
 
 def test_a_cancelled_call_is_over_with_its_ack() -> None:
-    """Until the other side's 487 is acknowledged, it repeats itself to whoever is left."""
+    """The other side repeats its 487 until it is acknowledged."""
     ladders = Ladders()
     for line in ("INVITE sip:b SIP/2.0", "CANCEL sip:b SIP/2.0"):
         ladders.add(message(line), 0.0)
@@ -64,7 +64,7 @@ def test_a_cancelled_call_is_over_with_its_ack() -> None:
 
 
 def test_an_answered_call_is_over_with_the_response_to_its_bye() -> None:
-    """Before that a BYE may have been lost, and would have to be repeated."""
+    """A lost BYE must be repeated until its response arrives."""
     ladders = Ladders()
     for line in ("INVITE sip:b SIP/2.0", "SIP/2.0 200 OK", "ACK sip:b SIP/2.0", "BYE sip:b SIP/2.0"):
         ladders.add(message(line), 0.0)

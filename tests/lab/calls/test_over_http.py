@@ -1,4 +1,4 @@
-"""Real calls as a client of the lab sees them: launched, measured, reported and ended over HTTP."""
+"""Real calls as a client of the lab sees them over HTTP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ tests:
 
 @pytest.fixture
 def called(lab: Platform) -> tuple[Platform, dict[str, str]]:
-    """A lab that has placed one call, and what its launch answered."""
+    """A lab that has placed one call, and the response to its launch."""
     lab.configure(LAB)
     launched: dict[str, str] = lab.launch("Call").json["data"]
     assert lab.finished(launched["status_url"])["status"] == "passed"
@@ -39,7 +39,7 @@ def called(lab: Platform) -> tuple[Platform, dict[str, str]]:
 
 
 def test_measures_are_served_with_their_units(called: tuple[Platform, dict[str, str]]) -> None:
-    """All of a run's at once, or one by its name."""
+    """All measures of a run at once, or one by its name."""
     lab, launched = called
     stats = lab.get(f"/api/v2/runs/{launched['session_id']}/stats").json["stats"]
     assert stats["sip_code"] == {"value": 200, "unit": ""}
@@ -53,11 +53,11 @@ def test_measures_are_served_with_their_units(called: tuple[Platform, dict[str, 
 def test_the_report_shows_messages_and_waveforms_and_offers_the_recordings(
     called: tuple[Platform, dict[str, str]],
 ) -> None:
-    """What a person needs to see and to hear, behind the report URL."""
+    """The report URL leads to messages, waveforms, measures and recordings."""
     lab, launched = called
     page = lab.get(launched["report_url"]).text
-    for shown in ("INVITE sip:100@127.0.0.1", "SIP/2.0 200", "BYE sip:100@127.0.0.1", "<svg", "mos_cqe"):
-        assert shown in page
+    for text in ("INVITE sip:100@127.0.0.1", "SIP/2.0 200", "BYE sip:100@127.0.0.1", "<svg", "mos_cqe"):
+        assert text in page
     assert "no call was placed" not in page
     uuid = launched["report_url"].rsplit("/", 1)[1]
     for end in ("caller", "callee"):
@@ -70,14 +70,14 @@ def test_the_report_shows_messages_and_waveforms_and_offers_the_recordings(
 
 
 def test_a_run_that_placed_a_call_is_not_marked_as_scripted(called: tuple[Platform, dict[str, str]]) -> None:
-    """Neither to clients, nor in what the control plane tells."""
+    """The status of a run and the control routes say so."""
     lab, launched = called
     assert lab.get(launched["status_url"]).json["run"]["agentpool_name"] == "lab"
     assert [run["scripted"] for run in lab.handle.runs] == [False]
 
 
-def test_a_target_that_is_not_there_is_told_as_no_response(lab: Platform) -> None:
-    """The other side says nothing at all: no code, no ringing."""
+def test_a_missing_target_is_reported_as_no_response(lab: Platform) -> None:
+    """The target sends no code and no ringing."""
     lab.configure(
         f"""
         target: sip:127.0.0.1:{free_port()}
@@ -93,8 +93,8 @@ def test_a_target_that_is_not_there_is_told_as_no_response(lab: Platform) -> Non
 
 @needs_sipp
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_lab_that_is_told_to_end_ends_its_calls(number: signal.Signals) -> None:
-    """It says BYE for every call that is up; SIPp's scenario insists on it."""
+def test_a_terminated_lab_ends_its_calls(number: signal.Signals) -> None:
+    """It sends BYE for every call; the scenario of SIPp requires it."""
     with sipp("answers") as peer:
         text = (
             f"target: sip:127.0.0.1:{peer.port}\n"

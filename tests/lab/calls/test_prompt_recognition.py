@@ -45,7 +45,7 @@ def with_noise(pcm: bytes, snr_db: float, seed: int) -> bytes:
 
 @pytest.mark.parametrize("prompt", CATALOGUE)
 def test_each_prompt_is_recognised_on_a_clean_line(prompt: str) -> None:
-    """The prompt that was played ranks first, well above the score needed, and where it was played."""
+    """The played prompt ranks first, at its position and well above the required score."""
     best, second, *_ = rank(through_g711(SECOND + CATALOGUE[prompt] + SECOND), CATALOGUE)
     assert best.prompt == prompt
     assert best.score > 0.9
@@ -56,7 +56,7 @@ def test_each_prompt_is_recognised_on_a_clean_line(prompt: str) -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("prompt", CATALOGUE)
 def test_the_ranking_holds_at_three_percent_loss_and_ten_decibels_of_noise(prompt: str, seed: int) -> None:
-    """A bad line lowers the score, but neither below what is needed nor into another prompt's reach."""
+    """Loss and noise lower the score, but the right prompt still ranks first with the required margin."""
     bad = with_loss(with_noise(through_g711(SECOND + CATALOGUE[prompt] + SECOND), 10, seed), 3, seed)
     best, second, *_ = rank(bad, CATALOGUE)
     assert best.prompt == prompt
@@ -65,26 +65,26 @@ def test_the_ranking_holds_at_three_percent_loss_and_ten_decibels_of_noise(promp
 
 
 def test_one_changed_word_is_no_match_even_if_the_catalogue_does_not_know_it() -> None:
-    """A prompt in which one word differs does not pass for the right one."""
+    """A prompt with one different word does not match, even if the catalogue lacks the other variant."""
     (match,) = rank(through_g711(CATALOGUE["changed"] + SECOND), {"menu": CATALOGUE["menu"]})
     assert match.score < SCORE_NEEDED
 
 
-def test_a_prompt_that_is_a_rival_claims_the_same_place() -> None:
-    """Rivals of a prompt are those matched at the same place, not those heard elsewhere."""
+def test_rivals_are_matches_at_the_same_position() -> None:
+    """Matches elsewhere in the recording are not rivals."""
     ranking = rank(CATALOGUE["menu"] + SECOND + CATALOGUE["thanks"], CATALOGUE)
     assert [match.prompt for match in rivals(ranking, "menu", 0.4)][:1] == ["changed"]
     assert "thanks" not in [match.prompt for match in rivals(ranking, "menu", 0.4)]
 
 
 @pytest.mark.parametrize("recording", [b"", b"\0\0" * 10, SECOND * 3, with_noise(tone(1000, 3), -10, 1)])
-def test_nothing_is_recognised_where_nothing_was_said(recording: bytes) -> None:
+def test_silence_and_noise_match_no_prompt(recording: bytes) -> None:
     """Silence, noise and an empty recording match no prompt."""
     assert all(match.score < SCORE_NEEDED for match in rank(recording, CATALOGUE))
 
 
-def test_the_talking_machine_says_the_same_each_time() -> None:
-    """A prompt made from text is the same bytes whenever it is made, and other text is another sound."""
+def test_the_synthesis_is_deterministic() -> None:
+    """The same text always has the same sound, and another text has another one."""
     assert say("press one") == say("press one")
     assert say("press one") != say("press six")
     assert say("") == b""

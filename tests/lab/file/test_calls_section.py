@@ -169,7 +169,7 @@ def test_a_mistake_is_refused_with_what_is_allowed(text: str, mistake: str) -> N
         ("prompts: {hello: {wav: nowhere.wav}}", "1: prompts.hello.wav: prompt 'hello' cannot be read from"),
         (CALL.replace('"100"', '"100", concurrent_calls: 21'), "limits.concurrent_calls is 20"),
         (CALL.replace('"100"', '"100", max_total_calls: 1001'), "limits.calls_per_run is 1000"),
-        (CALL.replace("- []", "- [{action: register, registrar: '192.0.2.1:5060'}]"), "which is not on this machine"),
+        (CALL.replace("- []", "- [{action: register, registrar: '192.0.2.1:5060'}]"), "which is another machine"),
         (
             CALL.replace("- []", "- [{action: wait}]") + "    parameters: {step.0.0.phone: desk}",
             "tests.call.parameters: unknown phone 'desk'; valid: none",
@@ -198,7 +198,7 @@ def test_a_target_is_a_uri(text: str, address: str, transport: str) -> None:
 
 def test_without_the_wheel_the_file_is_read_and_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the machine cannot place calls, the backend names what is missing and verdicts are scripted."""
-    monkeypatch.setattr("pytest_sipfront.lab.calls.optional_imports.find_spec", lambda _: None)
+    monkeypatch.setattr("pytest_sipfront.lab.calls.sip_stack.find_spec", lambda _: None)
     engine = engine_module()
     assert "baresip-python" in engine.unavailable
     assert "\n" not in engine.unavailable
