@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_sipfront.lab.process import LabProcess, start_lab
-from tests.lab.talking import Platform
+from tests.lab.platform_client import Platform
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Whatever stands in a lab file or a request, the answer is a sentence and never a traceback."""
+"""Any lab file and any request yields a result or an error message, never a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.lab_file import LabFile, RunFault, TestSection
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.yaml_models import YamlFileError
-from tests.lab.talking import Platform
+from tests.lab.platform_client import Platform
 
 KEYS = ["tests", "projects", "account", "faults", "on", "A", *TestSection.model_fields, *RunFault.model_fields]
 WORDS = st.sampled_from(KEYS) | st.text()
@@ -48,6 +48,6 @@ def test_any_value_is_a_setting_or_refused(tests: dict[str, Any], projects: Any)
 def test_any_json_starts_a_run_or_is_refused(lab: Platform, fields: Any) -> None:
     """No body makes a launch fail in any other way."""
     body = json.dumps(fields, default=str)
-    reply = lab.ask("POST", "/api/v2/tests/run", body, "application/json")
+    reply = lab.send("POST", "/api/v2/tests/run", body, "application/json")
     assert reply.status in (200, 400, 404, 422), reply.text
     assert lab.get("/lab/requests").status == 200

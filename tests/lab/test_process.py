@@ -16,7 +16,7 @@ import pytest
 
 from pytest_sipfront.lab.__main__ import main
 from pytest_sipfront.lab.process import LabError, LabHandle, lab_environment, start_lab
-from tests.lab.talking import Platform
+from tests.lab.platform_client import Platform
 
 LAB = [sys.executable, "-m", "pytest_sipfront.lab"]
 END = 10.0
@@ -45,8 +45,8 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def wait_until_nobody_listens(url: str) -> None:
-    """A connection that was accepted ends with the process that holds it, so that no waiting by the clock is needed."""
+def wait_until_stopped(url: str) -> None:
+    """Wait for the end of an accepted connection, which ends with its process, and so without a clock."""
     host, port = url.removeprefix("http://").split(":")
     try:
         with socket.create_connection((host, int(port)), timeout=END) as connection:
@@ -58,13 +58,13 @@ def wait_until_nobody_listens(url: str) -> None:
         socket.create_connection((host, int(port)), timeout=END)
 
 
-class Refused(Protocol):
+class FailingCommand(Protocol):
     def __call__(self, *arguments: str) -> str: ...
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Calls the command, which has to refuse: exit code 2 and one line on standard error, which is returned."""
+def failing_command(capsys: pytest.CaptureFixture[str]) -> FailingCommand:
+    """Run the command, which must fail with exit code 2, and return its one line of standard error."""
 
     def call(*arguments: str) -> str:
         assert main(arguments) == 2
@@ -75,19 +75,19 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
     return call
 
 
-def test_a_started_lab_listens_and_is_gone_after_close() -> None:
-    """start_lab returns when the lab answers; close waits for its end, and may be called twice."""
+def test_a_started_lab_listens_until_it_is_closed() -> None:
+    """`start_lab` returns once the lab listens; `close` waits for its end and can be called twice."""
     with start_lab(text="account: {public_key: pk, secret_key: sk}\ntests: {Own: {takes: 60}}") as lab:
         platform = Platform(lab)
         assert (lab.public_key, lab.secret_key) == ("pk", "sk")
         assert platform.launch("Own").status == 200
         assert lab.launches == 1
-    wait_until_nobody_listens(lab.url)
+    wait_until_stopped(lab.url)
     lab.close()
 
 
-def test_a_lab_reads_the_file_it_is_given(tmp_path: Path) -> None:
-    """A path, as the plugin passes it."""
+def test_a_lab_reads_the_given_file(tmp_path: Path) -> None:
+    """The plugin passes a path."""
     file = tmp_path / "own.yaml"
     file.write_text("tests: {Own: {}}")
     with start_lab(file) as lab:
@@ -95,39 +95,39 @@ def test_a_lab_reads_the_file_it_is_given(tmp_path: Path) -> None:
     assert test["name"] == "Own"
 
 
-def test_a_lab_that_cannot_start_says_why() -> None:
-    """LabError holds what the lab wrote to its standard error."""
+def test_the_error_of_a_lab_that_cannot_start_has_the_reason() -> None:
+    """LabError contains the lab's standard error."""
     with pytest.raises(LabError, match=r"^the lab did not start: lab: .*lab\.yaml:1: test: unknown key 'test'[^\n]*$"):
         start_lab(text="test: {}")
 
 
-def test_a_lab_that_takes_too_long_is_given_up() -> None:
-    """The time limit ends the waiting and the process."""
+def test_a_slow_start_times_out() -> None:
+    """The process is stopped."""
     with pytest.raises(LabError, match="the lab did not start within 0 seconds"):
         start_lab(timeout=0)
 
 
-def test_modules_of_the_current_directory_do_not_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A suite may have a file named like a library."""
+def test_modules_in_the_current_directory_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite may have a file with the name of a library."""
     (tmp_path / "yaml.py").write_text("raise SystemExit('not me')")
     monkeypatch.chdir(tmp_path)
     with start_lab() as lab:
         assert lab.launches == 0
 
 
-def test_a_lab_is_gone_when_its_starter_is_killed() -> None:
-    """Nothing of the starter's own code runs on SIGKILL, and still the lab ends."""
+def test_a_lab_stops_if_its_starter_is_killed() -> None:
+    """SIGKILL gives the starter no chance to stop it."""
     with started([sys.executable, "-c", STARTER]) as starter:
         url, pid = first_line(starter).split()
         assert LabHandle(url).launches == 0
         os.kill(int(pid), 0)
         starter.kill()
         starter.wait(END)
-        wait_until_nobody_listens(url)
+        wait_until_stopped(url)
 
 
-def test_a_lab_is_gone_when_its_standard_input_closes() -> None:
-    """--with-parent, as used by any other starter."""
+def test_a_lab_stops_when_its_standard_input_closes() -> None:
+    """`--with-parent`, for starters in any language."""
     with started([*LAB, "--announce", "--with-parent"]) as process:
         first_line(process)
         assert process.stdin is not None
@@ -135,8 +135,8 @@ def test_a_lab_is_gone_when_its_standard_input_closes() -> None:
         assert process.wait(END) == 0
 
 
-def test_a_lab_stays_without_a_parent_to_watch() -> None:
-    """In a terminal's background, standard input may be closed from the start."""
+def test_a_lab_without_that_option_keeps_running() -> None:
+    """A job in the background of a terminal may have no standard input."""
     with started([*LAB, "--announce"]) as process:
         url = json.loads(first_line(process))["url"]
         assert process.stdin is not None
@@ -145,8 +145,8 @@ def test_a_lab_stays_without_a_parent_to_watch() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_lab_with_open_runs_and_held_back_answers(number: signal.Signals, tmp_path: Path) -> None:
-    """Exit code 0, nothing on standard error, and whoever waits for an answer gets it."""
+def test_a_signal_stops_a_lab_with_open_runs_and_delayed_responses(number: signal.Signals, tmp_path: Path) -> None:
+    """The exit code is 0, standard error is empty, and a delayed response is sent."""
     file = tmp_path / "lab.yaml"
     file.write_text("faults: [{on: launch, latency: 600}]\ntests: {Slow: {takes: 600}}")
     with started([*LAB, str(file), "--announce"]) as process:
@@ -155,7 +155,7 @@ def test_a_signal_ends_a_lab_with_open_runs_and_held_back_answers(number: signal
         body = '{"test.name": "Slow"}'
         head = f"POST /api/v2/tests/run HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic YTpi\r\n"
         with socket.create_connection((host, int(port)), timeout=END) as connection:
-            # the built-in keys are not asked for here, since this file names none
+            # this file has no keys, so any pair is accepted
             connection.sendall(
                 f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
             )
@@ -170,7 +170,7 @@ def test_a_signal_ends_a_lab_with_open_runs_and_held_back_answers(number: signal
 
 
 def test_the_announcement_is_one_line_of_json() -> None:
-    """URL, keys, process id and engine, for whoever started the lab."""
+    """URL, keys, process id and backend."""
     with started([*LAB, "--announce"]) as process:
         about = json.loads(first_line(process))
         assert about.keys() == {"url", "public_key", "secret_key", "pid", "backend"}
@@ -178,8 +178,8 @@ def test_the_announcement_is_one_line_of_json() -> None:
         assert about["pid"] == process.pid
 
 
-def test_a_person_is_told_what_to_export() -> None:
-    """A line with the URL and what verdicts rest on, and a line with the three variables of the clients."""
+def test_a_terminal_shows_the_variables_to_export() -> None:
+    """One line with the URL and the source of the verdicts, and one with the three variables of the clients."""
     with started(LAB) as process:
         lines = first_line(process) + first_line(process)
     url = r"http://127\.0\.0\.1:\d+"
@@ -189,39 +189,39 @@ def test_a_person_is_told_what_to_export() -> None:
     )
 
 
-def test_a_port_can_be_chosen_and_a_used_one_is_told(refused: Refused) -> None:
-    """`--port`: a clear line and exit code 2 where it is taken."""
+def test_a_used_port_is_an_error(failing_command: FailingCommand) -> None:
+    """`--port` works once the port is free."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in refused("--port", str(port))
+        assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in failing_command("--port", str(port))
     with started([*LAB, "--announce", "--port", str(port)]) as process:
         assert json.loads(first_line(process))["url"] == f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-def test_an_address_that_others_can_reach_is_refused(host: str, refused: Refused) -> None:
-    """Loopback only, unless the user says otherwise."""
-    assert f"--host {host} is reachable from other machines; add --allow-remote" in refused("--host", host)
+def test_an_address_that_other_machines_can_reach_is_refused(host: str, failing_command: FailingCommand) -> None:
+    """By default the lab listens on loopback addresses only."""
+    assert f"--host {host} is reachable from other machines; add --allow-remote" in failing_command("--host", host)
 
 
-def test_other_machines_can_be_let_in_on_purpose() -> None:
-    """--allow-remote."""
+def test_allow_remote_permits_such_an_address() -> None:
+    """The lab then listens on it."""
     with started([*LAB, "--announce", "--host", "0.0.0.0", "--allow-remote"]) as process:
         assert json.loads(first_line(process))["url"].startswith("http://0.0.0.0:")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [(None, "own.yaml: cannot be read: No such file"), ("test: {}", "own.yaml:1: test: unknown key 'test'")],
 )
-def test_a_file_that_cannot_be_used_is_one_clear_line(
-    tmp_path: Path, content: str | None, said: str, refused: Refused
+def test_an_invalid_file_is_one_line(
+    tmp_path: Path, content: str | None, message: str, failing_command: FailingCommand
 ) -> None:
-    """File, line and reason, exit code 2, no traceback."""
+    """It has file, line and reason, without a traceback."""
     file = tmp_path / "own.yaml"
     if content is not None:
         file.write_text(content)
-    assert said in refused(str(file))
+    assert message in failing_command(str(file))
 
 
 def test_a_lab_sees_no_credentials_of_the_real_services() -> None:

@@ -13,7 +13,7 @@ import pytest
 from pytest_sipfront.lab.process import start_lab
 from tests.lab.calls.placing import needs_stack
 from tests.lab.calls.sipp_peer import free_port, needs_sipp, sipp
-from tests.lab.talking import Platform
+from tests.lab.platform_client import Platform
 
 pytestmark = needs_stack
 

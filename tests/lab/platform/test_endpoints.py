@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.talking import Platform, basic
+from tests.lab.platform_client import Platform, basic
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
@@ -40,7 +40,7 @@ account: {agentpool: eu-central-1}
 
 
 def test_exploring_lists_the_documented_endpoints(lab: Platform) -> None:
-    """GET /: fourteen endpoints with http URLs, and a name on the run status alone."""
+    """GET /: fourteen endpoints with http URLs; only the run status has a name."""
     body = lab.get("/api/v2/").json
     listed = {(method, e["url"].removeprefix(lab.url)) for e in body["endpoints"] for method in e["methods"]}
     assert listed == DOCUMENTED
@@ -49,8 +49,8 @@ def test_exploring_lists_the_documented_endpoints(lab: Platform) -> None:
     assert body["status"] == 200
 
 
-def test_a_launch_answers_as_the_documentation_shows(lab: Platform) -> None:
-    """Three fields under `data`; the session id is another UUID than that of the URLs, as in the sample."""
+def test_a_launch_responds_as_documented(lab: Platform) -> None:
+    """Three fields under `data`. The session id differs from the UUID in the URLs, as in the documented sample."""
     body = lab.launch().json
     assert body.keys() == {"data", "status"}
     assert body["status"] == 200
@@ -63,19 +63,19 @@ def test_a_launch_answers_as_the_documentation_shows(lab: Platform) -> None:
     assert data["session_id"] != run[1]
 
 
-def test_kiosk_mode_has_a_report_url_of_two_uuids(lab: Platform) -> None:
-    """`report.mode=kiosk` changes the report URL alone."""
+def test_the_report_url_of_kiosk_mode_has_two_uuids(lab: Platform) -> None:
+    """`report.mode=kiosk` changes only the report URL."""
     data = lab.launch(**{"report.mode": "kiosk"}).json["data"]
     run = data["status_url"].split("/")[-2]
     assert re.fullmatch(rf"{lab.url}/kiosk/{UUID}/{run}", data["report_url"])
 
 
-def test_print_mode_has_a_report_of_its_own(lab: Platform) -> None:
-    """The vendor's client knows `print` for tests; its URL is the lab's assumption."""
+def test_print_mode_has_another_report_url(lab: Platform) -> None:
+    """The vendor's client sends `print` for tests; the URL is an assumption."""
     assert lab.launch(**{"report.mode": "print"}).json["data"]["report_url"].startswith(f"{lab.url}/run/print/")
 
 
-def test_a_running_run_has_its_status_and_nothing_else(lab: Platform) -> None:
+def test_an_open_run_has_only_a_status(lab: Platform) -> None:
     """The documented body while a test runs."""
     assert lab.get(lab.status_url("Slow")).json == {"run": {"status": "running"}, "status": 200}
 
@@ -110,8 +110,8 @@ def test_a_finished_run_has_every_documented_field(lab: Platform) -> None:
     ("verdict", "flags"),
     [("passed", (1, 0, 1)), ("failed", (0, 1, 1)), ("stopped", (0, 0, 1)), ("melted", (0, 0, 1))],
 )
-def test_flags_follow_the_state(lab: Platform, verdict: str, flags: tuple[int, int, int]) -> None:
-    """A state that is neither passed nor failed is finished with neither flag set, known or not."""
+def test_the_flags_agree_with_the_state(lab: Platform, verdict: str, flags: tuple[int, int, int]) -> None:
+    """Any other final state, also an unknown one, is finished without a flag."""
     lab.configure(f"tests: {{Quick: {{takes: 0, verdict: {verdict}, description: why}}}}")
     run = lab.run()
     assert (run["has_passed"], run["is_failed"], run["is_finished"]) == flags
@@ -119,8 +119,8 @@ def test_flags_follow_the_state(lab: Platform, verdict: str, flags: tuple[int, i
 
 
 @pytest.mark.parametrize("post", ["post", "post_form", "post_multipart"])
-def test_a_launch_is_taken_in_every_documented_form(lab: Platform, post: str) -> None:
-    """JSON, urlencoded and multipart with flat dotted keys start the same run with the same overrides."""
+def test_a_launch_can_be_sent_in_every_documented_format(lab: Platform, post: str) -> None:
+    """JSON, urlencoded and multipart bodies with dotted keys start the same run."""
     fields = {"test.name": "Quick", "step.1.0.dial_destination": "+43 1&23", "report.mode": "kiosk"}
     reply = getattr(lab, post)("/api/v2/tests/run", fields)
     assert reply.status == 200
@@ -130,14 +130,14 @@ def test_a_launch_is_taken_in_every_documented_form(lab: Platform, post: str) ->
     assert lab.handle.requests[0]["body"] == fields
 
 
-def test_overrides_are_text_however_json_says_them(lab: Platform) -> None:
-    """A number or flag in JSON counts as the text that a form would have sent."""
+def test_overrides_in_json_become_text(lab: Platform) -> None:
+    """A number or bool equals the text that a form would send."""
     lab.post("/api/v2/tests/run", {"test.name": "Quick", "step.1.0.max_total_calls": 10, "step.1.0.x": True})
     assert lab.handle.runs[0]["overrides"] == {"step.1.0.max_total_calls": "10", "step.1.0.x": "true"}
 
 
-def test_overrides_decide_a_scripted_verdict(lab: Platform) -> None:
-    """`when` is matched against the test's own parameters with the launch's overrides laid over them."""
+def test_overrides_select_the_scripted_verdict(lab: Platform) -> None:
+    """`when` matches the test's parameters, updated with the launch's overrides."""
     lab.configure(
         """
         tests:
@@ -152,7 +152,7 @@ def test_overrides_decide_a_scripted_verdict(lab: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "status", "said"),
+    ("fields", "status", "text"),
     [
         ({}, 422, "Missing mandatory parameter 'test.name'"),
         ({"test.name": "quick"}, 404, "Test 'quick' not found"),
@@ -161,13 +161,11 @@ def test_overrides_decide_a_scripted_verdict(lab: Platform) -> None:
         (["test.name"], 400, "must be an object"),
     ],
 )
-def test_a_launch_that_cannot_be_is_refused_and_starts_nothing(
-    lab: Platform, fields: Any, status: int, said: str
-) -> None:
-    """4xx with the reason under `error`, no run."""
+def test_an_invalid_launch_is_refused(lab: Platform, fields: Any, status: int, text: str) -> None:
+    """The status is 4xx with the reason under `error`, and no run starts."""
     reply = lab.post("/api/v2/tests/run", fields)
     assert reply.status == reply.json["status"] == status
-    assert said in reply.json["error"]
+    assert text in reply.json["error"]
     assert lab.handle.counts["launches"] == 0
     assert lab.handle.counts["launch_requests"] == 1
 
@@ -184,16 +182,16 @@ def test_a_launch_that_cannot_be_is_refused_and_starts_nothing(
         ("test.name=Quick", None),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused(lab: Platform, body: str | bytes, content_type: str | None) -> None:
-    """400, and a launch that starts nothing."""
-    reply = lab.ask("POST", "/api/v2/tests/run", body, content_type)
+def test_an_unreadable_body_is_refused(lab: Platform, body: str | bytes, content_type: str | None) -> None:
+    """The status is 400, and no run starts."""
+    reply = lab.send("POST", "/api/v2/tests/run", body, content_type)
     assert reply.status == 400
     assert reply.json["error"]
     assert lab.handle.launches == 0
 
 
-def test_the_account_s_limit_answers_429_with_retry_after(lab: Platform) -> None:
-    """`concurrent_runs`: the launch beyond it is refused for now and not counted."""
+def test_a_launch_beyond_the_limit_gets_429_with_retry_after(lab: Platform) -> None:
+    """It is not counted as a launch."""
     lab.configure("account: {concurrent_runs: 1, retry_after: 2}\ntests: {Slow: {takes: 60}}")
     assert lab.launch("Slow").status == 200
     refused = lab.launch("Slow")
@@ -203,8 +201,8 @@ def test_the_account_s_limit_answers_429_with_retry_after(lab: Platform) -> None
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer x", "Basic !", basic("pk", ""), basic("", "sk"), "Basic cGs="])
-def test_without_a_basic_pair_nothing_is_told(lab: Platform, authorization: str | None) -> None:
-    """Any non-empty pair is let in unless the file names one; anything else gets 401."""
+def test_requests_without_a_basic_pair_get_401(lab: Platform, authorization: str | None) -> None:
+    """If the file has no keys, any non-empty pair is accepted."""
     lab.authorization = authorization
     reply = lab.get("/api/v2/tests")
     assert (reply.status, reply.json["error"]) == (401, "Unauthorized")
@@ -213,18 +211,18 @@ def test_without_a_basic_pair_nothing_is_told(lab: Platform, authorization: str 
     assert lab.get("/api/v2/tests").status == 200
 
 
-def test_the_file_s_own_keys_are_the_only_ones_let_in(lab: Platform) -> None:
-    """With `public_key` and `secret_key` other credentials get 401."""
+def test_only_the_keys_of_the_file_are_accepted(lab: Platform) -> None:
+    """Other credentials get 401."""
     lab.configure("account: {public_key: pk, secret_key: 's:k'}\ntests: {}")
-    answers = []
+    statuses = []
     for pair in (("pk", "s:k"), ("pk", "wrong"), ("other", "s:k")):
         lab.authorization = basic(*pair)
-        answers.append(lab.get("/api/v2/tests").status)
-    assert answers == [200, 401, 401]
+        statuses.append(lab.get("/api/v2/tests").status)
+    assert statuses == [200, 401, 401]
 
 
 def test_tests_and_projects_are_listed_with_their_parameters(lab: Platform) -> None:
-    """GET /tests and /projects; their bodies are the lab's assumption."""
+    """GET /tests and /projects; their bodies are an assumption."""
     lab.configure("tests: {A: {id: 9, project: P, tags: [x], parameters: {step.1.0.to: '1'}}}\nprojects: {P: {id: 2}}")
     (test,) = lab.get("/api/v2/tests").json["tests"]
     assert (test["id"], test["name"], test["project_name"], test["tags"]) == (9, "A", "P", '["x"]')
@@ -234,7 +232,7 @@ def test_tests_and_projects_are_listed_with_their_parameters(lab: Platform) -> N
 
 
 def test_runs_are_listed_newest_first(lab: Platform) -> None:
-    """GET /runs; its body is the lab's assumption."""
+    """GET /runs; its body is an assumption."""
     lab.run()
     lab.launch("Slow")
     runs = lab.get("/api/v2/runs").json["runs"]
@@ -251,21 +249,21 @@ def test_the_last_status_of_a_test_is_that_of_its_latest_run(lab: Platform) -> N
 
 @pytest.mark.parametrize("path", ["/tests/9/status/last", "/projects/9/status/last", "/projects/x/status/last"])
 @pytest.mark.parametrize("more", ["", "x"])
-def test_what_is_not_there_is_not_found(lab: Platform, path: str, more: str) -> None:
-    """404 with a reason, for ids and for paths."""
+def test_unknown_ids_and_paths_get_404(lab: Platform, path: str, more: str) -> None:
+    """The body has a reason."""
     reply = lab.get(f"/api/v2{path}{more}")
     assert reply.status == 404
     assert reply.json["error"]
 
 
 def test_a_status_url_cannot_be_built_from_the_session_id(lab: Platform) -> None:
-    """Only the UUID of the answer's own status_url leads to the status."""
+    """Only the UUID of the `status_url` in the launch response leads to the status."""
     session = lab.launch().json["data"]["session_id"]
     assert lab.get(f"/api/v2/runs/{session}/status").status == 404
 
 
-def test_stats_are_there_for_any_id_of_a_run(lab: Platform) -> None:
-    """GET /runs/:sid/stats: scripted runs have no measures, an unknown measure or run is 404."""
+def test_stats_accept_any_id_of_a_run(lab: Platform) -> None:
+    """GET /runs/:sid/stats: scripted runs have no measures. An unknown measure or run gets 404."""
     data = lab.launch().json["data"]
     for sid in (data["session_id"], data["status_url"].split("/")[-2], "12345"):
         assert lab.get(f"/api/v2/runs/{sid}/stats").json == {"stats": {}, "status": 200}
@@ -275,14 +273,14 @@ def test_stats_are_there_for_any_id_of_a_run(lab: Platform) -> None:
 
 
 def test_app_images_are_kept_and_listed(lab: Platform) -> None:
-    """GET and POST /appimages; their bodies are the lab's assumption."""
+    """GET and POST /appimages; their bodies are an assumption."""
     posted = lab.post_multipart("/api/v2/appimages", {"name": "app.apk"})
     assert (posted.status, posted.json["data"]) == (200, {"name": "app.apk"})
     assert lab.get("/api/v2/appimages").json["appimages"] == [{"name": "app.apk"}]
 
 
-def test_a_project_run_is_followed_by_the_answer_s_own_url(lab: Platform) -> None:
-    """POST /projects/run and its status have the fields that the vendor's client reads."""
+def test_a_project_run_is_polled_at_the_url_of_its_launch(lab: Platform) -> None:
+    """Launch and status have the fields that the vendor's GitHub action reads."""
     lab.configure(NIGHTLY)
     data = lab.post("/api/v2/projects/run", {"project.name": "Nightly"}).json["data"]
     assert data.keys() == {"status_url", "report_url", "project_run_id", "project_run_uuid"}
@@ -302,8 +300,8 @@ def test_a_project_run_is_followed_by_the_answer_s_own_url(lab: Platform) -> Non
     assert run == expected
 
 
-def test_a_project_s_last_status_has_each_test_s_last_run(lab: Platform) -> None:
-    """GET /projects/:id/status/last: a test and its run, for each test that ever ran."""
+def test_the_last_status_of_a_project_has_the_last_run_of_each_test(lab: Platform) -> None:
+    """GET /projects/:id/status/last: tests that have not run are missing."""
     lab.configure(NIGHTLY)
     run = lab.run("Busy")
     body = lab.get("/api/v2/projects/4/status/last").json
@@ -311,17 +309,17 @@ def test_a_project_s_last_status_has_each_test_s_last_run(lab: Platform) -> None
 
 
 @pytest.mark.parametrize("test_ids", [[101], "101", ["101"]])
-def test_a_project_runs_the_selected_tests_alone(lab: Platform, test_ids: Any) -> None:
-    """`test_ids` selects, as list or as text with commas."""
+def test_a_project_runs_only_the_selected_tests(lab: Platform, test_ids: Any) -> None:
+    """`test_ids` is a list, or text with commas."""
     lab.configure(NIGHTLY)
     data = lab.post("/api/v2/projects/run", {"id": 4, "test_ids": test_ids}).json["data"]
     run = lab.finished(data["status_url"], "run_status")
     assert (run["run_status"], run["total_tests"]) == ("passed", 1)
-    assert [one["test"] for one in lab.handle.runs] == ["Basic call"]
+    assert [run["test"] for run in lab.handle.runs] == ["Basic call"]
 
 
 @pytest.mark.parametrize(
-    ("fields", "status", "said"),
+    ("fields", "status", "text"),
     [
         ({"project.name": "Nightly", "id": 9}, 404, "Project 9 not found"),
         ({"project.name": "nightly"}, 404, "Project 'nightly' not found"),
@@ -331,19 +329,17 @@ def test_a_project_runs_the_selected_tests_alone(lab: Platform, test_ids: Any) -
         ({"id": 4, "report.mode": "print"}, 422, "Unknown report.mode 'print'; it must be one of full, kiosk"),
     ],
 )
-def test_a_project_launch_that_cannot_be_is_refused(
-    lab: Platform, fields: dict[str, Any], status: int, said: str
-) -> None:
-    """4xx with the reason; `id` wins over the name; no print mode for projects."""
+def test_an_invalid_project_launch_is_refused(lab: Platform, fields: dict[str, Any], status: int, text: str) -> None:
+    """`id` takes precedence over the name. Projects have no print mode."""
     lab.configure(NIGHTLY)
     reply = lab.post("/api/v2/projects/run", fields)
     assert reply.status == status
-    assert said in reply.json["error"]
+    assert text in reply.json["error"]
     assert lab.handle.launches == 0
 
 
-def test_a_project_lasts_as_long_as_it_says(lab: Platform) -> None:
-    """`takes` of a project is the least time its run lasts."""
+def test_a_project_can_have_a_minimum_duration(lab: Platform) -> None:
+    """`takes` of a project, in seconds."""
     lab.configure("tests: {A: {takes: 0}}\nprojects: {P: {tests: [A], takes: 60, states: [queued]}}")
     data = lab.post("/api/v2/projects/run", {"project.name": "P", "report.mode": "kiosk"}).json["data"]
     assert lab.get(data["status_url"]).json["run"]["run_status"] == "queued"
@@ -351,13 +347,13 @@ def test_a_project_lasts_as_long_as_it_says(lab: Platform) -> None:
 
 
 def test_scripted_states_are_reported_before_the_verdict(lab: Platform) -> None:
-    """`states` stand in for running."""
+    """`states` replace "running"."""
     lab.configure("tests: {Slow: {takes: 60, states: [queued, running]}}")
     assert lab.get(lab.status_url("Slow")).json == {"run": {"status": "queued"}, "status": 200}
 
 
-def test_every_answer_is_json_that_python_reads_back(lab: Platform) -> None:
-    """The media type is that of JSON and the body is ASCII, whatever the names."""
+def test_every_response_is_ascii_json(lab: Platform) -> None:
+    """Names with other characters are escaped."""
     lab.configure("tests: {Grüße aus Wien: {takes: 0}}")
     reply = lab.get("/api/v2/tests")
     assert reply.headers["Content-Type"].startswith("application/json")

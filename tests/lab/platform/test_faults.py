@@ -11,40 +11,40 @@ RUN = {"status": "passed", "has_passed": 1}
 
 
 def hits(*faults: FaultSpec, requests: int, on: str = "status", subject: Subject | None = None) -> list[int | None]:
-    """Which fault, by position, hits each of several like requests."""
+    """Return the index of the fault that hits each of several equal requests."""
     book = FaultBook(faults)
-    found = (book.hit(on, subject or Subject()) for _ in range(requests))
-    return [None if hit is None else next(n for n, f in enumerate(faults) if f is hit.fault) for hit in found]
+    results = (book.hit(on, subject or Subject()) for _ in range(requests))
+    return [None if hit is None else next(n for n, f in enumerate(faults) if f is hit.fault) for hit in results]
 
 
 def changed(fault: FaultSpec, turn: int = 0) -> LabResponse:
-    answer = LabResponse(body={"run": dict(RUN), "status": 200}, part="run")
-    return apply_fault(answer, Hit(fault, turn))
+    response = LabResponse(body={"run": dict(RUN), "status": 200}, part="run")
+    return apply_fault(response, Hit(fault, turn))
 
 
-def test_a_fault_hits_exactly_as_often_as_it_says() -> None:
-    """`after` skips the first requests, `times` bounds the hits."""
+def test_after_and_times_select_the_requests() -> None:
+    """`after` skips the first requests, `times` limits the number of hits."""
     assert hits(FaultSpec(status=503, after=1, times=2), requests=5) == [None, 0, 0, None, None]
 
 
-def test_a_fault_without_times_hits_for_ever() -> None:
-    """The default is every request."""
+def test_a_fault_without_times_hits_every_request() -> None:
+    """There is no limit by default."""
     assert hits(FaultSpec(status=503), requests=3) == [0, 0, 0]
 
 
-def test_faults_take_turns_in_the_order_of_the_file() -> None:
-    """A request meets one fault, the first still active; those behind do not see it."""
+def test_faults_apply_in_the_order_of_the_file() -> None:
+    """One fault hits a request: the first active one. Later faults do not count the request."""
     first, second = FaultSpec(status=503, times=1), FaultSpec(drop="before", times=1)
     assert hits(first, second, requests=3) == [0, 1, None]
 
 
-def test_equal_faults_are_counted_each_for_itself() -> None:
-    """Two entries that read the same are two faults."""
+def test_equal_faults_are_counted_separately() -> None:
+    """Two equal entries are two faults."""
     assert hits(FaultSpec(status=503, times=1), FaultSpec(status=503, times=1), requests=3) == [0, 1, None]
 
 
-def test_a_test_s_own_fault_comes_before_the_account_s() -> None:
-    """The nearer one wins."""
+def test_the_faults_of_a_test_precede_those_of_the_account() -> None:
+    """The more specific fault applies first."""
     own, account_wide = FaultSpec(status=500, times=1), FaultSpec(status=503)
     book, subject = FaultBook((account_wide,)), Subject(faults=(own,))
     first, second = book.hit("status", subject), book.hit("status", subject)
@@ -54,13 +54,13 @@ def test_a_test_s_own_fault_comes_before_the_account_s() -> None:
 
 
 @pytest.mark.parametrize(("on", "kind", "hit"), [("launch", "status", False), ("any", "runs", True)])
-def test_a_fault_concerns_its_kind_of_request(on: str, kind: str, hit: bool) -> None:
-    """`on` selects; "any" is every request."""
+def test_on_selects_the_kind_of_request(on: str, kind: str, hit: bool) -> None:
+    """ "any" selects every request."""
     assert (hits(FaultSpec(on=on, status=503), requests=1, on=kind) == [0]) is hit
 
 
-def test_a_fault_can_be_limited_to_some_overrides() -> None:
-    """`only` matches the run's parameters, and requests that do not match are not counted."""
+def test_only_selects_requests_by_override() -> None:
+    """Its patterns must match the parameters of the run; other requests are not counted."""
     fault = FaultSpec(status=503, times=1, only={"step.1.0.to": "9*"})
     book = FaultBook((fault,))
     assert book.hit("launch", Subject(parameters={"step.1.0.to": "1"})) is None
@@ -69,20 +69,20 @@ def test_a_fault_can_be_limited_to_some_overrides() -> None:
 
 
 @pytest.mark.parametrize(("during", "finished", "hit"), [("running", False, True), ("finished", False, False)])
-def test_a_fault_can_wait_for_a_run_s_end(during: Literal["running", "finished"], finished: bool, hit: bool) -> None:
-    """`during` limits a fault to runs in flight or to ended ones."""
+def test_during_selects_open_or_ended_runs(during: Literal["running", "finished"], finished: bool, hit: bool) -> None:
+    """The other runs are not hit."""
     assert (hits(FaultSpec(status=503, during=during), requests=1, subject=Subject(finished=finished)) == [0]) is hit
 
 
-def test_flips_are_counted_for_each_run() -> None:
-    """`flip` goes through its states poll by poll, run by run, and then tells the truth."""
+def test_flips_are_counted_per_run() -> None:
+    """`flip` reports one of its states per poll, and then the real state."""
     book = FaultBook((FaultSpec(flip=("queued", "running")),))
     turns = [book.hit("status", Subject(key=key)) for key in ("a", "b", "a", "a", "b")]
     assert [hit and hit.turn for hit in turns] == [0, 0, 1, None, 1]
 
 
-def test_a_flip_replaces_the_state_and_everything_else() -> None:
-    """A flipped status looks like a running one: the state alone, under the name that the body uses."""
+def test_a_flip_replaces_the_whole_run() -> None:
+    """The status looks like that of an open run: it has only a state, under the key that the body uses."""
     assert changed(FaultSpec(flip=("queued", "running")), turn=1).body == {
         "run": {"status": "running"},
         "status": 200,
@@ -91,14 +91,14 @@ def test_a_flip_replaces_the_state_and_everything_else() -> None:
     assert apply_fault(project, Hit(FaultSpec(flip=("queued",)), 0)).body == {"run": {"run_status": "queued"}}
 
 
-def test_fields_are_left_out_and_replaced() -> None:
-    """`omit` and `set` change the run object, and leave the rest of the body alone."""
+def test_omit_and_set_change_the_run() -> None:
+    """The rest of the body stays unchanged."""
     fault = FaultSpec(omit=("has_passed",), set={"status": 7, "tags": None})
     assert changed(fault).body == {"run": {"status": 7, "tags": None}, "status": 200}
 
 
-def test_a_body_replaces_the_whole_answer_even_by_null() -> None:
-    """`body` is any JSON."""
+def test_body_replaces_the_whole_response() -> None:
+    """It can be any JSON value, also null."""
     values: tuple[Any, ...] = ({"error": "Test run denied"}, [], "text", None)
     for value in values:
         assert changed(FaultSpec(body=value)).body == value
@@ -114,25 +114,25 @@ def test_a_body_replaces_the_whole_answer_even_by_null() -> None:
         ("none", "", "text/plain"),
     ],
 )
-def test_an_error_stands_wherever_platforms_put_it(key: Any, body: Any, media_type: str) -> None:
-    """`error_key` moves the text; `retry_after` and `headers` add headers."""
+def test_error_key_selects_the_place_of_the_text(key: Any, body: Any, media_type: str) -> None:
+    """`retry_after` and `headers` add headers."""
     fault = FaultSpec(status=503, error="No agents", error_key=key, retry_after=0.5, headers={"X-Trace": "1"})
-    answer = changed(fault)
-    assert (answer.status, answer.body, answer.media_type) == (503, body, media_type)
-    assert answer.headers == {"Retry-After": "0.5", "X-Trace": "1"}
+    response = changed(fault)
+    assert (response.status, response.body, response.media_type) == (503, body, media_type)
+    assert response.headers == {"Retry-After": "0.5", "X-Trace": "1"}
 
 
-def test_an_error_without_a_text_says_its_status_s_phrase() -> None:
-    """A plain `status: 503` is readable, and so is one that HTTP has no phrase for."""
+def test_the_default_error_text_is_the_reason_phrase() -> None:
+    """A status without a phrase is named by its number."""
     assert changed(FaultSpec(status=503)).body == {"error": "Service Unavailable", "status": 503}
     assert changed(FaultSpec(status=599)).body == {"error": "Status 599", "status": 599}
 
 
-def test_html_comes_with_200_in_place_of_json() -> None:
-    """As from a proxy's maintenance page."""
-    answer = changed(FaultSpec(html=True))
-    assert (answer.status, answer.media_type) == (200, "text/html")
-    assert answer.body.startswith("<!doctype html>")
+def test_html_replaces_json_with_status_200() -> None:
+    """Like the maintenance page of a proxy."""
+    response = changed(FaultSpec(html=True))
+    assert (response.status, response.media_type) == (200, "text/html")
+    assert response.body.startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_html_comes_with_200_in_place_of_json() -> None:
         (FaultSpec(body=[], effect=False), False),
     ],
 )
-def test_it_is_plain_whether_a_request_took_effect(fault: FaultSpec, effect: bool) -> None:
-    """A refused or lost request has no effect, a changed answer has; `effect` says otherwise."""
+def test_the_kind_of_fault_decides_whether_a_request_takes_effect(fault: FaultSpec, effect: bool) -> None:
+    """A refused or dropped request has no effect, a changed response has one; `effect` overrides this."""
     assert fault.takes_effect is effect

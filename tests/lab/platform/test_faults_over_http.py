@@ -5,7 +5,7 @@ from http.client import RemoteDisconnected
 
 import pytest
 
-from tests.lab.talking import Platform
+from tests.lab.platform_client import Platform
 
 
 def with_fault(lab: Platform, fault: str, takes: float = 0) -> None:
@@ -13,8 +13,8 @@ def with_fault(lab: Platform, fault: str, takes: float = 0) -> None:
 
 
 @pytest.mark.parametrize(("drop", "launches"), [("before", 0), ("after", 1)])
-def test_a_dropped_launch_gets_no_answer_whether_or_not_it_took_effect(lab: Platform, drop: str, launches: int) -> None:
-    """The TCP connection is closed without a byte of HTTP; the lab alone knows what became of the launch."""
+def test_a_dropped_launch_gets_no_response(lab: Platform, drop: str, launches: int) -> None:
+    """The TCP connection is closed before or after the launch takes effect; the client cannot distinguish the two."""
     with_fault(lab, f"on: launch, drop: {drop}, times: 1")
     with pytest.raises(RemoteDisconnected):
         lab.launch()
@@ -23,8 +23,8 @@ def test_a_dropped_launch_gets_no_answer_whether_or_not_it_took_effect(lab: Plat
     assert lab.launch().status == 200
 
 
-def test_a_dropped_poll_closes_the_connection_too(lab: Platform) -> None:
-    """Every request can be dropped, and the run goes on."""
+def test_a_dropped_poll_leaves_the_run_alone(lab: Platform) -> None:
+    """Every kind of request can be dropped."""
     with_fault(lab, "on: status, drop: before, times: 1")
     url = lab.status_url()
     with pytest.raises(RemoteDisconnected):
@@ -32,16 +32,16 @@ def test_a_dropped_poll_closes_the_connection_too(lab: Platform) -> None:
     assert lab.finished(url)["status"] == "passed"
 
 
-def test_a_busy_platform_says_when_to_come_back(lab: Platform) -> None:
-    """503 with Retry-After for exactly two launches, none of which takes effect."""
+def test_a_busy_platform_sends_retry_after(lab: Platform) -> None:
+    """Exactly two launches get 503 and have no effect."""
     with_fault(lab, "on: launch, status: 503, retry_after: 1, times: 2")
     replies = [lab.launch() for _ in range(3)]
     assert [(reply.status, reply.headers["Retry-After"]) for reply in replies] == [(503, "1"), (503, "1"), (200, None)]
     assert lab.handle.launches == 1
 
 
-def test_faults_are_counted_exactly_when_requests_overlap(lab: Platform) -> None:
-    """Of thirty launches at once exactly seven meet the fault and exactly ten find a place."""
+def test_counts_are_exact_if_requests_overlap(lab: Platform) -> None:
+    """Of thirty concurrent launches, the fault hits seven, and ten start a run."""
     lab.configure(
         """
         account: {concurrent_runs: 10}
@@ -54,8 +54,8 @@ def test_faults_are_counted_exactly_when_requests_overlap(lab: Platform) -> None
     assert lab.handle.peak_in_flight == 10
 
 
-def test_a_page_instead_of_json_comes_with_200_after_the_launch_took_effect(lab: Platform) -> None:
-    """As behind a proxy: HTML, status 200, and a run that the client knows nothing of."""
+def test_an_html_response_hides_a_launch_that_took_effect(lab: Platform) -> None:
+    """Like behind a proxy: the status is 200, and a run has started."""
     with_fault(lab, "on: launch, html: true")
     reply = lab.launch()
     assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -63,47 +63,47 @@ def test_a_page_instead_of_json_comes_with_200_after_the_launch_took_effect(lab:
     assert lab.handle.launches == 1
 
 
-def test_a_body_is_replaced_as_a_whole(lab: Platform) -> None:
-    """Any JSON, status 200 unless another is given."""
+def test_body_replaces_the_response(lab: Platform) -> None:
+    """The status is 200 by default."""
     with_fault(lab, "on: launch, body: {error: Test run denied}")
     reply = lab.launch()
     assert (reply.status, reply.json) == (200, {"error": "Test run denied"})
 
 
 @pytest.mark.parametrize(("key", "text"), [("plain", "No agents"), ("none", ""), ("message", None)])
-def test_error_texts_can_stand_anywhere(lab: Platform, key: str, text: str | None) -> None:
-    """In another key, as plain text, or nowhere."""
+def test_error_key_moves_the_error_text(lab: Platform, key: str, text: str | None) -> None:
+    """To another key, to plain text, or to an empty body."""
     with_fault(lab, f"on: launch, status: 400, error: No agents, error_key: {key}")
     reply = lab.launch()
     assert reply.status == 400
     assert (reply.json["message"] if text is None else reply.text) == ("No agents" if text is None else text)
 
 
-def test_an_error_after_the_launch_took_effect_is_possible(lab: Platform) -> None:
-    """A gateway's 502 says nothing about what was behind it."""
+def test_an_error_can_follow_a_launch_that_took_effect(lab: Platform) -> None:
+    """`effect: true` models a gateway that loses the response."""
     with_fault(lab, "on: launch, status: 502, effect: true")
     assert lab.launch().status == 502
     assert lab.handle.launches == 1
 
 
-def test_fields_of_a_launch_can_be_missing_or_wrong(lab: Platform) -> None:
-    """`omit` and `set` work on `data`."""
+def test_omit_and_set_change_the_data_of_a_launch(lab: Platform) -> None:
+    """A field can be missing, and another can have a wrong value."""
     with_fault(lab, 'on: launch, omit: [report_url], set: {status_url: "http://other/x"}')
     data = lab.launch().json["data"]
     assert "report_url" not in data
     assert data["status_url"] == "http://other/x"
 
 
-def test_fields_of_a_status_can_be_missing_or_wrong(lab: Platform) -> None:
-    """`omit` and `set` work on `run`, here of ended runs only."""
+def test_omit_and_set_change_the_run_of_a_status(lab: Platform) -> None:
+    """Here only of runs that have ended."""
     with_fault(lab, 'on: status, during: finished, omit: [is_failed], set: {has_passed: "1", session_status: running}')
     run = lab.run()
     assert "is_failed" not in run
     assert (run["has_passed"], run["session_status"], run["status"]) == ("1", "running", "passed")
 
 
-def test_a_status_flips_before_it_tells_the_truth(lab: Platform) -> None:
-    """One state a poll, also after the run has ended."""
+def test_a_status_flips_before_it_shows_the_real_state(lab: Platform) -> None:
+    """One state per poll, also after the end of the run."""
     with_fault(lab, "on: status, flip: [running, queued, running]")
     url = lab.status_url()
     polled = [lab.get(url).json["run"] for _ in range(4)]
@@ -112,21 +112,21 @@ def test_a_status_flips_before_it_tells_the_truth(lab: Platform) -> None:
 
 
 def test_an_account_wide_fault_hits_every_kind_of_request(lab: Platform) -> None:
-    """`faults` at the top of the file; "any" is the default."""
+    """The top-level key `faults`; its default is `on: any`."""
     lab.configure("faults: [{status: 500, times: 3}]\ntests: {Quick: {takes: 0}}")
     replies = [lab.get("/api/v2/projects"), lab.get("/api/v2/"), lab.launch(), lab.launch()]
     assert [reply.status for reply in replies] == [500, 500, 500, 200]
 
 
-def test_a_project_has_faults_of_its_own(lab: Platform) -> None:
-    """A project's launch and status meet the faults of the project."""
+def test_a_project_can_have_faults(lab: Platform) -> None:
+    """They hit its launch and its status."""
     lab.configure("tests: {A: {takes: 0}}\nprojects: {P: {tests: [A], faults: [{on: launch, status: 503, times: 1}]}}")
     launches = [lab.post("/api/v2/projects/run", {"project.name": "P"}).status for _ in range(2)]
     assert launches == [503, 200]
 
 
-def test_a_slow_answer_comes_after_the_launch_took_effect(lab: Platform) -> None:
-    """`latency` holds the answer back, not the launch: a client that gives up has started a run."""
+def test_latency_delays_the_response_and_not_the_launch(lab: Platform) -> None:
+    """A client that times out has started a run."""
     with_fault(lab, "on: launch, latency: 30")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(lab.launch)

@@ -5,13 +5,13 @@ import time
 import pytest
 
 from pytest_sipfront.lab.process import LabError, LabHandle
-from tests.lab.talking import Platform
+from tests.lab.platform_client import Platform
 
 SECRET = "sentinel-4c1f"
 
 
-def test_counts_tell_launches_polls_and_flights(lab: Platform) -> None:
-    """GET /lab/counts: accepted launches, polls, runs in flight now and at most, requests in all and by path, time."""
+def test_counts_of_launches_polls_and_requests(lab: Platform) -> None:
+    """GET /lab/counts: accepted launches, polls, runs in flight now and at most, requests by path, the lab's clock."""
     lab.run()
     polls = lab.handle.polls
     lab.launch("Slow")
@@ -32,15 +32,15 @@ def test_counts_tell_launches_polls_and_flights(lab: Platform) -> None:
     assert polls >= 1
 
 
-def test_asking_the_lab_counts_as_no_request(lab: Platform) -> None:
-    """The control plane and the pages are not part of the platform."""
+def test_control_endpoints_and_pages_are_not_counted(lab: Platform) -> None:
+    """They are not part of the platform."""
     lab.get("/")
     lab.get("/lab/runs")
     assert lab.handle.counts["requests"] == 0
 
 
-def test_requests_are_kept_in_order_with_all_but_the_credentials(lab: Platform) -> None:
-    """GET /lab/requests: method, path, time, kind of authorization, content type, body and answer; never a secret."""
+def test_requests_are_logged_in_order_without_credentials(lab: Platform) -> None:
+    """GET /lab/requests: method, path, time, authorization scheme, content type, body and status."""
     lab.authorization = f"Basic {SECRET}"
     lab.get("/api/v2/tests")
     lab.authorization = None
@@ -59,8 +59,8 @@ def test_requests_are_kept_in_order_with_all_but_the_credentials(lab: Platform) 
     assert SECRET not in lab.get("/lab/requests").text
 
 
-def test_runs_tell_what_was_launched_and_when(lab: Platform) -> None:
-    """GET /lab/runs: every run with test, overrides, state, and its times in seconds since the lab's start."""
+def test_runs_are_listed_with_their_times(lab: Platform) -> None:
+    """GET /lab/runs: every run with test, overrides and state; times are in seconds since the lab's start."""
     lab.run(**{"step.1.0.to": "1"})
     lab.launch("Slow")
     ended, running = lab.handle.runs
@@ -69,8 +69,8 @@ def test_runs_tell_what_was_launched_and_when(lab: Platform) -> None:
     assert (running["test"], running["state"], running["stopped"]) == ("Slow", "running", None)
 
 
-def test_another_file_starts_everything_anew(lab: Platform) -> None:
-    """PUT /lab/config: tests, runs, counts, requests, app images and faults are those of a fresh lab."""
+def test_another_file_resets_the_lab(lab: Platform) -> None:
+    """PUT /lab/config: tests, runs, counts, requests, app images and faults are those of a new lab."""
     url = lab.status_url("Slow")
     lab.post("/api/v2/appimages", {"name": "x"})
     lab.configure("tests: {New: {takes: 0}}")
@@ -81,30 +81,30 @@ def test_another_file_starts_everything_anew(lab: Platform) -> None:
     assert lab.run("New")["id"] == 12345
 
 
-def test_a_wrong_file_is_refused_and_changes_nothing(lab: Platform) -> None:
-    """PUT /lab/config answers 400 with the file's error, and runs go on."""
+def test_an_invalid_file_is_rejected_and_changes_nothing(lab: Platform) -> None:
+    """PUT /lab/config answers 400 with the mistakes, and open runs continue."""
     lab.launch("Slow")
     with pytest.raises(LabError, match=r"^lab.yaml:1: test: unknown key 'test'; did you mean 'tests'"):
         lab.handle.configure("test: {}")
     assert lab.handle.in_flight == 1
-    assert lab.ask("PUT", "/lab/config", b"\xff").status == 400
+    assert lab.send("PUT", "/lab/config", b"\xff").status == 400
 
 
-def test_a_handle_needs_the_url_alone(lab: Platform) -> None:
-    """Any process of the machine can ask, such as a worker that did not start the lab."""
+def test_a_handle_needs_only_the_url(lab: Platform) -> None:
+    """Any process of the machine can use the lab, for example a worker that did not start it."""
     lab.launch("Slow")
     handle = LabHandle(lab.url + "/")
     assert (handle.launches, handle.in_flight, handle.peak_in_flight, handle.polls) == (1, 1, 1, 0)
 
 
-def test_a_handle_says_that_nobody_answers() -> None:
-    """A lab that is gone is an error with its URL, not a traceback of the library's own."""
+def test_a_handle_names_a_lab_that_does_not_answer() -> None:
+    """The error has its URL, and no traceback of the HTTP library."""
     with pytest.raises(LabError, match=r"the lab at http://127\.0\.0\.1:1 does not answer"):
         _ = LabHandle("http://127.0.0.1:1").counts
 
 
-def test_a_proxy_of_the_environment_is_left_alone(lab: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is meant for this machine is not sent to a proxy."""
+def test_a_handle_uses_no_proxy(lab: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request to this machine does not go to the proxy of the environment."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     assert lab.handle.launches == 0

@@ -13,7 +13,7 @@ from pytest_sipfront.lab.platform.account import Account, LabRun
 from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage, Violation
 from pytest_sipfront.lab.web.page_data import run_row
 from pytest_sipfront.lab.web.pages import page_routes, run_page
-from tests.lab.talking import Platform
+from tests.lab.platform_client import Platform
 from tests.lab.web.test_waveform import wav
 
 EVIDENCE = LabRunResult(

@@ -1,4 +1,4 @@
-"""What the lab's tests use to talk to it: plain HTTP, so that nothing of the client under test is involved."""
+"""A plain HTTP client of the lab, which shares no code with the clients of the package."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def multipart(fields: Mapping[str, str]) -> bytes:
 
 
 class Platform:
-    """The lab as a client sees it. Every request has a connection of its own."""
+    """The lab as a client sees it. Each request opens a connection."""
 
     def __init__(self, process: LabProcess) -> None:
         self.url = process.url
@@ -49,7 +49,7 @@ class Platform:
     def configure(self, text: str) -> None:
         self.handle.configure(textwrap.dedent(text))
 
-    def ask(self, method: str, url: str, body: bytes | str | None = None, content_type: str | None = None) -> Reply:
+    def send(self, method: str, url: str, body: bytes | str | None = None, content_type: str | None = None) -> Reply:
         parts = urlsplit(url if url.startswith("http") else self.url + url)
         headers = {"Authorization": self.authorization} if self.authorization is not None else {}
         if content_type is not None:
@@ -57,22 +57,22 @@ class Platform:
         connection = HTTPConnection(str(parts.hostname), parts.port, timeout=10)
         try:
             connection.request(method, parts.path, body, headers)
-            answer = connection.getresponse()
-            return Reply(answer.status, answer.headers, answer.read().decode())
+            response = connection.getresponse()
+            return Reply(response.status, response.headers, response.read().decode())
         finally:
             connection.close()
 
     def get(self, url: str) -> Reply:
-        return self.ask("GET", url)
+        return self.send("GET", url)
 
     def post(self, path: str, fields: Any) -> Reply:
-        return self.ask("POST", path, json.dumps(fields), "application/json")
+        return self.send("POST", path, json.dumps(fields), "application/json")
 
     def post_form(self, path: str, fields: Mapping[str, str]) -> Reply:
-        return self.ask("POST", path, urlencode(fields), "application/x-www-form-urlencoded")
+        return self.send("POST", path, urlencode(fields), "application/x-www-form-urlencoded")
 
     def post_multipart(self, path: str, fields: Mapping[str, str]) -> Reply:
-        return self.ask("POST", path, multipart(fields), f"multipart/form-data; boundary={BOUNDARY}")
+        return self.send("POST", path, multipart(fields), f"multipart/form-data; boundary={BOUNDARY}")
 
     def launch(self, test: str = "Quick", **fields: Any) -> Reply:
         return self.post("/api/v2/tests/run", {"test.name": test, **fields})
@@ -81,7 +81,7 @@ class Platform:
         return str(self.launch(test, **fields).json["data"]["status_url"])
 
     def finished(self, status_url: str, key: str = "status") -> dict[str, Any]:
-        """Poll until the run is no longer running and return it."""
+        """Poll until the run has ended and return its status."""
         for _ in range(POLLS):
             run: dict[str, Any] = self.get(status_url).json["run"]
             if run[key] != "running":
