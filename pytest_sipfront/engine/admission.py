@@ -3,79 +3,87 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol, TypeVar
 
-T = TypeVar("T")
 _WIDEN_AFTER = 5.0
 _SHORTEST_WAIT, _FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0, 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting(Generic[T]):
-    """A run that waits to be started.
+class WaitingRun(Protocol):
+    """A run that waits for its launch.
 
     Attributes:
-        run: The run itself; nothing is asked of it here.
-        expected: Seconds that it will take; None if unknown.
-        exclusive: Names of which no two runs in flight share one.
-        urgent: A test waits for it at this moment.
-        needs_place: Whether it counts against the places at all.
+        exclusive: Names that no two runs in flight may share.
+        urgent: Whether a test is waiting for the run.
+        needs_slot: Whether the run counts against the concurrency limit.
     """
 
-    run: T
-    expected: float | None = None
-    exclusive: frozenset[str] = frozenset()
-    urgent: bool = False
-    needs_place: bool = True
+    @property
+    def exclusive(self) -> frozenset[str]: ...
+
+    @property
+    def urgent(self) -> bool: ...
+
+    @property
+    def needs_slot(self) -> bool: ...
+
+
+W = TypeVar("W", bound=WaitingRun)
 
 
 def admissible(
-    waiting: Sequence[Waiting[T]], *, places: int, taken: Collection[str] = (), only_urgent: bool = False
-) -> list[Waiting[T]]:
-    """Return which of `waiting` may start now, in the order in which to start them.
+    waiting: Iterable[W],
+    *,
+    slots: int,
+    expected: Callable[[W], float | None],
+    taken: Collection[str] = (),
+    only_urgent: bool = False,
+    all_need_slots: bool = False,
+) -> list[W]:
+    """Return the runs that may start now, in the order in which to start them.
 
-    Those that a test waits for come first, in their order; then the longest, since a long run that starts late is
-    what everybody waits for at the end. What takes unknown time may be long and comes before the known.
+    Urgent runs come first, in their order. Then come the longest runs: a long run that starts late delays the end of
+    the session. A run of unknown duration may be the longest and comes before the others.
 
     Args:
         waiting: The runs in the order of their tests.
-        places: How many may start.
-        taken: The names that runs in flight hold.
-        only_urgent: Start nothing ahead.
+        slots: Number of free slots.
+        expected: Returns the expected duration of a run in seconds; None if it is unknown.
+        taken: The exclusive names of the runs in flight.
+        only_urgent: Whether to start urgent runs only.
+        all_need_slots: Whether even runs that need no slot must wait for one, because the platform is full.
     """
-    chosen: list[Waiting[T]] = []
+
+    def rank(run: W) -> tuple[bool, float]:
+        seconds = expected(run)
+        return (False, 0.0) if run.urgent else (True, float("-inf") if seconds is None else -seconds)
+
+    chosen: list[W] = []
     held = set(taken)
-    for candidate in sorted((one for one in waiting if one.urgent or not only_urgent), key=_rank):
-        if candidate.needs_place and len(chosen) >= places:
+    for run in sorted((run for run in waiting if run.urgent or not only_urgent), key=rank):
+        if (run.needs_slot or all_need_slots) and len(chosen) >= slots:
             continue
-        if candidate.exclusive.isdisjoint(held):
-            chosen.append(candidate)
-            held |= candidate.exclusive
-        elif candidate.urgent:
-            held |= candidate.exclusive  # nobody else may take what it waits for
+        if run.exclusive.isdisjoint(held):
+            chosen.append(run)
+            held |= run.exclusive
+        elif run.urgent:
+            held |= run.exclusive  # otherwise other runs could take these names again and again
     return chosen
 
 
-def _rank(candidate: Waiting[T]) -> tuple[bool, float]:
-    """Sorting is stable, so equals stay in their order."""
-    if candidate.urgent:
-        return False, 0.0
-    return True, float("-inf") if candidate.expected is None else -candidate.expected
-
-
 class Window:
-    """How many runs may be in flight: at most the limit, and less for a while when the platform says "not now"."""
+    """The maximum number of runs in flight: the concurrency limit, or less for a while after the platform is full."""
 
     def __init__(self, limit: int) -> None:
+        """Start with `limit`."""
         self.limit = limit
         self._width = limit
         self._wait = 0.0
         self._closed_until = float("-inf")
         self._widened_at = float("-inf")
 
-    def places(self, in_flight: int, now: float) -> int:
+    def free_slots(self, in_flight: int, now: float) -> int:
         """Return how many more runs may be launched at `now`."""
         if now < self._closed_until:
             return 0
@@ -84,24 +92,24 @@ class Window:
         return max(self._width - in_flight, 0)
 
     def is_wide(self, now: float) -> bool:
-        """Return whether the platform takes as many as the limit says, as far as is known."""
+        """Return whether the limit alone restricts launches, because the platform has refused none recently."""
         return now >= self._closed_until and self._width == self.limit
 
     def opens_at(self, now: float) -> float | None:
-        """Return when it opens again, or widens; None if time alone changes nothing."""
+        """Return when the window opens or widens next; None if that does not depend on time."""
         if now < self._closed_until:
             return self._closed_until
         return self._widened_at + _WIDEN_AFTER if self._width < self.limit else None
 
     def refused(self, in_flight: int, now: float, hint: float | None) -> None:
-        """Narrow it: beside `in_flight` runs the platform takes no more for now.
+        """Narrow the window to the runs that the platform has accepted, and close it for a while.
 
-        Refusals of launches that were under way together count as one.
+        Several launches that are refused while the window is closed count as one refusal.
 
         Args:
-            in_flight: How many runs it has.
-            now: The moment.
-            hint: Seconds that it asks to wait; None if it does not say.
+            in_flight: Number of runs that the platform has accepted.
+            now: The current time.
+            hint: Seconds to wait according to the platform; None without a hint.
         """
         if now >= self._closed_until:
             self._wait = min(self._wait * 2, _LONGEST_WAIT) if self._wait else _FIRST_WAIT
@@ -110,13 +118,13 @@ class Window:
         self._widened_at = self._closed_until
 
     def accepted(self) -> None:
-        """A launch went through."""
+        """Note that the platform accepted a launch: the next refusal is the first of its series."""
         self._wait = 0.0
 
 
-def makespan(durations: Iterable[float], places: int) -> float:
-    """Return how long runs of these `durations` (seconds) take, the longest started first, with so many `places`."""
-    ends = [0.0] * max(places, 1)
+def makespan(durations: Iterable[float], slots: int) -> float:
+    """Return how long runs of these durations take with `slots` slots if the longest start first; all in seconds."""
+    ends = [0.0] * max(slots, 1)
     for duration in sorted(durations, reverse=True):
         heapq.heapreplace(ends, ends[0] + duration)
     return max(ends)

@@ -1,44 +1,44 @@
-"""When to stop knocking: after what cannot get better within a session."""
+"""Stops launching after an error that no later launch of the session can avoid."""
 
 from __future__ import annotations
 
 from pytest_sipfront.errors import AuthenticationFailed, LaunchSkipped, SipfrontError
 
-GONE_LIMIT = 3
+UNAVAILABLE_LIMIT = 3
 
 
 class CircuitBreaker:
-    """Opens at refused credentials, or when the platform as a whole is gone for three runs in a row.
+    """Opens when the credentials are refused, or when the platform is unavailable for three runs in a row.
 
-    A run's own mistake (an unknown name, a refused override) never counts, and any answer of the platform closes the
-    count of failures.
+    Errors of single runs, such as an unknown test name, never count. Every answer of the platform resets the count.
     """
 
     def __init__(self) -> None:
-        self._gone_in_a_row = 0
+        self._unavailable_in_a_row = 0
         self._cause: SipfrontError | None = None
 
     def check(self) -> None:
-        """Return if a run may be tried.
+        """Return if a run may be launched.
 
         Raises:
-            LaunchSkipped: It would fail for the first cause, which the error repeats.
+            LaunchSkipped: The breaker is open. The error repeats the error that opened it.
         """
         if self._cause is not None:
             raise LaunchSkipped(
-                f"not tried, since an earlier test found: {self._cause}",
+                f"not launched because of an earlier error: {self._cause}",
                 evidence=self._cause.evidence,
                 hint=self._cause.hint,
             )
 
     def failed(self, error: SipfrontError) -> None:
-        """Record that a run ended in `error`."""
+        """Record that a run ended with `error`."""
         if isinstance(error, LaunchSkipped):
             return
-        self._gone_in_a_row = self._gone_in_a_row + 1 if error.platform_gone else 0
-        if self._cause is None and (isinstance(error, AuthenticationFailed) or self._gone_in_a_row >= GONE_LIMIT):
+        self._unavailable_in_a_row = self._unavailable_in_a_row + 1 if error.platform_gone else 0
+        is_final = isinstance(error, AuthenticationFailed) or self._unavailable_in_a_row >= UNAVAILABLE_LIMIT
+        if self._cause is None and is_final:
             self._cause = error
 
     def answered(self) -> None:
-        """Record that the platform is there: a run was launched and followed to its end."""
-        self._gone_in_a_row = 0
+        """Record that a run was launched and followed to its end."""
+        self._unavailable_in_a_row = 0

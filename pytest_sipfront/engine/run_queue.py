@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from pytest_sipfront.engine.admission import Waiting, Window, admissible
+from pytest_sipfront.engine.admission import Window, admissible
 from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.run import Run, RunResult
@@ -40,18 +40,17 @@ class QueuedRun:
 
     Attributes:
         run: The run.
-        counts: Whether it waits for a place.
+        needs_slot: Whether it counts against the concurrency limit.
         urgent: A test waits for it at this moment.
         refused_at: When the platform first had no place for it; None if it never said so.
         launch: The id of the attempt to launch it that is under way, or that went through; "" before the first.
         lease: Its place, while it has one.
         launched, done: Set once that is known, for good or ill.
         result, error: How it ended; one of them, once it is done.
-        told: What admission was told of it last.
     """
 
     run: Run
-    counts: bool = True
+    needs_slot: bool = True
     urgent: bool = False
     refused_at: float | None = None
     launch: str = ""
@@ -60,7 +59,11 @@ class QueuedRun:
     done: anyio.Event = field(default_factory=anyio.Event)
     result: RunResult | None = None
     error: SipfrontError | None = None
-    told: Waiting[QueuedRun] | None = None
+
+    @property
+    def exclusive(self) -> frozenset[str]:
+        """Names that no two runs in flight may share."""
+        return self.run.exclusive
 
 
 class RunQueue:
@@ -88,18 +91,20 @@ class RunQueue:
         """Give places to those that may start at `now`, and return them; with `only_urgent`, none ahead."""
         if not self._waiting:
             return []
-        places = self._window.places(len(self._in_flight), now)
+        slots = self._window.free_slots(len(self._in_flight), now)
         is_wide = self._window.is_wide(now)
-        if not (places or is_wide):
+        if not (slots or is_wide):
             return []
         chosen = admissible(
-            [self._as_waiting(entry, is_wide=is_wide) for entry in self._waiting if places or not entry.counts],
-            places=places,
-            taken={name for entry in self._in_flight for name in entry.run.exclusive},
+            [entry for entry in self._waiting if slots or not entry.needs_slot],
+            slots=slots,
+            expected=self.expected,
+            taken={name for entry in self._in_flight for name in entry.exclusive},
             only_urgent=only_urgent,
+            all_need_slots=not is_wide,
         )
         started: list[QueuedRun] = []
-        for entry in (candidate.run for candidate in chosen):
+        for entry in chosen:
             try:
                 if not self._budget.fits(self.expected(entry)):
                     break  # no other run overtakes it: it would never fit
@@ -115,7 +120,7 @@ class RunQueue:
         """Return after how many seconds a waiting run may have to be looked at again, though nothing happened here."""
         if not self._waiting:
             return None
-        if self._window.places(len(self._in_flight), now):
+        if self._window.free_slots(len(self._in_flight), now):
             return self._places.patience
         opens = self._window.opens_at(now)
         return None if opens is None else max(opens - now, 0.01)
@@ -176,19 +181,6 @@ class RunQueue:
             none=self._over[""],
             remaining=max(evenly, *lasts, *waits) if lasts or waits else None,
         )
-
-    def _as_waiting(self, entry: QueuedRun, *, is_wide: bool) -> Waiting[QueuedRun]:
-        expected, needs_place, told = self.expected(entry), entry.counts or not is_wide, entry.told
-        if told is not None and (told.expected, told.urgent, told.needs_place) == (expected, entry.urgent, needs_place):
-            return told  # of thousands, hardly any has changed since the last time
-        entry.told = Waiting(
-            run=entry,
-            expected=expected,
-            exclusive=entry.run.exclusive,
-            urgent=entry.urgent,
-            needs_place=needs_place,
-        )
-        return entry.told
 
     def _place(self, entry: QueuedRun) -> bool:
         entry.lease = self._places.take(entry.run.exclusive)

@@ -75,15 +75,15 @@ class Scheduler:
 
     # ---- for the session ----------------------------------------------------------------------------------------
 
-    async def submit(self, run: Run, error: SipfrontError | None = None, counts: bool = True) -> None:
+    async def submit(self, run: Run, error: SipfrontError | None = None, needs_slot: bool = True) -> None:
         """Take up a run: launched as soon as it may be, or ended at once with `error`.
 
         Args:
             run: The run.
             error: Why it is not to be launched; None if it is.
-            counts: Whether it waits for a place.
+            needs_slot: Whether it counts against the concurrency limit.
         """
-        entry = self._entries[run] = QueuedRun(run, counts)
+        entry = self._entries[run] = QueuedRun(run, needs_slot)
         known = self._resumable.take(run) if error is None else None
         if error is not None:
             self._roster.finish(entry, error=error)

@@ -18,7 +18,7 @@ def test_after_refused_credentials_nobody_knocks_again(suite: Suite) -> None:
     suite.write(FIVE)
     suite.run().assert_outcomes(errors=5)
     assert suite.lab.counts["requests"] == 1
-    assert all("not tried, since an earlier test found: Sipfront refused the cred" in m for m in messages(suite)[1:])
+    assert all("not launched because of an earlier error: Sipfront refused the cred" in m for m in messages(suite)[1:])
 
 
 def test_a_platform_that_fails_three_times_in_a_row_is_not_asked_again(suite: Suite) -> None:
@@ -27,7 +27,7 @@ def test_a_platform_that_fails_three_times_in_a_row_is_not_asked_again(suite: Su
     suite.write(FIVE)
     suite.run().assert_outcomes(errors=5)
     assert suite.lab.counts["launch_requests"] == 3
-    assert ["not tried" in message for message in messages(suite)] == [False, False, False, True, True]
+    assert ["not launched" in message for message in messages(suite)] == [False, False, False, True, True]
 
 
 def test_an_unreachable_platform_is_tried_for_three_tests(suite: Suite, free_port: int) -> None:
@@ -35,7 +35,7 @@ def test_an_unreachable_platform_is_tried_for_three_tests(suite: Suite, free_por
     suite.write(FIVE)
     result = suite.run(f"--sipfront-base-url=http://127.0.0.1:{free_port}", "--sipfront-retry-for=0")
     result.assert_outcomes(errors=5)
-    assert ["not tried" in message for message in messages(suite)] == [False, False, False, True, True]
+    assert ["not launched" in message for message in messages(suite)] == [False, False, False, True, True]
     assert "cannot be reached" in messages(suite)[4]
 
 

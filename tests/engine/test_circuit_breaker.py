@@ -15,12 +15,12 @@ from pytest_sipfront.errors import (
 )
 from tests.engine.support import PASSED, TEST, House
 
-GONE = PlatformUnavailable("cannot be reached", arrived=False, evidence={"request": "POST x"}, hint="look")
-OWN_MISTAKES = [RequestRefused("no"), NotFound("no"), PlatformBusy("later")]
+UNAVAILABLE = PlatformUnavailable("cannot be reached", arrived=False, evidence={"request": "POST x"}, hint="look")
+ERRORS_OF_SINGLE_RUNS = [RequestRefused("no"), NotFound("no"), PlatformBusy("later")]
 
 
 def _fail(house: House, *errors: SipfrontError) -> None:
-    """Let one launch after another end in these errors."""
+    """Make one launch after another end with these errors."""
     for error in errors:
         house.platform.launch_script = [error]
         with pytest.raises(type(error)):
@@ -28,7 +28,7 @@ def _fail(house: House, *errors: SipfrontError) -> None:
 
 
 def _is_open(house: House) -> bool:
-    """Whether a launch is refused without asking the platform, which would answer by now."""
+    """Return whether a launch is skipped without a request, although the platform would answer by now."""
     before = len(house.platform.launched)
     house.platform.launch_script = [None]
     try:
@@ -39,66 +39,66 @@ def _is_open(house: House) -> bool:
     return False
 
 
-def test_after_refused_credentials_nothing_is_tried_any_more() -> None:
-    """They will not become right within the session, and knocking on may lock the account."""
+def test_no_run_is_launched_after_the_credentials_were_refused() -> None:
+    """They stay wrong for the whole session, and repeated attempts may lock the account."""
     house = House()
     _fail(house, AuthenticationFailed("401", evidence={"answer": "401"}, hint="check the keys"))
-    with pytest.raises(LaunchSkipped, match="not tried, since an earlier test found: 401") as caught:
+    with pytest.raises(LaunchSkipped, match="not launched because of an earlier error: 401") as caught:
         house.run()
     assert (dict(caught.value.evidence), caught.value.hint) == ({"answer": "401"}, "check the keys")
     assert len(house.platform.launched) == 1
 
 
-def test_after_three_runs_in_a_row_without_a_platform_nothing_is_tried_any_more() -> None:
-    """A suite of hundreds must not wait for each."""
+def test_no_run_is_launched_after_the_platform_was_unavailable_for_three_runs_in_a_row() -> None:
+    """A suite of hundreds of tests must not wait for each of them."""
     house = House()
-    _fail(house, GONE, GONE)
+    _fail(house, UNAVAILABLE, UNAVAILABLE)
     assert not _is_open(house)
     house = House()
-    _fail(house, GONE, GONE, GONE)
+    _fail(house, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE)
     assert _is_open(house)
 
 
-@pytest.mark.parametrize("mistake", OWN_MISTAKES, ids=lambda error: type(error).__name__)
-def test_an_answer_of_the_platform_begins_the_count_anew(mistake: SipfrontError) -> None:
-    """A test's own mistake never counts, and shows that the platform is there."""
+@pytest.mark.parametrize("error", ERRORS_OF_SINGLE_RUNS, ids=lambda error: type(error).__name__)
+def test_an_answer_of_the_platform_resets_the_count(error: SipfrontError) -> None:
+    """An error of a single run shows that the platform is available."""
     house = House()
-    _fail(house, GONE, GONE, mistake, GONE, GONE)
+    _fail(house, UNAVAILABLE, UNAVAILABLE, error, UNAVAILABLE, UNAVAILABLE)
     assert not _is_open(house)
 
 
-@pytest.mark.parametrize("mistake", OWN_MISTAKES, ids=lambda error: type(error).__name__)
-def test_own_mistakes_never_open_the_breaker(mistake: SipfrontError) -> None:
+@pytest.mark.parametrize("error", ERRORS_OF_SINGLE_RUNS, ids=lambda error: type(error).__name__)
+def test_errors_of_single_runs_never_open_the_breaker(error: SipfrontError) -> None:
     """However many there are."""
     house = House()
-    _fail(house, *[mistake] * 10)
+    _fail(house, *[error] * 10)
     assert not _is_open(house)
 
 
-def test_a_run_with_a_verdict_begins_the_count_anew() -> None:
-    """In a row means in a row."""
+def test_a_run_with_a_verdict_resets_the_count() -> None:
+    """The limit applies to runs in a row."""
     house = House()
-    _fail(house, GONE, GONE)
+    _fail(house, UNAVAILABLE, UNAVAILABLE)
     house.platform.launch_script = [None]
     house.run()
-    _fail(house, GONE, GONE)
+    _fail(house, UNAVAILABLE, UNAVAILABLE)
     assert not _is_open(house)
 
 
-def test_an_uncertain_launch_counts_where_the_platform_was_gone() -> None:
-    """A reset is the platform's; garbage in a 2xx is an answer."""
+def test_a_launch_of_unknown_outcome_counts_if_the_platform_was_unavailable() -> None:
+    """A connection reset counts. An unreadable response is an answer."""
     house = House()
-    _fail(house, *[LaunchOutcomeUnknown(GONE)] * 3)
+    _fail(house, *[LaunchOutcomeUnknown(UNAVAILABLE)] * 3)
     assert _is_open(house)
     house = House()
     _fail(house, *[LaunchOutcomeUnknown(RequestRefused("garbage"))] * 3)
     assert not _is_open(house)
 
 
-def test_a_platform_that_is_gone_while_runs_are_followed_counts_too() -> None:
-    """The launches still went through, and then nothing."""
+def test_a_platform_that_becomes_unavailable_during_a_run_counts_too() -> None:
+    """The launches were accepted, and the polls fail."""
     house = House()
-    house.platform.status_script = [GONE]
+    house.platform.status_script = [UNAVAILABLE]
     for _ in range(3):
         with pytest.raises(PlatformUnavailable):
             house.run()
@@ -106,10 +106,10 @@ def test_a_platform_that_is_gone_while_runs_are_followed_counts_too() -> None:
     assert _is_open(house)
 
 
-def test_the_first_cause_is_kept() -> None:
-    """The tests after it add nothing."""
+def test_the_first_error_is_kept() -> None:
+    """Skipped runs add no cause."""
     house = House()
     _fail(house, AuthenticationFailed("first"))
     for _ in range(2):
-        with pytest.raises(LaunchSkipped, match=r"found: first$"):
+        with pytest.raises(LaunchSkipped, match=r"earlier error: first$"):
             house.run()
