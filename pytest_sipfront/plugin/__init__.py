@@ -1,4 +1,4 @@
-"""The pytest hooks. Each is a guard and one call."""
+"""The pytest hooks of the plugin. Each hook is a guard and one call."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Offer hooks to others."""
+    """Register the hooks for conftest files and other plugins."""
     pluginmanager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings, so that a wrong one ends the session before anything else happens."""
+    """Read the settings first, so that an invalid one ends the session before the first test."""
     config.addinivalue_line("markers", item_markers.SIGNATURE)
     config.stash[STATE] = state = State(config)
     if state.settings.plan:
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say where runs go."""
+    """Show target, credentials and concurrency."""
     state = config.stash[STATE]
     return terminal.header(state.settings, state.lab_in_words)
 
@@ -62,35 +62,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Check marks while their module is collected, so that a mistake is a collection error of that module."""
+    """Check markers while their module is collected, so that a mistake is a collection error of that module."""
     __tracebackhide__ = True
-    made = yield
-    for item in made if isinstance(made, list) else [made]:
+    collected = yield
+    for item in collected if isinstance(collected, list) else [collected]:
         if isinstance(item, pytest.Function) and item_markers.is_marked(item):
             collector.config.stash[STATE].marked.check(item)
-    return made
+    return collected
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the run at the end of each marked test's setup, after other plugins have had their say on marks."""
+    """Set up the run last, for all tests that are marked after other plugins have added their markers."""
     for item in items:
         if isinstance(item, pytest.Function) and item_markers.is_marked(item):
             run_last(item)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Take part in the tests if one of them is Sipfront's, and let the controller of workers know."""
+    """Register the per-test hooks if a test uses Sipfront, and tell the controller of the workers."""
     if any(item_markers.is_marked(item) for item in session.items):
         session.config.stash[STATE].workers.flag_marked()
         watch(session.config)
     elif any(RUN_FIXTURE in getattr(item, "fixturenames", ()) for item in session.items):
-        watch(session.config)  # its error wants to be reported as one
+        watch(session.config)  # to report the missing marker as an ERROR
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Show the plan instead of running the tests; or check it, before the first is run."""
+    """Check the names of all runs, or print the plan instead of running the tests."""
     state = session.config.stash[STATE]
     if not (state.settings.plan or state.settings.check):
         return None
@@ -101,18 +101,18 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember whose runs an imperative launch belongs to."""
+    """Remember the current test: imperative launches belong to it."""
     item.config.stash[STATE].current = item
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Launch nothing more, and close the books before the summary is made of them."""
+    """Stop launching, and save the durations before the summary."""
     session.config.stash[STATE].finish()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Close with what did not pass, and where to look."""
+    """Print the closing section: totals, tests that did not pass, and runs that are still running."""
     state = config.stash[STATE]
     lines = list(terminal.summary(terminalreporter.stats, state.settings, state.books()))
     if lines:
@@ -123,7 +123,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Let each worker of xdist's belong to this session, and give it the one lab."""
+    """Pass the session id, the shared directory and the lab to a worker."""
     config: pytest.Config = node.config
     state = config.stash[STATE]
     state.welcome(node.workerinput)
@@ -134,27 +134,27 @@ def pytest_configure_node(node: Any) -> None:
 
 
 class _Interruption:
-    """Hooks that are not told of the configuration."""
+    """Hooks that have no `config` argument."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Note an interrupt from outside; that of `--stepwise` and the like ends a session in good order."""
+        """Record an interrupt. `--stepwise` and similar options end a session in good order."""
         if not isinstance(excinfo.value, pytest.Session.Interrupted):
             self._state.interrupt()
 
     def pytest_internalerror(self) -> None:
-        """Note that the session broke down."""
+        """Record that the session was aborted."""
         self._state.interrupt()
 
 
 class _Controller:
-    """Hooks of a session that has workers."""
+    """Hooks of a controller of xdist workers."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def pytest_runtest_logstart(self) -> None:
-        """Map SIGTERM here as well, once a worker has runs."""
+        """Handle SIGTERM in the controller, too, once a worker has runs."""
         self._state.settle()

@@ -1,4 +1,4 @@
-"""A marked test's fixtures: in which order they are set up, and which definitions stand behind their names."""
+"""The setup order of a marked test's fixtures, and their definitions."""
 
 from __future__ import annotations
 
@@ -12,48 +12,47 @@ Definition: TypeAlias = pytest.FixtureDef[Any]
 
 
 def run_last(item: pytest.Function) -> None:
-    """Let `item` set up `sipfront_run` after every fixture that does not itself ask for it, named by the test or not.
+    """Set up `sipfront_run` after every fixture that does not depend on it, even if the test does not request it.
 
-    pytest sets up `item.fixturenames` in their order; the list is shared by a function's items, so it is replaced.
+    pytest sets up `item.fixturenames` in order. The list is shared by all items of a function, so it is replaced.
     """
     names = [name for name in item.fixturenames if name != RUN_FIXTURE]
-    dependents = [name for name in names if _asks_for_run(item, name, set())]
-    free = [name for name in names if name not in dependents]
-    item.fixturenames = [*free, RUN_FIXTURE, *dependents]
+    dependents = [name for name in names if _depends_on_run(item, name, set())]
+    independent = [name for name in names if name not in dependents]
+    item.fixturenames = [*independent, RUN_FIXTURE, *dependents]
 
 
 def before_run(item: pytest.Function) -> Iterator[Definition]:
-    """Yield the definitions of the fixtures that `item` sets up before its run, after `run_last`."""
-    seen: set[Definition] = set()
+    """Yield the definitions of the fixtures that `item` sets up before its run. Call `run_last` first."""
+    yielded: set[Definition] = set()
     for name in item.fixturenames:
         if name == RUN_FIXTURE:
             return
-        for definition in _behind(item, name, -1):
-            if definition not in seen:
-                seen.add(definition)
+        for definition in _effective(item, name, -1):
+            if definition not in yielded:
+                yielded.add(definition)
                 yield definition
 
 
-def _behind(item: pytest.Function, name: str, place: int) -> Iterator[Definition]:
-    """The definition that a name stands for, and those it overrides as long as each asks for its own name."""
+def _effective(item: pytest.Function, name: str, index: int) -> Iterator[Definition]:
+    """Yield the definition of a name, and the ones that it overrides and requests under the same name."""
     definitions = _definitions(item, name)
-    if len(definitions) >= -place:
-        yield definitions[place]
-        if name in definitions[place].argnames:
-            yield from _behind(item, name, place - 1)
+    if len(definitions) >= -index:
+        yield definitions[index]
+        if name in definitions[index].argnames:
+            yield from _effective(item, name, index - 1)
 
 
-def _asks_for_run(item: pytest.Function, name: str, seen: set[str]) -> bool:
+def _depends_on_run(item: pytest.Function, name: str, visited: set[str]) -> bool:
     if name == RUN_FIXTURE:
         return True
-    if name in seen:
+    if name in visited:
         return False
-    seen.add(name)
-    return any(
-        _asks_for_run(item, needed, seen) for definition in _definitions(item, name) for needed in definition.argnames
-    )
+    visited.add(name)
+    requested = (argument for definition in _definitions(item, name) for argument in definition.argnames)
+    return any(_depends_on_run(item, argument, visited) for argument in requested)
 
 
 def _definitions(item: pytest.Function, name: str) -> tuple[Definition, ...]:
-    # The one thing that pytest does not publish: which definitions a name stands for in this item.
+    # pytest has no public API for the definitions of a name in an item.
     return tuple(item._fixtureinfo.name2fixturedefs.get(name, ()))  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""The fixtures that the plugin offers."""
+"""The fixtures of the plugin."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sipfront(request: pytest.FixtureRequest) -> Sipfront:
-    """Launch Sipfront runs from a test's body, in the words of the mark.
+    """Launch Sipfront runs from a test body, with the arguments of the marker.
 
     `sipfront.run(test="Basic call", step_1_0_dial_destination="43123")` waits for the verdict and returns a
-    `RunResult`; `sipfront.launch(...)` returns at once, and its `wait()` gives the result. `tests()`, `projects()`,
-    `stats(run)` and `request(...)` ask the platform.
+    `RunResult`. `sipfront.launch(...)` returns immediately, and `wait()` of its result waits for the verdict.
+    `tests()`, `projects()`, `stats(run)` and `request(...)` query the platform.
     """
-    from pytest_sipfront.plugin.runtest_hooks import watch  # noqa: PLC0415
-    from pytest_sipfront.plugin.sipfront_fixture import Sipfront  # noqa: PLC0415 - only who asks pays for it
+    from pytest_sipfront.plugin.runtest_hooks import watch  # noqa: PLC0415 - only for tests that use the fixture
+    from pytest_sipfront.plugin.sipfront_fixture import Sipfront  # noqa: PLC0415
 
-    watch(request.config)  # who asks for a fixture by its name in a test's body was not to be seen before
+    watch(request.config)  # `request.getfixturevalue` is unknown at collection
     state = request.config.stash[STATE]
     return Sipfront(state.session, state.recorder, state.origin)
 
 
 @pytest.fixture
 def sipfront_run(request: pytest.FixtureRequest) -> RunResult:
-    """The finished run of a test marked with `@pytest.mark.sipfront(...)`.
+    """The finished run of a test with `@pytest.mark.sipfront(...)`.
 
-    A `RunResult`: `verdict`, `result_description`, `duration` (seconds), `report_url`, `status`, `raw` and more. The
-    run starts after all other fixtures of the test, wherever this one stands among its arguments; fixtures that ask
-    for it come after it.
+    A `RunResult` with `verdict`, `result_description`, `duration` in seconds, `report_url`, `status`, `raw` and more.
+    The run starts after all other fixtures of the test, in whatever order the test requests them. Fixtures that
+    request `sipfront_run` are set up after the run.
     """
     __tracebackhide__ = True
     return request.config.stash[STATE].marked.run(request.node)
@@ -45,8 +45,8 @@ def sipfront_run(request: pytest.FixtureRequest) -> RunResult:
 
 @pytest.fixture(scope="session")
 def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
-    """The running lab of `--sipfront-lab`; without it, a lab of this fixture's own, with the built-in file."""
-    from pytest_sipfront.lab import LabHandle, start_lab  # noqa: PLC0415 - only who asks pays for it
+    """The lab of `--sipfront-lab`. Without that option, the fixture starts a lab with the built-in file."""
+    from pytest_sipfront.lab import LabHandle, start_lab  # noqa: PLC0415 - only for tests that use the fixture
 
     shared = request.config.stash[STATE].lab
     if shared is not None:
@@ -58,7 +58,7 @@ def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
 
 @pytest.fixture(scope="session")
 def sipfront_doctor() -> Diagnosis:
-    """Whether the lab can place calls on this machine: `assert sipfront_doctor.sound, sipfront_doctor`."""
-    from pytest_sipfront.lab import examine  # noqa: PLC0415 - only who asks pays for it
+    """Check whether the lab can place calls on this machine: `assert sipfront_doctor.sound, sipfront_doctor`."""
+    from pytest_sipfront.lab import examine  # noqa: PLC0415 - only for tests that use the fixture
 
     return examine()

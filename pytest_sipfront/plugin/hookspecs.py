@@ -1,4 +1,4 @@
-"""The hooks that this plugin offers to others: implement them in a `conftest.py` or a plugin."""
+"""Hooks of this plugin for `conftest.py` files and other plugins."""
 
 from __future__ import annotations
 
@@ -13,14 +13,30 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(firstresult=True)
 def pytest_sipfront_before_launch(nodeid: str, request: RunRequest) -> RunRequest | None:
-    """Look at a run before it is queued for its launch.
+    """Inspect, replace or reject a launch before it is queued.
 
-    Return another request to launch that instead (`dataclasses.replace(request, overrides={...})`), or None to leave
-    it; the first that is not None counts. Raise `pytest_sipfront.LaunchVetoed("why")` to forbid it: the test is then
-    reported as ERROR. Called in pytest's own thread; a run may be queued ahead of its test's setup.
+    Called in the main thread. With look-ahead, the call may come before the setup of the test.
+
+    Args:
+        nodeid: The node id of the test.
+        request: The launch request.
+
+    Returns:
+        Another request to send instead, e.g. `dataclasses.replace(request, overrides={...})`, or None to keep it.
+        The first result that is not None wins.
+
+    Raises:
+        pytest_sipfront.LaunchVetoed: Raise it to reject the launch; the test is reported as ERROR.
     """
 
 
 @pytest.hookspec
 def pytest_sipfront_after_verdict(nodeid: str, result: RunResult) -> None:
-    """Look at a run's verdict, whichever it is, in its test's setup (or body, for `sipfront.run`)."""
+    """Inspect the result of a run, passed or failed.
+
+    Called in the setup of a marked test, or in the test body for `sipfront.run`.
+
+    Args:
+        nodeid: The node id of the test.
+        result: The result of its run.
+    """

@@ -86,12 +86,16 @@ class MarkedTests:
         return result
 
     def _check_first(self, item: pytest.Function) -> None:
-        """On a worker, which has no say before its first test, a check that fails is every marked test's error."""
+        """Check all names once per worker. A worker cannot end the session, so each marked test reports problems."""
+        if not self._checks:
+            return
+        from pytest_sipfront.plugin.planning import CHECK_FAILED, check_names  # noqa: PLC0415 - only with the option
+
         if self._findings is None:
             marked = (other for other in item.session.items if is_marked(other))
-            self._findings = self._session.check(map(self.order, marked)) if self._checks else []
+            self._findings = check_names(self._session, map(self.order, marked))
         if self._findings:
-            raise ConfigurationError("\n".join(["--sipfront-check: nothing is launched", *self._findings]))
+            raise ConfigurationError("\n".join([CHECK_FAILED, *self._findings]))
 
     def _look_ahead(self, current: pytest.Function) -> None:
         """Queue the runs of later tests for which all is ready."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import warnings
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Expectation, Verdict
 from pytest_sipfront.errors import ConfigurationError, LaunchVetoed, RunFailed, SipfrontError, SipfrontWarning
-from pytest_sipfront.plugin.name_check import unknown_names
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.reports import properties
 from pytest_sipfront.plugin.reports.heartbeat import Heartbeat
@@ -152,19 +151,6 @@ class RunSession:
         __tracebackhide__ = True
         line = self._open()
         return line.background.wait(question, line.client)
-
-    def check(self, orders: Iterable[RunSpec]) -> list[str]:
-        """Ask the platform what it knows of `orders`, and return a line for everything that cannot work."""
-        requests = [order.request for order in orders]
-        tests = [request.test for request in requests if request.test is not None]
-        projects = [request.project for request in requests if isinstance(request.project, str)]
-        try:
-            found = list(unknown_names("test", tests, self.ask(lambda client: client.tests()).names()))
-            if projects:
-                found += unknown_names("project", projects, self.ask(lambda client: client.projects()).names())
-        except SipfrontError as error:
-            return [f"  {error}"]
-        return found
 
     def settle(self, *, elsewhere: bool = False) -> None:
         """Keep SIGTERM mapped as long as a run is live, here or `elsewhere`."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.plugin import item_markers
-from pytest_sipfront.plugin.reports import outcome
+from pytest_sipfront.plugin.reports import error_details
 from pytest_sipfront.plugin.reports.properties import forget
 from pytest_sipfront.plugin.state import STATE, State
 
@@ -56,5 +56,5 @@ class RuntestHooks:
         report = yield
         report.duration = max(report.duration + self._state.marked.seconds(item, report.when), 0.0)
         if call.excinfo is not None:
-            outcome.shape(report, call.excinfo.value, item)
+            error_details.shape(report, call.excinfo.value, item)
         return report

@@ -52,7 +52,7 @@ class State:
     @cached_property
     def session(self) -> RunSession:
         """What launches runs and waits for them; made at first need, so that other sessions never pay for it."""
-        from pytest_sipfront.plugin.reports.heartbeat import Heartbeat, speaker  # noqa: PLC0415
+        from pytest_sipfront.plugin.reports.heartbeat import Heartbeat, line_writer  # noqa: PLC0415
         from pytest_sipfront.plugin.reports.live_line import LiveLine  # noqa: PLC0415
         from pytest_sipfront.plugin.run_session import RunSession  # noqa: PLC0415
 
@@ -62,7 +62,7 @@ class State:
             self.settings,
             self._access,
             self.keeping,
-            Heartbeat(speaker(config), self.settings.heartbeat, show=live.show, rest=live.clear),
+            Heartbeat(line_writer(config), self.settings.heartbeat, show=live.show, rest=live.clear),
             launching=not config.getoption("setuponly", default=False),
             stopped=self._is_stopping,
             aborted=lambda: self.workers.are_stopped,
@@ -175,9 +175,9 @@ class State:
 
     def _access(self) -> SipfrontTarget:
         __tracebackhide__ = True
-        from pytest_sipfront.plugin.targets import lab_access, platform_access  # noqa: PLC0415 - only for a run
+        from pytest_sipfront.plugin.targets import lab_target, platform_target  # noqa: PLC0415 - only for a run
 
-        return platform_access(self.settings) if self.lab is None else lab_access(self.lab)
+        return platform_target(self.settings) if self.lab is None else lab_target(self.lab)
 
 
 STATE = pytest.StashKey[State]()

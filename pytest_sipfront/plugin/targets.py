@@ -1,4 +1,4 @@
-"""Where runs go and with which keys: the platform, or the lab that belongs to this session."""
+"""Where runs are sent and with which keys: the platform, or the lab of this session."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipfrontTarget:
-    """A base URL and the key pair for it."""
+    """A base URL and its key pair."""
 
     base_url: str
     public_key: Secret
     secret_key: Secret
 
 
-def platform_access(settings: Settings) -> SipfrontTarget:
-    """Return the access to the platform.
+def platform_target(settings: Settings) -> SipfrontTarget:
+    """Return the platform and the keys for it.
 
     Raises:
-        ConfigurationError: Credentials are missing: an error, never a skip, since a skipped suite looks green.
+        ConfigurationError: Credentials are missing or invalid. Skipping the tests instead would look like success.
     """
     __tracebackhide__ = True
     keys = find_keys()
@@ -39,26 +39,26 @@ def platform_access(settings: Settings) -> SipfrontTarget:
                 "public key": f"environment variable {' or '.join(PUBLIC_KEY_NAMES)}",
                 "secret key": f"environment variable {' or '.join((*SECRET_KEY_NAMES, SECRET_KEY_FILE))}",
             },
-            hint="Make a key pair at https://app.sipfront.com/subscription/apikey, or run without an account: "
+            hint="Create a key pair at https://app.sipfront.com/subscription/apikey, or run without an account: "
             "--sipfront-lab",
         )
     return SipfrontTarget(base_url=settings.base_url, public_key=keys.public_key, secret_key=keys.secret_key)
 
 
 class SessionLab:
-    """The lab of this session: started at first need, ended with the session. Workers are told of it."""
+    """The lab of this session, shared with its xdist workers. It starts at its first use and ends with the session."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._process: LabProcess | None = None
 
     def check(self) -> str:
-        """Read the lab's file, so that a mistake in it shows before anything is started; return how it judges runs.
+        """Check the lab file before the first test, and return a description of how the lab decides verdicts.
 
         Raises:
-            ConfigurationError: The file has mistakes. The text lists all, with file, line and key path.
+            ConfigurationError: The lab file is invalid. The message lists all mistakes, with file, line and key path.
         """
-        from pytest_sipfront.lab import LabError, check_lab_file  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab import LabError, check_lab_file  # noqa: PLC0415 - only with a lab
 
         try:
             return check_lab_file(self._settings.lab_file)
@@ -66,13 +66,13 @@ class SessionLab:
             raise ConfigurationError(str(error)) from None
 
     def describe(self) -> dict[str, str]:
-        """Start the lab if it is not running, and return what a worker needs to reach it: its keys open nothing else.
+        """Start the lab if it is not running, and return its URL and keys. The keys are valid for this lab only.
 
         Raises:
-            ConfigurationError: It did not start.
+            ConfigurationError: The lab did not start.
         """
         __tracebackhide__ = True
-        from pytest_sipfront.lab import LabError, start_lab  # noqa: PLC0415 - only sessions on the lab pay
+        from pytest_sipfront.lab import LabError, start_lab  # noqa: PLC0415 - only with a lab
 
         if self._process is None:
             try:
@@ -83,14 +83,14 @@ class SessionLab:
         return {"url": lab.url, "public_key": lab.public_key, "secret_key": lab.secret_key}
 
     def close(self) -> None:
-        """End the lab."""
+        """Stop the lab."""
         if self._process is not None:
             self._process.close()
             self._process = None
 
 
-def lab_access(describe: Callable[[], Mapping[str, Any]]) -> SipfrontTarget:
-    """Return the access to the lab that `describe` tells of."""
+def lab_target(describe: Callable[[], Mapping[str, Any]]) -> SipfrontTarget:
+    """Return the lab with the URL and keys that `describe` returns."""
     __tracebackhide__ = True
     lab = describe()
     return SipfrontTarget(

@@ -39,7 +39,7 @@ def test_no_more_runs_are_launched_than_the_budget_has(suite: Suite, options: tu
             "*--sipfront-max-runs, SIPFRONT_MAX_RUNS or sipfront_max_runs*",
         ]
     )
-    result.stdout.re_match_lines([r"budget: 3 of 3 runs, 0\.0 min spent"])
+    result.stdout.re_match_lines([r"budget: 3 of 3 runs, 0\.0 min used"])
 
 
 def test_concurrent_runs_wait_for_reserved_minutes(suite: Suite) -> None:

@@ -126,7 +126,7 @@ def test_after_a_failure_that_ends_the_session_nothing_more_is_launched(suite: S
     result.assert_outcomes(failed=1)
     assert suite.lab.launches == 3
     result.stdout.fnmatch_lines(
-        ["2 still in flight, which the API offers no way to stop:", "  test_it.py::test_slow* - Slow - * UTC - http*"]
+        ["2 still running (the API cannot stop runs):", "  test_it.py::test_slow* - Slow - * UTC - http*"]
     )
 
 
@@ -169,7 +169,7 @@ def test_a_skip_at_run_time_leaves_a_run_that_is_named(suite: Suite) -> None:
     result = suite.run("--sipfront-concurrency=20")
     result.assert_outcomes(passed=8, skipped=1)
     result.stdout.fnmatch_lines(
-        ["1 launched ahead and over, but their tests did not run:", "  test_it.py::test_unwilling - passed - http*"]
+        ["1 launched ahead of tests that did not run:", "  test_it.py::test_unwilling - passed - http*"]
     )
 
 

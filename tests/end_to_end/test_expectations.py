@@ -87,7 +87,7 @@ def test_xfail_without_raises_warns_when_it_hides_that_there_was_no_verdict(thre
     three.write("@pytest.mark.xfail\n@marked(test='Odd')\ndef test_call(): pass\n")
     result = three.run()
     result.assert_outcomes(xfailed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*SipfrontWarning: xfail hides that there was no verdict*raises=*RunFailed*"])
+    result.stdout.fnmatch_lines(["*SipfrontWarning: xfail hides a missing verdict*raises=*RunFailed*"])
     result.stdout.fnmatch_lines(["XFAIL test_it.py::test_call - no verdict*"])
 
 

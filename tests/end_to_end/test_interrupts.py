@@ -64,7 +64,7 @@ def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Sui
     output = interrupt(running, suite, number, launched=2)
     assert running.returncode == 2
     ET.parse(suite.junit)
-    assert "2 still in flight, which the API offers no way to stop:" in output
+    assert "2 still running (the API cannot stop runs):" in output
     for n in (0, 1):
         assert f"  test_it.py::test_slow[{n}] - Slow - " in output
     assert output.count(f"{suite.lab.url}/run/details/") >= 2
@@ -82,7 +82,7 @@ def test_a_session_with_workers_ends_as_well(suite: Suite, number: int, all_of: 
     output = interrupt(running, suite, number, launched=2, all_of=all_of)
     assert running.returncode == 2
     ET.parse(suite.junit)
-    assert "2 still in flight" in output
+    assert "2 still running" in output
     with pytest.raises(ProcessLookupError):
         os.killpg(running.pid, 0)
 

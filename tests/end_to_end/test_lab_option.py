@@ -29,7 +29,7 @@ def test_a_bare_option_takes_the_lab_file_of_the_root_directory(pytester: pytest
     result = pytester.runpytest_inprocess("--sipfront-lab")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["sipfront: the lab on this machine (*lab.yaml), needs no credentials, concurrency 1", "on the lab, which is *"]
+        ["sipfront: lab on this machine (*lab.yaml), concurrency 1", "ran against the lab, a simulation *"]
     )
 
 

@@ -27,11 +27,11 @@ def test_the_plan_shows_what_would_be_launched_without_any_request(suite: Suite)
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
-            "sipfront plan: 3 runs would be launched, 3 of unknown length",
-            "  1 test launches runs of their own, which are not in the plan",
-            "  test_it.py::test_call[[]43121[]]: Basic call step.1.0.dial_destination=43121, length unknown",
-            "  test_it.py::test_call[[]43122[]]: Basic call step.1.0.dial_destination=43122, length unknown",
-            "  test_it.py::test_long: Long call, length unknown",
+            "sipfront plan: 3 runs, 3 of unknown duration",
+            "  plus the runs that 1 test may launch with the sipfront fixture",
+            "  test_it.py::test_call[[]43121[]]: Basic call step.1.0.dial_destination=43121, duration unknown",
+            "  test_it.py::test_call[[]43122[]]: Basic call step.1.0.dial_destination=43122, duration unknown",
+            "  test_it.py::test_long: Long call, duration unknown",
         ]
     )
     assert suite.lab.counts["requests"] == 0
@@ -46,7 +46,7 @@ def test_a_plan_with_history_tells_how_long_it_would_take(suite: Suite) -> None:
     result = suite.run("--sipfront-plan", "--sipfront-concurrency=2", "-k", "call or long")
     result.stdout.re_match_lines(
         [
-            r"sipfront plan: 3 runs would be launched, about 0\.\d s of calls, about 0\.[456] s at concurrency 2$",
+            r"sipfront plan: 3 runs, about 0\.\d s of calls, about 0\.[456] s at concurrency 2$",
             r"  test_it.py::test_long: Long call, 0\.[456] s$",
         ]
     )
@@ -58,7 +58,7 @@ def test_a_plan_names_what_does_not_fit_into_the_budget(suite: Suite) -> None:
     suite.configure(LAB)
     suite.write(CODE)
     result = suite.run("--sipfront-plan", "--sipfront-max-runs=2")
-    result.stdout.fnmatch_lines(["  1 of them do not fit into the budget of 2 runs"])
+    result.stdout.fnmatch_lines(["  1 run over the budget of 2"])
 
 
 def test_a_plan_is_made_without_workers(suite: Suite) -> None:
@@ -66,7 +66,7 @@ def test_a_plan_is_made_without_workers(suite: Suite) -> None:
     suite.configure(LAB)
     suite.write(CODE)
     result = suite.run_in_subprocess("--sipfront-plan", "-n2")
-    result.stdout.fnmatch_lines(["sipfront plan: 3 runs would be launched, 3 of unknown length"])
+    result.stdout.fnmatch_lines(["sipfront plan: 3 runs, 3 of unknown duration"])
     assert suite.lab.counts["requests"] == 0
 
 
@@ -74,7 +74,7 @@ def test_a_plan_of_deselected_tests_is_of_those_that_are_left(suite: Suite) -> N
     """`-k` and the like hold for it as well."""
     suite.configure(LAB)
     suite.write(CODE)
-    suite.run("--sipfront-plan", "-k", "long").stdout.fnmatch_lines(["sipfront plan: 1 run would be launched, *"])
+    suite.run("--sipfront-plan", "-k", "long").stdout.fnmatch_lines(["sipfront plan: 1 run, *"])
 
 
 def test_a_check_that_finds_nothing_wrong_runs_the_tests(suite: Suite) -> None:
@@ -95,9 +95,9 @@ def test_a_check_names_unknown_tests_and_projects_with_the_nearest_known(suite: 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            "ERROR: --sipfront-check: nothing is launched",
-            "  no test 'Basci call' (wanted by 1); the nearest known: 'Basic call'*",
-            "  no project 'Nigthly' (wanted by 1); the nearest known: 'Nightly'*",
+            "ERROR: --sipfront-check found problems, so no run is launched:",
+            "  unknown test 'Basci call' (used 1 time); did you mean 'Basic call'?",
+            "  unknown project 'Nigthly' (used 1 time); did you mean 'Nightly'?",
         ]
     )
     assert suite.lab.counts["launch_requests"] == 0
@@ -118,7 +118,7 @@ def test_a_check_in_workers_is_every_marked_tests_error(suite: Suite) -> None:
     suite.write(CODE.replace("Long call", "Logn call"))
     result = suite.run_in_subprocess("--sipfront-check", "-n2", "-k", "call or long")
     result.assert_outcomes(errors=3)
-    result.stdout.fnmatch_lines(["*no test 'Logn call' (wanted by 1); the nearest known: 'Long call'*"])
+    result.stdout.fnmatch_lines(["*unknown test 'Logn call' (used 1 time); did you mean 'Long call'*"])
     assert suite.lab.counts["launch_requests"] == 0
 
 
@@ -127,5 +127,5 @@ def test_plan_and_check_go_together(suite: Suite) -> None:
     suite.configure(LAB)
     suite.write(CODE)
     result = suite.run("--sipfront-check", "--sipfront-plan")
-    result.stdout.fnmatch_lines(["sipfront plan: 3 runs would be launched, *"])
+    result.stdout.fnmatch_lines(["sipfront plan: 3 runs, *"])
     assert (suite.lab.counts["by_path"]["/api/v2/tests"], suite.lab.launches) == (1, 0)

@@ -50,7 +50,7 @@ def test_the_example_suite_passes_with_real_calls(pytester: pytest.Pytester) -> 
     result = pytester.runpytest_subprocess(AT_ONCE, "--junitxml=junit.xml", timeout=200)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(["sipfront: 9 of 10 tests place real calls on this machine (SIP, RTP, DTMF)"])
-    result.stdout.fnmatch_lines(["1 of 22 verdicts is scripted by the lab file: no call was placed for it"])
+    result.stdout.fnmatch_lines(["1 of 22 verdicts scripted by the lab file, without a call"])
     pools = [(one["sipfront.agentpool"], one["sipfront.test"]) for one in properties(pytester.path / "junit.xml")]
     assert [test for pool, test in pools if pool != "lab"] == ["Call the bot"]
 
@@ -67,7 +67,7 @@ def test_without_the_wheel_every_report_says_that_verdicts_are_scripted(
     result.stdout.fnmatch_lines(
         [
             "sipfront: verdicts are scripted, this machine cannot place calls: it needs baresip-python*",
-            "* verdicts are scripted by the lab file: no call was placed for them",
+            "* verdicts scripted by the lab file, without a call",
         ]
     )
     runs = properties(example / "junit.xml")

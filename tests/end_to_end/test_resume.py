@@ -104,7 +104,7 @@ def test_a_run_in_flight_is_taken_up_and_a_verdict_is_kept(suite: Suite) -> None
     result = suite.run(LEDGER, "--sipfront-resume")
     result.assert_outcomes(passed=2)
     assert suite.lab.launches == 2
-    result.stdout.fnmatch_lines(["2 runs: 2 passed, 0 failed, 0 without verdict; 2 taken up from a session of *"])
+    result.stdout.fnmatch_lines(["2 runs: 2 passed, 0 failed, 0 without verdict; 2 resumed from the session of *"])
     launched = {event["target"]: event["at"] for event in before if event["event"] == "intent"}
     resumed = datetime.fromisoformat(suite.properties("test_slow")["sipfront.resumed"])
     assert resumed == datetime.fromisoformat(launched["Slow"])
@@ -134,7 +134,7 @@ def test_without_resume_a_new_session_begins_and_names_what_was_left(suite: Suit
     assert suite.lab.launches == 4
     result.stdout.fnmatch_lines(
         [
-            "1 left by an interrupted session; --sipfront-resume would have taken them up:",
+            "1 left by an interrupted session (--sipfront-resume resumes such runs):",
             "  test_it.py::test_slow - Slow - * UTC - http*",
         ]
     )

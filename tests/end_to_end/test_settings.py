@@ -93,9 +93,9 @@ def test_a_secret_key_file_is_read(suite: Suite, monkeypatch: pytest.MonkeyPatch
 
 
 SECRET_FILES = {
-    "missing": (None, "names {path}, which cannot be read: No such file or directory"),
-    "empty": (b"\n", "names {path}, which is empty"),
-    "binary": (b"\xff\xfe", "names {path}, which cannot be read: it is no text"),
+    "missing": (None, "cannot read the file {path} named by SIPFRONT_SECRET_KEY_FILE: No such file or directory"),
+    "empty": (b"\n", "the file {path} named by SIPFRONT_SECRET_KEY_FILE is empty"),
+    "binary": (b"\xff\xfe", "cannot read the file {path} named by SIPFRONT_SECRET_KEY_FILE: not a text file"),
 }
 
 
@@ -113,5 +113,5 @@ def test_a_secret_key_file_without_a_key_is_an_error_that_names_it(
     suite.run().assert_outcomes(errors=1)
     error = suite.case("test_call").find("error")
     assert error is not None
-    assert "SIPFRONT_SECRET_KEY_FILE " + told.format(path=path) in (error.get("message") or "")
+    assert told.format(path=path) in (error.get("message") or "")
     assert suite.lab.counts["requests"] == 0

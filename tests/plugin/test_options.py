@@ -272,7 +272,7 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "cannot be read: No such file"), (b"\xff\xfe\x00", "it is no text"), (b" \n", "is empty")],
+    [(None, "No such file or directory"), (b"\xff\xfe\x00", "not a text file"), (b" \n", "is empty")],
 )
 def test_a_secret_file_that_gives_no_secret_says_why(tmp_path: Path, content: bytes | None, reason: str) -> None:
     """With the variable and the file's name, never its content."""
@@ -282,7 +282,7 @@ def test_a_secret_file_that_gives_no_secret_says_why(tmp_path: Path, content: by
         file.chmod(stat.S_IRUSR)
     said = find_keys({"SIPFRONT_PUBLIC_KEY": "pk", "SIPFRONT_SECRET_KEY_FILE": str(file)})
     assert isinstance(said, str)
-    assert "SIPFRONT_SECRET_KEY_FILE names" in said
+    assert "named by SIPFRONT_SECRET_KEY_FILE" in said
     assert str(file) in said
     assert reason in said
 

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_sipfront.plugin.planning import Planned, lines
+from pytest_sipfront.plugin.planning import Planned, lines, unknown_names
 from pytest_sipfront.plugin.run_spec import RunSpec, make_run_spec, normalise
+
+KNOWN = ("Basic call", "Basic call with DTMF", "Registration")
+NAMES = st.lists(st.text(max_size=12), max_size=5)
 
 
 def _spec(**arguments: object) -> RunSpec:
@@ -12,63 +17,106 @@ def _spec(**arguments: object) -> RunSpec:
 
 def _plan(
     *seconds: float | None,
-    own: int = 0,
+    imperative: int = 0,
     concurrency: int = 1,
     max_runs: int | None = None,
     max_minutes: float | None = None,
 ) -> list[str]:
     planned = [Planned(f"test_{n}", _spec(), known) for n, known in enumerate(seconds)]
-    return list(lines(planned, own, concurrency, max_runs, max_minutes))
+    return list(lines(planned, imperative, concurrency, max_runs, max_minutes))
 
 
-def test_the_plan_names_each_run_with_its_overrides_and_its_length() -> None:
-    """Exactly what would be sent."""
+# ---- plan -------------------------------------------------------------------------------------------------------
+
+
+def test_the_plan_shows_target_overrides_and_duration_of_each_run() -> None:
+    """These are the values that would be sent."""
     planned = [
         Planned("test_a", _spec(step_1_0_dial_destination="100", step_1_0_max_total_calls=3), 90),
         Planned("test_b", make_run_spec(normalise({"project": "Nightly"}), report_mode=None), None),
     ]
     assert list(lines(planned, 0, 1, None))[1:] == [
         "  test_a: Basic call step.1.0.dial_destination=100 step.1.0.max_total_calls=3, 1.5 min",
-        "  test_b: project Nightly, length unknown",
+        "  test_b: project Nightly, duration unknown",
     ]
 
 
 @pytest.mark.parametrize(
     ("concurrency", "text"),
     [
-        (1, "sipfront plan: 3 runs would be launched, about 5.0 min of calls, about 5.0 min at concurrency 1"),
-        (2, "sipfront plan: 3 runs would be launched, about 5.0 min of calls, about 3.0 min at concurrency 2"),
+        (1, "sipfront plan: 3 runs, about 5.0 min of calls, about 5.0 min at concurrency 1"),
+        (2, "sipfront plan: 3 runs, about 5.0 min of calls, about 3.0 min at concurrency 2"),
     ],
 )
-def test_the_plan_says_how_long_it_takes(concurrency: int, text: str) -> None:
-    """All calls one after another, and as many at once as may be."""
+def test_the_plan_estimates_its_total_duration(concurrency: int, text: str) -> None:
+    """The estimate covers sequential and concurrent runs."""
     assert _plan(60, 60, 180, concurrency=concurrency)[0] == text
 
 
-def test_what_history_does_not_know_is_said() -> None:
-    """A sum that leaves something out would be a promise."""
+def test_the_plan_counts_runs_of_unknown_duration() -> None:
+    """The estimate does not include them."""
     assert _plan(30, None, None)[0] == (
-        "sipfront plan: 3 runs would be launched, about 30.0 s of calls, about 30.0 s at concurrency 1, "
-        "2 of unknown length"
+        "sipfront plan: 3 runs, about 30.0 s of calls, about 30.0 s at concurrency 1, 2 of unknown duration"
     )
-    assert _plan(None)[0] == "sipfront plan: 1 run would be launched, 1 of unknown length"
+    assert _plan(None)[0] == "sipfront plan: 1 run, 1 of unknown duration"
 
 
-def test_what_the_budget_does_not_cover_is_said() -> None:
-    """Before anybody has paid for the first part of it."""
-    assert _plan(1, 1, 1, max_runs=2)[1] == "  1 of them do not fit into the budget of 2 runs"
+def test_the_plan_shows_by_how_much_the_budget_is_exceeded() -> None:
+    """Runs and minutes have budgets of their own."""
+    assert _plan(1, 1, 1, max_runs=2)[1] == "  1 run over the budget of 2"
+    assert _plan(1, 1, 1, max_runs=1)[1] == "  2 runs over the budget of 1"
     assert "budget" not in "".join(_plan(1, 1, max_runs=2))
-    assert _plan(90, 90, max_minutes=2)[1] == "  they do not fit into the budget of 2 min"
+    assert _plan(90, 90, max_minutes=2)[1] == "  1.0 min over the budget of 2 min"
     assert "budget" not in "".join(_plan(60, 60, max_minutes=2))
 
 
 @pytest.mark.parametrize(
-    ("own", "text"),
+    ("imperative", "text"),
     [
-        (1, "  1 test launches runs of their own, which are not in the plan"),
-        (2, "  2 tests launch runs of their own, which are not in the plan"),
+        (1, "  plus the runs that 1 test may launch with the sipfront fixture"),
+        (2, "  plus the runs that 2 tests may launch with the sipfront fixture"),
     ],
 )
-def test_what_no_plan_can_know_is_said(own: int, text: str) -> None:
-    """A test's body decides as it goes."""
-    assert _plan(own=own) == ["sipfront plan: 0 runs would be launched", text]
+def test_the_plan_mentions_tests_that_use_the_sipfront_fixture(imperative: int, text: str) -> None:
+    """Their runs are unknown before they execute."""
+    assert _plan(imperative=imperative) == ["sipfront plan: 0 runs", text]
+
+
+# ---- check of names ---------------------------------------------------------------------------------------------
+
+
+def test_known_names_are_no_problem() -> None:
+    """A name may be used several times."""
+    assert list(unknown_names("test", ["Basic call", "Registration", "Basic call"], KNOWN)) == []
+
+
+def test_an_unknown_name_is_reported_with_the_nearest_one() -> None:
+    """The message counts the uses."""
+    assert list(unknown_names("test", ["Basc call", "Registration", "Basc call"], KNOWN)) == [
+        "  unknown test 'Basc call' (used 2 times); did you mean 'Basic call'?"
+    ]
+
+
+def test_a_name_that_resembles_no_other_is_reported_with_known_ones() -> None:
+    """At most ten names are listed."""
+    assert list(unknown_names("project", ["xyz"], KNOWN)) == [
+        "  unknown project 'xyz' (used 1 time); known projects: Basic call, Basic call with DTMF, Registration"
+    ]
+    many = tuple(f"Number {n}" for n in range(20))
+    (line,) = unknown_names("project", ["xyz"], many)
+    assert line.endswith("Number 8, Number 9, ...")
+
+
+def test_an_empty_list_reports_no_unknown_name() -> None:
+    """The format of the list is not documented, so it may have names that are not recognised."""
+    assert list(unknown_names("test", ["Basic call"], ())) == []
+
+
+@given(NAMES, NAMES)
+def test_each_unknown_name_is_reported_once(used: list[str], known: list[str]) -> None:
+    """The lines follow the order of the tests."""
+    reported = list(unknown_names("test", used, tuple(known)))
+    unknown = [name for name in dict.fromkeys(used) if name not in known] if known else []
+    assert len(reported) == len(unknown)
+    for line, name in zip(reported, unknown, strict=True):
+        assert line.startswith(f"  unknown test {name!r} (used {used.count(name)} time")

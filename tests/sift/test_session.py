@@ -186,7 +186,7 @@ def test_an_expected_failure_does_not_hide_what_is_sifts_own(stand: Stand, pytes
                 call.say("hi")
     """
     result = run(pytester, text, "-Wdefault")
-    result.stdout.fnmatch_lines(["*xfail hides that there was no verdict*"])
+    result.stdout.fnmatch_lines(["*xfail hides a missing verdict*"])
 
 
 def test_a_hang_up_that_sift_refuses_is_an_error_beside_the_tests_own_outcome(

@@ -1,1 +1,1 @@
-"""What a session tells people and machines about its runs."""
+"""Reports of a session's runs: terminal, progress messages, JUnit properties and error sections."""

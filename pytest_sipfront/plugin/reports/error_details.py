@@ -1,4 +1,4 @@
-"""How an error of ours looks in a report: one line, the place in the test's file, and a section with the evidence."""
+"""Errors of this package in pytest's reports: a one-line message, the place in the test file, and a details section."""
 
 from __future__ import annotations
 
@@ -6,19 +6,58 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
-from pytest_sipfront.errors import DetailedError
+import pytest
+
+from pytest_sipfront.errors import DetailedError, SipfrontError, SipfrontWarning
 
 SECTION = "sipfront"
 
 
+def shape(report: pytest.TestReport, error: BaseException, item: pytest.Item) -> None:
+    """Add details to the report of a phase that ended in `error`. Reports of other errors stay unchanged."""
+    if not isinstance(error, DetailedError):
+        return
+    longrepr: Any = report.longrepr
+    details = section(error)
+    if details and hasattr(longrepr, "addsection"):
+        longrepr.addsection(SECTION, details)
+    if getattr(longrepr, "reprcrash", None) is not None:
+        longrepr.reprcrash.message = str(error)  # JUnit and the summary show it, so it omits the path of the class
+    if isinstance(error, SipfrontError):
+        _report_as_error(report, error, item)
+
+
+def _report_as_error(report: pytest.TestReport, error: SipfrontError, item: pytest.Item) -> None:
+    """Turn a failed test into an ERROR, even if the exception was raised in the test body."""
+    if getattr(report, "wasxfail", None) is not None:
+        _warn_about_xfail(report, error, item)
+    elif report.when == "call" and report.failed:
+        report.when = "setup"  # all reporters and JUnit distinguish ERROR from FAILED by the phase
+
+
+def _warn_about_xfail(report: pytest.TestReport, error: SipfrontError, item: pytest.Item) -> None:
+    try:
+        item.warn(
+            SipfrontWarning(
+                f"xfail hides a missing verdict ({error}). "
+                "Use xfail(raises=pytest_sipfront.RunFailed) to expect failed runs only."
+            )
+        )
+    except SipfrontWarning:
+        # The session turns warnings into errors.
+        report.outcome = "failed"
+        del report.wasxfail
+        report.when = "setup"
+
+
 def section(error: DetailedError) -> str:
-    """Return the text of the details: evidence by name, aligned, then what to do."""
+    """Return the text of the details section: aligned evidence, then the hint."""
     width = max((len(name) for name in error.evidence), default=0)
-    lines = [f"{name:<{width}}  {_shown(value)}" for name, value in error.evidence.items()]
+    lines = [f"{name:<{width}}  {_text(value)}" for name, value in error.evidence.items()]
     return "\n".join([*lines, error.hint] if error.hint else lines)
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     return ", ".join(_pairs(value)) if isinstance(value, Mapping) else str(value)
 
 
@@ -29,17 +68,17 @@ def _pairs(mapping: Mapping[Any, Any]) -> Iterator[str]:
 def raise_in(test: Callable[..., object], error: BaseException) -> NoReturn:
     """Raise `error` as if at the `def` line of `test`.
 
-    The frames that found it are ours and dropped, and pytest wants one that it can show: the test that is to blame,
-    to which editors and CI annotations can jump.
+    Frames of the plugin do not help the reader. pytest requires one visible frame, and editors and CI annotations
+    jump to it.
     """
     __tracebackhide__ = True
     function = inspect.unwrap(test)
     function = getattr(function, "__func__", function)
     code = function.__code__
-    shown = compile("raise error", code.co_filename, "exec").replace(
+    frame = compile("raise error", code.co_filename, "exec").replace(
         co_firstlineno=_def_line(function), co_name=code.co_name
     )
-    exec(shown, {"error": error.with_traceback(None)}, {})  # noqa: S102 - a constant
+    exec(frame, {"error": error.with_traceback(None)}, {})  # noqa: S102 - a constant
     raise error
 
 

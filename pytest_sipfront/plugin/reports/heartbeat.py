@@ -1,4 +1,4 @@
-"""A sign of life during long waits: CI kills jobs that are silent, and people wonder."""
+"""Progress messages during long waits: CI systems abort jobs that print nothing."""
 
 from __future__ import annotations
 
@@ -18,79 +18,92 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pytest_sipfront")
 
 
-def sentence(run: Run, elapsed: float, others: Snapshot | None = None) -> str:
-    """Say where a run stands: its test, its state, how long already, where to look; and where all of them stand."""
+def progress(run: Run, elapsed: float, snapshot: Snapshot | None = None) -> str:
+    """Return a line with target, state, elapsed time and report URL of a run, and the counts of all runs."""
     state = (run.status.state if run.status else "") or ("launched" if run.launched else "launching")
     minutes, seconds = divmod(int(elapsed), 60)
-    where = f", {run.report_url}" if run.report_url else ""
-    among = f" ({counts(others)})" if others is not None and others.running + others.waiting > 1 else ""
-    return f"sipfront: {run.request.target}: {state}, {minutes}:{seconds:02d} min{where}{among}"
+    url = f", {run.report_url}" if run.report_url else ""
+    all_runs = f" ({counts(snapshot)})" if snapshot is not None and snapshot.running + snapshot.waiting > 1 else ""
+    return f"sipfront: {run.request.target}: {state}, {minutes}:{seconds:02d} min{url}{all_runs}"
 
 
-def counts(now: Snapshot) -> str:
-    """Say how many runs are where, and when they will be over."""
-    words = [f"{now.running} running", f"{now.waiting} waiting", f"{now.passed + now.failed + now.none} done"]
-    words += [f"{now.failed} failed"] if now.failed else []
-    words += [f"{now.none} without verdict"] if now.none else []
-    return ", ".join([*words, _left(now.remaining)] if now.remaining is not None else words)
+def counts(snapshot: Snapshot) -> str:
+    """Return the number of runs in each state and the estimated time left."""
+    done = snapshot.passed + snapshot.failed + snapshot.none
+    parts = [f"{snapshot.running} running", f"{snapshot.waiting} waiting", f"{done} done"]
+    if snapshot.failed:
+        parts.append(f"{snapshot.failed} failed")
+    if snapshot.none:
+        parts.append(f"{snapshot.none} without verdict")
+    if snapshot.remaining is not None:
+        parts.append(_time_left(snapshot.remaining))
+    return ", ".join(parts)
 
 
-def _left(seconds: float) -> str:
+def _time_left(seconds: float) -> str:
     if seconds < 1:
         return "due now"
     return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"  # noqa: PLR2004
 
 
 class Heartbeat:
-    """Says every `every` seconds where a run stands; never, if 0."""
+    """Prints the progress of a run at a fixed interval."""
 
     def __init__(
         self,
-        say: Callable[[str], None],
-        every: float,
+        write: Callable[[str], None],
+        interval: float,
         clock: Callable[[], float] = time.monotonic,
         show: Callable[[Snapshot], None] = lambda _: None,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
-        """Speak through `say`; `show` keeps a terminal's live line up to date, and `rest` takes it away."""
+        """Prepare the messages.
+
+        Args:
+            write: Prints a line.
+            interval: Seconds between messages; 0 disables them.
+            clock: The monotonic clock.
+            show: Updates the live line of a terminal.
+            rest: Clears the live line.
+        """
         self.rest = rest
-        self._say = say
-        self._every = every
+        self._write = write
+        self._interval = interval
         self._clock = clock
         self._show = show
 
-    def of(self, run: Run, others: Callable[[], Snapshot] | None = None) -> Callable[[], None]:
-        """Return what to call often while `run` is waited for; `others` tells where all runs stand."""
-        began = self._clock()
-        due = began + self._every
+    def of(self, run: Run, snapshot_of_all: Callable[[], Snapshot] | None = None) -> Callable[[], None]:
+        """Return a function to call often while waiting for `run`."""
+        start = self._clock()
+        due = start + self._interval
 
         def tick() -> None:
             nonlocal due
             now = self._clock()
-            snapshot = others() if others is not None else None
+            snapshot = snapshot_of_all() if snapshot_of_all is not None else None
             if snapshot is not None:
                 self._show(snapshot)
-            if self._every and now >= due:
-                due = now + self._every
-                self._say(sentence(run, now - began, snapshot))
+            if self._interval and now >= due:
+                due = now + self._interval
+                self._write(progress(run, now - start, snapshot))
 
         return tick
 
 
-def speaker(config: pytest.Config) -> Callable[[str], None]:
-    """Return what writes a line past pytest's capture, and logs it. An xdist worker's line goes to standard error."""
+def line_writer(config: pytest.Config) -> Callable[[str], None]:
+    """Return a function that logs a line and prints it despite pytest's capture, in workers to standard error."""
 
-    def say(text: str) -> None:
+    def write(text: str) -> None:
         _log.info(text)
         capture = config.pluginmanager.getplugin("capturemanager")
         reporter = config.pluginmanager.getplugin("terminalreporter")
         if capture is None:
-            _write(reporter, text)
+            _print(reporter, text)
             return
         with capture.global_and_fixture_disabled():
-            _write(reporter, text)
+            _print(reporter, text)
 
-    def _write(reporter: pytest.TerminalReporter | None, text: str) -> None:
+    def _print(reporter: pytest.TerminalReporter | None, text: str) -> None:
         if reporter is None or hasattr(config, "workerinput"):
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
@@ -98,4 +111,4 @@ def speaker(config: pytest.Config) -> Callable[[str], None]:
             reporter.ensure_newline()
             reporter.write_line(text)
 
-    return say
+    return write

@@ -1,4 +1,4 @@
-"""A live line on a terminal, below what pytest prints: how many runs are where, and when they will be over."""
+"""A live line with the counts of all runs, below the output of pytest on a terminal."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from pytest_sipfront.plugin.reports.heartbeat import counts
 if TYPE_CHECKING:
     from pytest_sipfront.engine.run_queue import Snapshot
 
-_EVERY = 0.5
-# Make room for one more line without leaving the current column, then write there and come back.
+_INTERVAL = 0.5
+# Scroll if the cursor is in the last row, save the column, write one row below, and return.
 _BELOW, _BACK = "\x1bD\x1b[A\x1b7\x1b[E\x1b[2K", "\x1b8"
 
 
 class LiveLine:
-    """Shows where the runs stand, on a terminal only."""
+    """Shows the counts of all runs if standard output is a terminal."""
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
         self._clock = clock
-        self._shown_at = float("-inf")
-        self._shown = ""
+        self._updated_at = float("-inf")
+        self._text = ""
         self._is_terminal: bool | None = None
 
-    def show(self, now: Snapshot) -> None:
-        """Bring the line up to date, now and then."""
-        if self._clock() < self._shown_at + _EVERY:
+    def show(self, snapshot: Snapshot) -> None:
+        """Update the line, at most twice per second."""
+        if self._clock() < self._updated_at + _INTERVAL:
             return
-        self._shown_at = self._clock()
-        self._write(f"sipfront: {counts(now)}")
+        self._updated_at = self._clock()
+        self._write(f"sipfront: {counts(snapshot)}")
 
     def clear(self) -> None:
-        """Take the line away, before pytest writes on."""
-        if self._shown:
+        """Erase the line before pytest prints more."""
+        if self._text:
             self._write("")
 
     def _write(self, text: str) -> None:
@@ -47,9 +47,9 @@ class LiveLine:
         if capture is None or hasattr(self._config, "workerinput") or self._is_terminal is False:
             return
         with capture.global_and_fixture_disabled():
-            self._is_terminal = sys.stdout.isatty()  # which only shows while capture is put aside
+            self._is_terminal = sys.stdout.isatty()  # only known while capture is suspended
             if self._is_terminal:
                 width = shutil.get_terminal_size().columns - 1
                 sys.stdout.write(f"{_BELOW}{text[:width]}{_BACK}")
                 sys.stdout.flush()
-                self._shown = text
+                self._text = text

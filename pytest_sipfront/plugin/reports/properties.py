@@ -1,6 +1,6 @@
-"""The `sipfront.*` properties of a test's report, and the evidence in its details. Pure.
+"""The `sipfront.*` properties of a test report, and a run's evidence for error details.
 
-Properties go through `item.user_properties`: they reach JUnit in every family, and survive xdist.
+Properties are stored in `item.user_properties`, which reach JUnit in every family and survive xdist.
 """
 
 from __future__ import annotations
@@ -17,38 +17,39 @@ if TYPE_CHECKING:
 PREFIX = "sipfront."
 TEST, REPORT_URL, VERDICT, POOL, RESUMED = "test", "report_url", "verdict", "agentpool", "resumed"
 NO_VERDICT = "none"
-_FIRST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
+_TEST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
 
 Property = tuple[str, str]
 Record = Callable[[Iterable[Property]], None]
 
 
-def recorder(properties: list[tuple[str, object]]) -> Record:
-    """Return what records one run's properties in a test's list; a later value replaces an earlier one.
+def recorder(user_properties: list[tuple[str, object]]) -> Record:
+    """Return a function that records the properties of one run. A later value replaces an earlier one.
 
-    The names begin with `sipfront.`; those of a test's second run with `sipfront.2.`, and so on.
+    The names start with `sipfront.` for the first run of a test, with `sipfront.2.` for the second, and so on.
     """
-    number = 1 + sum(1 for name, _ in properties if _FIRST_OF_A_RUN.fullmatch(name))
+    number = 1 + sum(1 for name, _ in user_properties if _TEST_OF_A_RUN.fullmatch(name))
     prefix = PREFIX if number == 1 else f"{PREFIX}{number}."
 
-    def record(found: Iterable[Property]) -> None:
-        for name, value in found:
-            places = [n for n, (known, _) in enumerate(properties) if known == prefix + name]
-            if places:
-                properties[places[0]] = (prefix + name, value)
+    def record(properties: Iterable[Property]) -> None:
+        for name, value in properties:
+            entry = (prefix + name, value)
+            index = next((n for n, (known, _) in enumerate(user_properties) if known == entry[0]), None)
+            if index is None:
+                user_properties.append(entry)
             else:
-                properties.append((prefix + name, value))
+                user_properties[index] = entry
 
     return record
 
 
-def forget(properties: list[tuple[str, object]]) -> None:
-    """Drop our properties of an earlier attempt at the same test."""
-    properties[:] = [entry for entry in properties if not entry[0].startswith(PREFIX)]
+def forget(user_properties: list[tuple[str, object]]) -> None:
+    """Remove the properties of an earlier attempt of the same test."""
+    user_properties[:] = [entry for entry in user_properties if not entry[0].startswith(PREFIX)]
 
 
 def of_request(request: RunRequest) -> Iterator[Property]:
-    """What is known before the launch."""
+    """Yield the properties that are known before the launch."""
     yield TEST, request.target
     yield VERDICT, NO_VERDICT
     for key, value in request.overrides.items():
@@ -56,7 +57,7 @@ def of_request(request: RunRequest) -> Iterator[Property]:
 
 
 def of_launch(run: Run) -> Iterator[Property]:
-    """What is known from the launch on."""
+    """Yield the properties that are known after the launch."""
     yield "session_id", run.session_id
     yield REPORT_URL, run.report_url
     if run.resumed is not None:
@@ -64,7 +65,7 @@ def of_launch(run: Run) -> Iterator[Property]:
 
 
 def of_status(status: RunStatus) -> Iterator[Property]:
-    """What is known at the end, with or without a verdict."""
+    """Yield the properties that are known at the end, with or without a verdict."""
     yield "result_description", status.result_description
     yield "started_at", utc(status.started_at)
     yield "stopped_at", utc(status.stopped_at)
@@ -72,32 +73,32 @@ def of_status(status: RunStatus) -> Iterator[Property]:
 
 
 def utc(moment: datetime | None) -> str:
-    """ISO 8601 with its zone; "" if unknown."""
+    """Return ISO 8601 with time zone, or "" if unknown."""
     return moment.isoformat() if moment else ""
 
 
 def evidence(run: Run | RunResult) -> dict[str, object]:
-    """What a failure's details show of the run, in that order."""
-    shown: dict[str, object] = {
+    """Return a run's evidence in the order in which error details show it."""
+    values: dict[str, object] = {
         "report": run.report_url,
         "session": run.session_id,
         "test": run.request.target,
     }
-    shown |= {f"override {key}": value for key, value in run.request.overrides.items()}
+    values |= {f"override {key}": value for key, value in run.request.overrides.items()}
     if status := run.status:
-        shown |= {
+        values |= {
             "scenario": status.testcase_name,
             "pool": status.agentpool_name,
             "started": utc(status.started_at),
             "stopped": utc(status.stopped_at),
             "state": status.state,
         }
-    shown |= {f"note {number}": note for number, note in enumerate(run.notes, 1)}
-    return {name: value for name, value in shown.items() if value != ""}
+    values |= {f"note {number}": note for number, note in enumerate(run.notes, 1)}
+    return {name: value for name, value in values.items() if value != ""}
 
 
 def evidence_of_tests(result: RunResult) -> dict[str, object]:
-    """One line for each test of a project run that did not pass."""
+    """Return state and description of each test of a project run that did not pass."""
     return {
         f"test {last.test_name!r}": f"{last.status.state or 'no state'} {last.status.result_description}".strip()
         for last in result.tests

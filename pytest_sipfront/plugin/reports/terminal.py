@@ -1,4 +1,4 @@
-"""What the terminal shows: a line at the head, a section at the end."""
+"""The terminal output: header lines and the closing section."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from pytest_sipfront.engine.run import Run
 
 _PROPERTY = re.compile(r"sipfront\.((?:\d+\.)?)(.*)", re.DOTALL)
-_SCRIPTED = "(scripted verdict)"  # how the lab marks the agent pool of a run that placed no call
+_SCRIPTED = "(scripted verdict)"  # the lab marks the agent pool of a run without a call
 _OUTCOMES = {"failed": "FAILED", "error": "ERROR", "xfailed": "XFAIL"}
 
 
-def header(settings: Settings, lab_in_words: str = "") -> list[str]:
-    """Say where runs go, with whose credentials, how many at once, and what a lab's verdicts rest on."""
+def header(settings: Settings, lab_description: str = "") -> list[str]:
+    """Return the header lines: target, credentials, concurrency, and the basis of the lab's verdicts."""
     if settings.lab:
-        where = f"the lab on this machine ({settings.lab_file or 'its built-in file'}), needs no credentials"
+        target = f"lab on this machine ({settings.lab_file or 'built-in lab file'})"
     else:
         keys = find_keys()
         credentials = keys if isinstance(keys, str) else f"credentials from {keys.source}"
-        where = f"{settings.base_url} ({settings.sources['base_url']}), {credentials}"
-    lines = [f"sipfront: {where}, concurrency {settings.concurrency}"]
-    return [*lines, f"sipfront: {lab_in_words}"] if lab_in_words else lines
+        target = f"{settings.base_url} ({settings.sources['base_url']}), {credentials}"
+    lines = [f"sipfront: {target}, concurrency {settings.concurrency}"]
+    return [*lines, f"sipfront: {lab_description}"] if lab_description else lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSummary:
-    """What the session's books say at its end.
+    """The contents of the journal at the end of a session.
 
     Attributes:
-        launches: What this session launched, in all of its processes.
-        left_behind: What may be going on of an interrupted session that was not taken up.
-        not_taken: What was launched ahead for tests that did not come to their setup.
+        launches: Launches of this session, in all of its processes.
+        left_behind: Runs of an interrupted session that may still be running and were not resumed.
+        not_taken: Runs that look-ahead launched for tests that did not reach their setup.
     """
 
     launches: Sequence[JournalEntry] = ()
@@ -50,72 +50,69 @@ class SessionSummary:
     not_taken: Sequence[Run] = ()
 
 
-def summary(stats: dict[str, list[object]], settings: Settings, books: SessionSummary) -> Iterator[str]:
-    """Yield the lines of the closing section; none if no test had a run."""
+def summary(stats: dict[str, list[object]], settings: Settings, journal: SessionSummary) -> Iterator[str]:
+    """Yield the lines of the closing section, or no line if no test had a run."""
     runs = {report.nodeid: _runs(report) for report in _reports(stats.values())}
-    if not (runs or books.launches):
+    if not (runs or journal.launches):
         return
-    every_run = [run for of_test in runs.values() for run in of_test]
-    passing = {getattr(report, "nodeid", "") for report in stats.get("passed", [])}
-    as_expected = [run for nodeid in passing & runs.keys() for run in runs[nodeid] if run[VERDICT] == "failed"]
-    yield _totals(every_run, len(as_expected))
+    all_runs = [run for runs_of_test in runs.values() for run in runs_of_test]
+    passed = {getattr(report, "nodeid", "") for report in stats.get("passed", [])}
+    expected = [run for nodeid in passed & runs.keys() for run in runs[nodeid] if run[VERDICT] == "failed"]
+    yield _totals(all_runs, len(expected))
     if settings.lab:
-        yield "on the lab, which is modelled on the platform's documentation and is not the platform"
-    yield from _scripted(every_run)
-    yield from _spent(books.launches, settings)
-    for outcome, word in _OUTCOMES.items():
+        yield "ran against the lab, a simulation based on the platform's documentation"
+    yield from _scripted(all_runs)
+    yield from _budget(journal.launches, settings)
+    for outcome, label in _OUTCOMES.items():
         for report in _reports([stats.get(outcome, [])]):
-            yield _row(word, report)
-    yield from _loose_ends(books)
+            yield _row(label, report)
+    yield from _unfinished(journal)
 
 
 def _totals(runs: list[dict[str, object]], expected: int) -> str:
-    """`expected` runs failed in tests that passed."""
+    """Return the totals. `expected` runs failed in tests that passed."""
     verdicts = Counter(run[VERDICT] for run in runs)
     passed, failed, none = (verdicts[name] for name in ("passed", "failed", NO_VERDICT))
-    runs_of = "run" if verdicts.total() == 1 else "runs"
-    resumed = sorted(str(run[RESUMED]) for run in runs if RESUMED in run)
-    taken_up = f"; {len(resumed)} taken up from a session of {resumed[0]}" if resumed else ""
+    noun = "run" if verdicts.total() == 1 else "runs"
+    sessions = sorted(str(run[RESUMED]) for run in runs if RESUMED in run)
+    resumed = f"; {len(sessions)} resumed from the session of {sessions[0]}" if sessions else ""
     as_expected = f" ({expected} as expected)" if expected else ""
-    return (
-        f"{verdicts.total()} {runs_of}: {passed} passed, {failed} failed{as_expected}, {none} without verdict{taken_up}"
-    )
+    return f"{verdicts.total()} {noun}: {passed} passed, {failed} failed{as_expected}, {none} without verdict{resumed}"
 
 
-def _spent(launches: Sequence[JournalEntry], settings: Settings) -> Iterator[str]:
+def _budget(launches: Sequence[JournalEntry], settings: Settings) -> Iterator[str]:
     if settings.max_runs is None and settings.max_minutes is None:
         return
-    started = [one for one in launches if one.launched is not None or one.is_uncertain]
-    minutes = sum(one.seconds for one in started) / 60
-    of_runs = "" if settings.max_runs is None else f" of {settings.max_runs}"
-    of_minutes = "" if settings.max_minutes is None else f" of {settings.max_minutes:g}"
-    yield f"budget: {len(started)}{of_runs} runs, {minutes:.1f}{of_minutes} min spent"
+    started = [entry for entry in launches if entry.launched is not None or entry.is_uncertain]
+    minutes = sum(entry.seconds for entry in started) / 60
+    max_runs = "" if settings.max_runs is None else f" of {settings.max_runs}"
+    max_minutes = "" if settings.max_minutes is None else f" of {settings.max_minutes:g}"
+    yield f"budget: {len(started)}{max_runs} runs, {minutes:.1f}{max_minutes} min used"
 
 
-def _loose_ends(books: SessionSummary) -> Iterator[str]:
-    flying = [one for one in books.launches if one.is_in_flight]
-    if flying:
-        yield f"{len(flying)} still in flight, which the API offers no way to stop:"
-        yield from map(_place, flying)
-    done = [run for run in books.not_taken if run.status is not None and run.status.is_finished]
+def _unfinished(journal: SessionSummary) -> Iterator[str]:
+    running = [entry for entry in journal.launches if entry.is_in_flight]
+    if running:
+        yield f"{len(running)} still running (the API cannot stop runs):"
+        yield from map(_entry, running)
+    done = [run for run in journal.not_taken if run.status is not None and run.status.is_finished]
     if done:
-        yield f"{len(done)} launched ahead and over, but their tests did not run:"
+        yield f"{len(done)} launched ahead of tests that did not run:"
         yield from (f"  {run.label} - {run.status.state if run.status else ''} - {run.report_url}" for run in done)
-    if books.left_behind:
-        yield f"{len(books.left_behind)} left by an interrupted session; --sipfront-resume would have taken them up:"
-        yield from map(_place, books.left_behind)
+    if journal.left_behind:
+        yield f"{len(journal.left_behind)} left by an interrupted session (--sipfront-resume resumes such runs):"
+        yield from map(_entry, journal.left_behind)
 
 
-def _place(one: JournalEntry) -> str:
-    where = one.launched.report_url if one.launched else "may have been started"
-    return f"  {one.test} - {one.target} - {one.at:%Y-%m-%d %H:%M:%S} UTC - {where}"
+def _entry(entry: JournalEntry) -> str:
+    url = entry.launched.report_url if entry.launched else "may have been started"
+    return f"  {entry.test} - {entry.target} - {entry.at:%Y-%m-%d %H:%M:%S} UTC - {url}"
 
 
 def _scripted(runs: Sequence[dict[str, object]]) -> Iterator[str]:
     scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in runs)
     if scripted:
-        are, them = ("is", "it") if scripted == 1 else ("are", "them")
-        yield f"{scripted} of {len(runs)} verdicts {are} scripted by the lab file: no call was placed for {them}"
+        yield f"{scripted} of {len(runs)} verdicts scripted by the lab file, without a call"
 
 
 def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
@@ -126,16 +123,16 @@ def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
 
 
 def _runs(report: pytest.TestReport) -> list[dict[str, object]]:
-    """The properties of each run of a test, without their prefix; a property of the user's own makes no run."""
+    """Return the properties of each run of a test, without prefix. Other properties named `sipfront.*` are ignored."""
     runs: dict[str, dict[str, object]] = {}
-    for full, value in report.user_properties:
-        if match := _PROPERTY.fullmatch(str(full)):
+    for name, value in report.user_properties:
+        if match := _PROPERTY.fullmatch(str(name)):
             runs.setdefault(match[1], {})[match[2]] = value
     return [run for run in runs.values() if VERDICT in run]
 
 
-def _row(word: str, report: pytest.TestReport) -> str:
+def _row(label: str, report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     message = str(getattr(crash, "message", "")).split("\n", 1)[0]
     url = str(_runs(report)[-1].get(REPORT_URL, ""))
-    return " - ".join(part for part in (f"{word} {report.nodeid}", message, url) if part)
+    return " - ".join(part for part in (f"{label} {report.nodeid}", message, url) if part)

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_sipfront.clients.sipfront.models import Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.run import Run
-from pytest_sipfront.plugin.reports.heartbeat import Heartbeat, sentence
+from pytest_sipfront.plugin.reports.heartbeat import Heartbeat, progress
 from tests.support import FakeTime
 
 REQUEST = RunRequest(test="Basic call")
@@ -25,7 +25,7 @@ LAUNCHED = Launched(status_url="/s", report_url="https://x/report")
 )
 def test_a_sign_of_life_says_where_the_run_stands(run: Run, text: str) -> None:
     """Its test, its state, for how long already, and where to look."""
-    assert sentence(run, 125.9).endswith(text)
+    assert progress(run, 125.9).endswith(text)
 
 
 def test_signs_of_life_come_every_so_often() -> None:
