@@ -12,20 +12,11 @@ from time import monotonic
 
 from pytest_sipfront.lab.file.lab_file import PASSED, LabFile, ProjectSpec, TestSpec
 from pytest_sipfront.lab.platform.executor import LabRunResult
+from pytest_sipfront.lab.platform.http_requests import Refusal
 
 RUNNING = "running"
 FIRST_RUN_ID = 12345
 MAX_RECORDED_RUNS = 200  # a second of audio is 16 kB
-
-
-class Refusal(Exception):
-    """The platform refuses a request with this HTTP status, `error` text and further headers."""
-
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-        self.headers = headers or {}
 
 
 @dataclass(slots=True, kw_only=True)

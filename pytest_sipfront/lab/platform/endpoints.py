@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 from pytest_sipfront.lab.file.lab_file import ProjectSpec, TestSpec
 from pytest_sipfront.lab.platform import responses
-from pytest_sipfront.lab.platform.account import LabRun, Refusal
+from pytest_sipfront.lab.platform.account import LabRun
 from pytest_sipfront.lab.platform.faults import LabResponse, Subject
+from pytest_sipfront.lab.platform.http_requests import Refusal
 from pytest_sipfront.lab.platform.service import PlatformService
 
 API = "/api/v2"

@@ -1,4 +1,4 @@
-"""HTTP that the stand-ins for Sipfront and Sift share: the request log, credentials, bodies, dropped connections."""
+"""HTTP that the stand-ins for Sipfront and Sift share: log, credentials, bodies, refusals, dropped connections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -16,13 +16,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pytest_sipfront.lab.file.lab_file import AccountSpec
-from pytest_sipfront.lab.platform.account import Refusal
-
 MAX_REQUESTS = 100_000
 MAX_BODY_BYTES = 8 * 1024 * 1024
 DROPPED = "dropped"
 """Logged in place of a status code if a fault closed the connection."""
+
+
+class Refusal(Exception):
+    """The platform refuses a request with this HTTP status, `error` text and further headers."""
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = headers or {}
 
 
 @dataclass(slots=True)
@@ -80,14 +87,12 @@ class Dropped(Response):
             pass
 
 
-def authorized(account: AccountSpec, header: str) -> bool:
-    """Whether the account accepts this `Authorization` header. An account without keys accepts any non-empty pair."""
+def authorized(header: str, public_key: str | None, secret_key: str | None) -> bool:
+    """Whether an `Authorization` header has these keys; if they are None, whether it has any non-empty pair."""
     pair = _basic_pair(header)
     if pair is None:
         return False
-    if account.public_key is None:
-        return all(pair)
-    return pair == (account.public_key, account.secret_key)
+    return all(pair) if public_key is None else pair == (public_key, secret_key)
 
 
 def _basic_pair(header: str) -> tuple[str, str] | None:

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pytest_sipfront.lab.platform.account import Refusal
 from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, EndpointRequest, LabEndpoint
 from pytest_sipfront.lab.platform.faults import LabResponse, apply_fault, error_response
 from pytest_sipfront.lab.platform.http_requests import (
     DROPPED,
     Dropped,
     LoggedRequest,
+    Refusal,
     authorization_kind,
     authorized,
     read_fields,
@@ -40,6 +40,7 @@ def _pattern(path: str) -> str:
 def _serve(current: Callable[[], PlatformService], endpoint: LabEndpoint) -> Any:
     async def serve(request: Request) -> Response:
         service = current()
+        account = service.file.account
         headers = request.headers
         authorization = headers.get("authorization", "")
         entry = service.request_log.record(
@@ -47,7 +48,7 @@ def _serve(current: Callable[[], PlatformService], endpoint: LabEndpoint) -> Any
         )
         service.request_log.count(endpoint.kind, endpoint.path)
         try:
-            if not authorized(service.file.account, authorization):
+            if not authorized(authorization, account.public_key, account.secret_key):
                 raise Refusal(401, "Unauthorized", {"WWW-Authenticate": 'Basic realm="lab"'})  # noqa: TRY301
             if request.method == "POST":
                 entry.body = await read_fields(request)

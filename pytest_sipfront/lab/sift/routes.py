@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pytest_sipfront.lab.platform.account import Refusal
 from pytest_sipfront.lab.platform.faults import LabResponse, Subject, apply_fault, error_response
 from pytest_sipfront.lab.platform.http_requests import (
     DROPPED,
     Dropped,
+    Refusal,
     authorization_kind,
     authorized,
     read_fields,
@@ -112,7 +112,7 @@ def _is_authorized(service: SiftService, header: str) -> bool:
     kind, _, token = header.partition(" ")
     if kind.lower() == "bearer":
         return bool(token) and service.account.secret_key in (None, token)
-    return authorized(service.account, header)
+    return authorized(header, service.account.public_key, service.account.secret_key)
 
 
 def _response(answer: LabResponse) -> Response:

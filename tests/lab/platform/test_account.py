@@ -8,8 +8,9 @@ import pytest
 
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
-from pytest_sipfront.lab.platform.account import MAX_RECORDED_RUNS, Account, Refusal, progress
+from pytest_sipfront.lab.platform.account import MAX_RECORDED_RUNS, Account, progress
 from pytest_sipfront.lab.platform.executor import LabRunResult
+from pytest_sipfront.lab.platform.http_requests import Refusal
 from pytest_sipfront.lab.platform.responses import run_status
 
 START = datetime(2024, 2, 9, 8, 20, 18, tzinfo=UTC)
