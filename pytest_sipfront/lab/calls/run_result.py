@@ -3,42 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
 from pytest_sipfront.lab.calls.conditions import violations
 from pytest_sipfront.lab.calls.ladder import Rung
 from pytest_sipfront.lab.file.call_conditions import Conditions
-from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage
+from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage, Violation
 
 PASSED, FAILED = "passed", "failed"
 _MAX_CALLS_LISTED = 5
 
 
 def conclude(conditions: Conditions, calls: Sequence[CallRecord]) -> LabRunResult:
-    """Return the result of a run. It passed if at least reception call was placed and no call violates a condition.
+    """Return the result of a run. It passes if at least one call was placed and no call violates a condition.
 
-    Ladder and recordings are those of the first call with a violation, or of the first call.
+    Ladder and recordings are those of the first call that went wrong, or of the first call.
     """
     violated = [violations(conditions, call) for call in calls]
-    worst = next((index for index, sentences in enumerate(violated) if sentences), 0)
+    reasons = [_reasons(call, found) for call, found in zip(calls, violated, strict=True)]
+    worst = next((index for index, sentences in enumerate(reasons) if sentences), 0)
     return LabRunResult(
-        state=FAILED if not calls or any(violated) else PASSED,
-        description=_description(violated),
+        state=FAILED if not calls or any(reasons) else PASSED,
+        description=_description(reasons),
         measures=measures(calls),
+        violations=_numbered(violated),
         ladder=_ladder(calls[worst].ladder) if calls else (),
         recordings=_recordings(calls[worst]) if calls else {},
     )
 
 
-def _description(violated: Sequence[list[str]]) -> str:
-    if not violated:
+def _reasons(call: CallRecord, violated: Sequence[Violation]) -> list[str]:
+    return list(dict.fromkeys([*call.complaints, *(violation.text for violation in violated)]))
+
+
+def _numbered(violated: Sequence[Sequence[Violation]]) -> tuple[Violation, ...]:
+    """Return the violations of the first calls that have some, with the numbers of the calls."""
+    calls = [(number, found) for number, found in enumerate(violated, start=1) if found]
+    return tuple(replace(each, call=number) for number, found in calls[:_MAX_CALLS_LISTED] for each in found)
+
+
+def _description(reasons: Sequence[list[str]]) -> str:
+    if not reasons:
         return "no call was placed"
-    if len(violated) == 1:
-        return "; ".join(violated[0])
+    if len(reasons) == 1:
+        return "; ".join(reasons[0])
     listed = [
-        f"call {number} of {len(violated)}: {'; '.join(sentences)}"
-        for number, sentences in enumerate(violated, start=1)
+        f"call {number} of {len(reasons)}: {'; '.join(sentences)}"
+        for number, sentences in enumerate(reasons, start=1)
         if sentences
     ]
     rest = [f"and {len(listed) - _MAX_CALLS_LISTED} more calls"] if len(listed) > _MAX_CALLS_LISTED else []
@@ -66,7 +79,7 @@ def measures(calls: Sequence[CallRecord]) -> dict[str, Measure]:
 
 
 def _quality(end: str, receptions: Sequence[Reception]) -> dict[str, Measure]:
-    """Return the quality of the audio that reception end received, under the name of that end."""
+    """Return the quality of the audio that one end received, under the name of that end."""
     levels = [reception.level_dbfs if reception.level_dbfs > float("-inf") else None for reception in receptions]
     return {
         f"mos_cqe_{end}": Measure(

@@ -31,14 +31,20 @@ class SipMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A condition that a call violates: its name in the lab file, the measured value, and the value that it requires.
+    """A condition that a call violates.
 
-    `call` is the number of the call among those of its run.
+    Args:
+        condition: Its key in the lab file.
+        measured: The measured value, with its unit.
+        required: The bound or value that the condition requires.
+        text: The violation as a sentence.
+        call: The number of the call among those of its run.
     """
 
     condition: str
     measured: str
     required: str
+    text: str
     call: int = 1
 
 

@@ -53,6 +53,10 @@ def callee_hears(**changes: Any) -> CallRecord:
     return replace(ANSWERED, received_by_callee=replace(WELL, **changes))
 
 
+def texts(conditions: Conditions, call: CallRecord) -> list[str]:
+    return [violation.text for violation in violations(conditions, call)]
+
+
 @pytest.mark.parametrize(
     ("conditions", "call", "expected"),
     [
@@ -118,8 +122,18 @@ def callee_hears(**changes: Any) -> CallRecord:
     ],
 )
 def test_a_violation_names_measure_and_bound(conditions: dict[str, Any], call: CallRecord, expected: str) -> None:
-    """Each violation is one sentence, and there is no other."""
-    assert violations(Conditions(**conditions), call) == [expected]
+    """Each violation is one sentence with the measured value, and there is no other."""
+    (violation,) = violations(Conditions(**conditions), call)
+    assert violation.text == expected
+    assert violation.condition in Conditions.model_fields
+    assert violation.measured in expected
+    assert violation.required
+
+
+def test_a_violation_has_measure_and_bound_for_tables() -> None:
+    """Each with its unit."""
+    (violation,) = violations(Conditions(answer_within=0.1), ANSWERED)
+    assert (violation.condition, violation.measured, violation.required) == ("answer_within", "0.20 s", "at most 0.1 s")
 
 
 @pytest.mark.parametrize(
@@ -145,31 +159,31 @@ def test_all_violations_are_listed_together() -> None:
     call = replace(
         ANSWERED, received_by_caller=replace(WELL, level_dbfs=-80.0), received_by_callee=replace(WELL, digits="4")
     )
-    sentences = violations(Conditions(answer_within=0.1, not_silent="from_callee", dtmf_received="42"), call)
+    sentences = texts(Conditions(answer_within=0.1, not_silent="from_callee", dtmf_received="42"), call)
     assert [sentence.split()[0] for sentence in sentences] == ["answered", "silence", "DTMF"]
 
 
 def test_other_conditions_still_need_media() -> None:
     """A call without RTP fails even if all other conditions hold."""
-    assert violations(Conditions(answered=True, answer_within=1.0), MUTE) == ["no RTP from callee for 2.0 s"]
+    assert texts(Conditions(answered=True, answer_within=1.0), MUTE) == ["no RTP from callee for 2.0 s"]
 
 
 def test_a_mute_call_has_no_quality() -> None:
     """Without RTP there is no MOS, and `min_mos` is violated."""
     assert MUTE.received_by_caller.mos is None
-    sentences = violations(Conditions(min_mos=1), MUTE)
+    sentences = texts(Conditions(min_mos=1), MUTE)
     assert "MOS-CQE (E-model) of the callee's audio not measurable: no RTP received" in sentences
 
 
 def test_digits_received_by_another_phone_are_not_measurable() -> None:
     """A condition that the lab cannot measure is violated."""
-    sentences = violations(Conditions(dtmf_received="1"), replace(ANSWERED, received_by_callee=None))
+    sentences = texts(Conditions(dtmf_received="1"), replace(ANSWERED, received_by_callee=None))
     assert sentences == ["DTMF 1 expected; not measurable: the called side is not a phone of the lab"]
 
 
 def test_a_single_packet_has_no_quality() -> None:
     """A mute phone sends a single packet, which is too few for an estimate."""
-    sentences = violations(Conditions(min_mos=4), caller_hears(packets=1))
+    sentences = texts(Conditions(min_mos=4), caller_hears(packets=1))
     assert sentences == ["MOS-CQE (E-model) of the callee's audio not measurable: RTP packets received: 1"]
 
 

@@ -28,6 +28,7 @@ def test_one_bad_call_among_many_fails_the_run_and_is_named() -> None:
     result = conclude(Conditions(), [ANSWERED, replace(BUSY, ladder=LADDER), ANSWERED])
     assert result.state == "failed"
     assert result.description == "call 2 of 3: 486 Busy Here after 0.12 s"
+    assert [(violation.condition, violation.call) for violation in result.violations] == [("answered", 2)]
     assert result.ladder == (
         SipMessage(0.0, "->", "INVITE"),
         SipMessage(0.25, "<-", "SIP/2.0 486 Busy Here (1 INVITE)"),

@@ -24,7 +24,7 @@ EVIDENCE = LabRunResult(
         "jitter_callee": Measure(value=float("nan"), unit="ms"),
         "calls": Measure(value=1, unit="calls"),
     },
-    violations=(Violation(condition="max_rtp_gap", measured="2.0 s", required="at most 1 s"),),
+    violations=(Violation(condition="max_rtp_gap", measured="2.0 s", required="at most 1 s", text=""),),
     ladder=(
         SipMessage(0.0, "->", "INVITE sip:<b>@127.0.0.1"),
         SipMessage(0.512, "->", "INVITE sip:<b>@127.0.0.1", retransmission=True),
