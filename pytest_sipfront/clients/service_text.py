@@ -49,10 +49,10 @@ def clean_json(data: Any, scrub: Callable[[str], str]) -> Any:
     return [clean_json(value, scrub) for value in data] if isinstance(data, list) else data
 
 
-def one_line(text: str) -> str:
-    """Return `text` on one line of at most `TEXT_LIMIT` characters."""
+def one_line(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return `text` on one line of at most `limit` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= TEXT_LIMIT else line[: TEXT_LIMIT - 1] + "…"
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def error_message(data: Any) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
-from pytest_sipfront.engine.verdict import Expectation, Verdict
+from pytest_sipfront.engine.verdict import Expectation, Verdict, failure_description
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +73,7 @@ class RunResult:
     Attributes:
         request: What was launched.
         verdict: "passed" or "failed", as the platform explicitly said.
-        result_description: Why the run failed, in the platform's words.
+        result_description: Why the run failed, in the platform's words; of a project also its failed tests.
         duration: Seconds: the platform's own, or as measured here where it does not say or merely rounds.
         session_id, report_url, status_url: As the launch named them.
         status: Everything that the platform said at the end, with `raw`.
@@ -121,7 +121,7 @@ class RunResult:
         return cls(
             request=run.request,
             verdict=verdict.value,
-            result_description=status.result_description,
+            result_description=failure_description(status, tests if verdict is Verdict.FAILED else ()),
             duration=_seconds(status, elapsed),
             session_id=launched.session_id,
             report_url=launched.report_url,

@@ -23,7 +23,7 @@ from pytest_sipfront.engine.poll_schedule import (
     next_poll,
 )
 from pytest_sipfront.engine.run import Run, RunResult
-from pytest_sipfront.engine.verdict import Judgement, Phase, Verdict, against_project, is_current, judge
+from pytest_sipfront.engine.verdict import Judgement, Phase, Verdict, against_project, is_current, judge, selected_tests
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
 
 
@@ -158,9 +158,9 @@ class Runner:
     ) -> tuple[RunStatus, Judgement]:
         while True:
             await self._wait_for_next_poll(run, deadline)
-            asked_at = self._clock.now()
+            asked_at, previous = self._clock.now(), run.status
             status = await self._ask(run, launched, deadline)
-            judgement = judge(status, is_project=run.request.is_project)
+            judgement = judge(status, run.request, launched, previous)
             if judgement.phase is Phase.FINAL:
                 return status, judgement
             run.running_at = asked_at
@@ -223,6 +223,7 @@ class Runner:
         except SipfrontError as error:
             run.notes.append(f"the results of the project's tests could not be read: {error}")
             return ()
+        tests = selected_tests(tests, run.request)
         stale = [t.test_name for t in tests if not is_current(t, status)]
         if stale:
             run.notes.append(f"not of this project run, by their times: {', '.join(stale)}")

@@ -72,6 +72,12 @@ VERDICTS = {
         )
         for status in ("stopped", "errored", "cancelled")
     },
+    **{
+        f"{status} with a description": Row(
+            f"takes: 0.02, verdict: {status}, description: agent lost", "error", f"no verdict: {status} - agent lost"
+        )
+        for status in ("stopped", "errored")
+    },
     "unknown final status": Row(
         "takes: 0.02, verdict: completed",
         "error",
@@ -95,8 +101,22 @@ CONTRADICTIONS = {
         "the state is 'passed', but has_passed is 0 and is_failed is 1",
     ),
     "passed, unreadable flag": Row(
-        passed_but("set: {has_passed: maybe}"), "error", "the state is 'passed', but has_passed is missing"
+        passed_but("set: {has_passed: maybe}"), "error", "the state is 'passed', but has_passed is 'maybe'"
     ),
+    **{
+        f"{verdict}, {name}": Row(
+            f"takes: 0.02, verdict: {verdict}, faults: [{{on: status, during: finished, set: {{{change}}}}}]",
+            "error",
+            f"the state is '{verdict}', but {objection}",
+        )
+        for verdict in ("passed", "failed")
+        for name, (change, objection) in {
+            "another session_id": ("session_id: other", "its session_id 'other' names another run"),
+            "another test_name": ("test_name: Other call", "its test_name 'Other call' names another test"),
+            "is_finished as a float": ("is_finished: 0.0", "is_finished is 0.0"),
+            "is_failed as a word": ("is_failed: done", "is_failed is 'done'"),
+        }.items()
+    },
     "passed, missing flag": Row(
         passed_but("omit: [has_passed]"),
         "error",
@@ -126,6 +146,10 @@ WAITS = {
     "no status until the deadline": Row(
         poll("omit: [status, is_finished]"), "error", "last state: none", (REPORT, "no state"), "timeout=0.3"
     ),
+    **{
+        f"passed, then {field}": Row(passed_but(f"times: 1, omit: [{field}]"))
+        for field in ("has_passed", "is_finished")
+    },
     "not finished in time": Row(
         "takes: 60",
         "error",

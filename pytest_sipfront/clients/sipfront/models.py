@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from pytest_sipfront.clients.json_fields import EMPTY, frozen, integer, mapping, moment, text
 from pytest_sipfront.clients.service_text import clean
@@ -20,6 +22,7 @@ Override: TypeAlias = str | int | float | bool
 """The value of a `step.<step>.<action>.<name>` parameter. A dial destination is a string: it may begin with 0 or +."""
 
 STATE_FIELDS = ("status", "session_status", "run_status")
+FLAGS = ("has_passed", "is_failed", "is_finished")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,12 @@ class Launched:
     session_id: str = ""
     raw: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
+    @property
+    def run_id(self) -> str:
+        """The id in `status_url`, which ends in `/<id>/status`; "" if it has another form."""
+        path = re.fullmatch(r"(?:https?://[^/]+)?(?:/.*)?/([^/]+)/status/?", self.status_url.partition("?")[0])
+        return unquote(path[1]) if path else ""
+
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Launched | None:
         """Read the response's `data`; None if it has no usable `status_url`."""
@@ -108,6 +117,7 @@ class RunStatus:
     Attributes:
         states: The state fields that are present, by name, in lower case.
         has_passed, is_failed, is_finished: The flags; None if absent or unreadable.
+        unreadable: The names of state fields and flags that are present and unreadable.
         result_description: Why the run failed; "" if it did not fail or no reason is given.
         started_at, stopped_at: UTC; None if absent or unreadable.
         retry_after: Seconds until the platform wants the next poll; None if it does not say.
@@ -118,6 +128,7 @@ class RunStatus:
     has_passed: bool | None = None
     is_failed: bool | None = None
     is_finished: bool | None = None
+    unreadable: tuple[str, ...] = ()
     result_description: str = ""
     started_at: datetime | None = None
     stopped_at: datetime | None = None
@@ -142,6 +153,7 @@ class RunStatus:
             has_passed=_flag(run.get("has_passed")),
             is_failed=_flag(run.get("is_failed")),
             is_finished=_flag(run.get("is_finished")),
+            unreadable=tuple(_unreadable(run)),
             result_description=text(run.get("result_description")),
             started_at=moment(run.get("started_at")) or moment(run.get("created_at")),
             stopped_at=moment(run.get("stopped_at")),
@@ -234,6 +246,11 @@ def _states(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = run.get(name)
         if isinstance(value, str) and value.strip():
             yield name, value.strip().lower()
+
+
+def _unreadable(run: Mapping[str, Any]) -> Iterator[str]:
+    yield from (name for name in STATE_FIELDS if not isinstance(run.get(name), str | None))
+    yield from (name for name in FLAGS if run.get(name) is not None and _flag(run[name]) is None)
 
 
 def _flag(value: Any) -> bool | None:
