@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from pytest_sipfront.lab.file.lab_file import LabDocument
 from pytest_sipfront.plugin import item_markers, options, sift_marker, sift_options
+from pytest_sipfront.yaml_schema import markdown_reference
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,4 +47,5 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "marker_arguments": _argument_table,
     "sipfront_signature": lambda: _signature(item_markers.SIGNATURE),
     "sift_signature": lambda: _signature(sift_marker.SIGNATURE),
+    "lab_file": lambda: markdown_reference(LabDocument, level=3),
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -43,7 +44,7 @@ def complete_schema(schema: Schema, free_keys: tuple[str, str] | None) -> Schema
     if free_keys is not None:
         name, pattern = free_keys
         free = properties.pop(f"<{name}>")
-        values = {**free["additionalProperties"], "description": free["description"]}
+        values = {"title": name, **free["additionalProperties"], "description": free["description"]}
         schema["patternProperties"] = {pattern: values}
     for key, value in properties.items():
         if "const" in value and value.pop("default", None) is not None:
@@ -62,20 +63,25 @@ class FileSchema:
         """Return the schema of a model."""
         return cls({"$schema": _DIALECT, **model.model_json_schema(schema_generator=_Generator)})
 
+    def as_json(self) -> str:
+        """Return the schema as the text of a file."""
+        return json.dumps(self.root, indent=2) + "\n"
+
     def step(self, schema: Schema, part: str | int) -> tuple[Schema, bool]:
         """Follow one part of the location of a pydantic error: the schema there, and whether the part can be a key."""
-        schema = self._target(schema)
+        schema = self.target(schema)
         if "discriminator" in schema:
             return {"$ref": schema["discriminator"]["mapping"][part]}, False
         return self._child(schema, part) or schema, True
 
-    def _target(self, schema: Schema) -> Schema:
+    def target(self, schema: Schema) -> Schema:
+        """Return what a reference refers to; anything else unchanged."""
         while "$ref" in schema:
-            schema = self.root["$defs"][schema["$ref"].rpartition("/")[2]]
+            schema = self.root["$defs"][_name(schema)]
         return schema
 
     def _child(self, schema: Schema, part: str | int) -> Schema | None:
-        schema = self._target(schema)
+        schema = self.target(schema)
         candidates = [self._child(branch, part) for branch in schema.get("anyOf", ())]
         if isinstance(part, int):
             candidates += [*schema.get("prefixItems", [])[part : part + 1], schema.get("items")]
@@ -88,16 +94,16 @@ class FileSchema:
 
     def keys(self, schema: Schema) -> list[str]:
         """Return the declared keys of a mapping."""
-        schema = self._target(schema)
+        schema = self.target(schema)
         return [*schema.get("properties", {}), *(key for each in schema.get("anyOf", ()) for key in self.keys(each))]
 
     def tags(self, schema: Schema) -> list[str]:
         """Return the values that tell the members of a union apart."""
-        return list(self._target(schema)["discriminator"]["mapping"])
+        return list(self.target(schema)["discriminator"]["mapping"])
 
     def describe(self, schema: Schema) -> str:
         """Return what a value must be, for example "an integer >= 1" or "text or a list of text"."""
-        schema = self._target(schema)
+        schema = self.target(schema)
         choices = _choices(schema)
         if choices:
             return f"one of {', '.join(choices)}" if len(choices) > 1 else repr(choices[0])
@@ -120,7 +126,7 @@ class FileSchema:
 
     def hint(self, schema: Schema, value: Any) -> str:
         """Return how to correct a value, or ""."""
-        schema = self._target(schema)
+        schema = self.target(schema)
         if not isinstance(value, str) or not value:
             return ""
         if choices := _choices(schema):
@@ -143,3 +149,85 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> str:
     """Return "unknown key 'verdct'; did you mean 'verdict'?", or the valid names if none is close."""
     names = list(valid)
     return f"unknown {what} '{name}'" + (did_you_mean(name, names) or f"; valid: {', '.join(names) or 'none'}")
+
+
+# ---- reference ---------------------------------------------------------------------------------------------------
+
+
+def markdown_reference(model: type[BaseModel], level: int = 2) -> str:
+    """Return a Markdown reference of the files that a model reads: a table for each kind of mapping.
+
+    Args:
+        model: The model of the file.
+        level: The level of the headings.
+    """
+    schema = FileSchema.of(model)
+    return "\n".join(_section(schema, *mapping, level) for mapping in _mappings(schema, schema.root, "", set()))
+
+
+def _mappings(schema: FileSchema, value: Schema, path: str, done: set[str]) -> Iterator[tuple[str, str, Schema]]:
+    """Yield key path, name and schema of each kind of mapping in `value`, each kind once."""
+    name, target = _name(value), schema.target(value)
+    if "properties" not in target:
+        children = [(path, branch) for branch in _branches(target)]
+        children += [(f"{path}[]", item) for item in [target.get("items")] if item]
+        children += [(f"{path}.<name>", entry) for entry in [target.get("additionalProperties")] if entry]
+    elif name in done:
+        return
+    else:
+        done.add(name)
+        yield path.removeprefix("."), name, target
+        children = [(f"{path}.{key}", child) for key, child in target["properties"].items()]
+    for child_path, child in children:
+        if isinstance(child, dict):
+            yield from _mappings(schema, child, child_path, done)
+
+
+def _section(schema: FileSchema, path: str, name: str, mapping: Schema, level: int) -> str:
+    tag = _tag(mapping)
+    title = f"`{path}`{f' with `action: {tag}`' if tag else ''}" if path else "Top level"
+    rows = [(f"`{key}`", value, key in mapping.get("required", ())) for key, value in mapping["properties"].items()]
+    rows += [(f"*{value['title']}*", value, False) for value in mapping.get("patternProperties", {}).values()]
+    return "\n".join(
+        [
+            f"{'#' * level} {title}{f' {{ #{name} }}' if name else ''}",
+            f"\n{' '.join(mapping.get('description', '').split())}\n",
+            "| key | value | default | meaning |",
+            "|---|---|---|---|",
+            *(_row(schema, key, value, required=required) for key, value, required in rows),
+            "",
+        ]
+    )
+
+
+def _row(schema: FileSchema, key: str, value: Schema, *, required: bool) -> str:
+    links = [f"[{_tag(schema.target(each)) or 'keys'}](#{_name(each)})" for each in _references(schema, value)]
+    kind = schema.describe(value) + (f": {', '.join(links)}" if links else "")
+    default = json.dumps(value["default"]).removesuffix(".0").strip('"') if "default" in value else ""
+    meaning = value.get("description", "")
+    cells = [key, kind, "required" if required else f"`{default}`" if default else "", meaning]
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _references(schema: FileSchema, value: Schema) -> list[Schema]:
+    if "$ref" in value:
+        return [value]
+    inner = [*_branches(value), value.get("items"), value.get("additionalProperties")]
+    return [reference for each in inner if isinstance(each, dict) for reference in _references(schema, each)]
+
+
+def _branches(schema: Schema) -> list[Schema]:
+    return [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+
+
+def _name(schema: Schema) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _tag(mapping: Schema) -> str:
+    """Return the value that tells a member of a union from the others, or ""."""
+    return next((value["const"] for key, value in mapping["properties"].items() if _is_tag(mapping, key)), "")
+
+
+def _is_tag(mapping: Schema, key: str) -> bool:
+    return "const" in mapping["properties"][key] and key in mapping.get("required", ())

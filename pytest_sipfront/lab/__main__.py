@@ -14,12 +14,14 @@ from pytest_sipfront.extras import missing_extra
 try:
     from pytest_sipfront.lab.backend import available_backend
     from pytest_sipfront.lab.calls import doctor
+    from pytest_sipfront.lab.file.lab_file import LabDocument
     from pytest_sipfront.lab.file.loading import load_default, load_path
     from pytest_sipfront.lab.hosts import is_loopback
     from pytest_sipfront.lab.lab import Lab
     from pytest_sipfront.lab.web.app import build_app
     from pytest_sipfront.lab.web.server import LabServer, bind, url_of
     from pytest_sipfront.yaml_models import YamlFileError
+    from pytest_sipfront.yaml_schema import FileSchema
 except ModuleNotFoundError:
     if not (reason := missing_extra("lab", "the lab")):
         raise
@@ -37,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 2 if the lab cannot start. With `--doctor`: 0, or 1 if this machine cannot place calls.
     """
     options = _parser().parse_args(arguments)
+    if options.schema:
+        print(FileSchema.of(LabDocument).as_json(), end="")  # noqa: T201 - the command's output
+        return 0
     if options.doctor:
         return _check_machine(as_json=options.announce)
     if not (is_loopback(options.host) or options.allow_remote):
@@ -69,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free port)")
     parser.add_argument("--allow-remote", action="store_true", help="permit a --host that other machines can reach")
     parser.add_argument("--doctor", action="store_true", help="check whether this machine can place calls, and exit")
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of lab files, and exit")
     parser.add_argument("--announce", action="store_true", help="print one line of JSON when listening, or the checks")
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input closes")
     return parser

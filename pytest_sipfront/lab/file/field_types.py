@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field
 
 from pytest_sipfront.yaml_models import Resolved
 
@@ -44,7 +44,6 @@ def _bounds(value: Any) -> Any:
 Duration = Annotated[
     Span,
     BeforeValidator(_bounds, json_schema_input_type=Seconds | tuple[Seconds, Seconds]),
-    PlainSerializer(lambda span: span.low if span.low == span.high else [span.low, span.high]),
 ]
 """Seconds, or [least, most] to draw from."""
 

@@ -96,7 +96,11 @@ class TestSection(YamlModel):
     )
     testcase: Name = Field(default="Lab call", description="name of the test case")
     tags: tuple[str, ...] = Field(default=(), description="tags")
-    takes: Duration = Field(default=Span(0.3, 0.3), description="duration of a run in seconds, or [least, most]")
+    takes: Duration = Field(
+        default=Span(0.3, 0.3),
+        json_schema_extra={"default": 0.3},
+        description="duration of a run in seconds, or [least, most]",
+    )
     verdict: Name = Field(default=PASSED, description="final state: passed, failed, stopped, errored or any other text")
     description: str = Field(default="", description="`result_description` of a run")
     parameters: Mapping[str, str] = Field(
