@@ -47,8 +47,8 @@ def _make(cls: type[Any]) -> SipfrontError:
 
 
 @pytest.mark.parametrize("cls", NO_VERDICT)
-def test_no_error_without_a_verdict_is_an_assertion(cls: type[SipfrontError]) -> None:
-    """What leaves no verdict is no failure of the product: `raises=AssertionError` must not swallow it."""
+def test_errors_without_verdict_are_no_assertion_errors(cls: type[SipfrontError]) -> None:
+    """`raises=AssertionError` must not match a missing verdict."""
     error = _make(cls)
     assert isinstance(error, SipfrontError)
     assert not isinstance(error, AssertionError)
@@ -57,8 +57,8 @@ def test_no_error_without_a_verdict_is_an_assertion(cls: type[SipfrontError]) ->
     assert error.hint
 
 
-def test_a_failed_run_is_an_assertion_and_no_infrastructure_error() -> None:
-    """The two branches never mix: the one is FAILED, the other ERROR."""
+def test_a_failed_run_is_an_assertion_error() -> None:
+    """pytest reports it as FAILED, and a `SipfrontError` as ERROR."""
     failed = RunFailed("no answer", evidence={"a": 1}, hint="look")
     assert isinstance(failed, AssertionError)
     assert not isinstance(failed, SipfrontError)
@@ -66,8 +66,8 @@ def test_a_failed_run_is_an_assertion_and_no_infrastructure_error() -> None:
 
 
 @pytest.mark.parametrize("cls", [c for c in _subclasses(DetailedError) if c.__module__ == errors.__name__])
-def test_every_error_stands_in_the_documented_tree_and_has_a_docstring(cls: type) -> None:
-    """The module's docstring is the reference that users read."""
+def test_every_error_is_in_the_documented_tree_and_has_a_docstring(cls: type) -> None:
+    """The docstring of the module is the reference for users."""
     assert re.search(rf"── {cls.__name__}\b", str(errors.__doc__))
     assert cls.__doc__
 
@@ -76,48 +76,48 @@ def test_every_error_stands_in_the_documented_tree_and_has_a_docstring(cls: type
     ("child", "parent"),
     [(NotFound, RequestRefused), (RequestRefused, SipfrontError), (SipfrontWarning, UserWarning)],
 )
-def test_the_tree_is_as_documented(child: type, parent: type) -> None:
-    """Suites catch by these classes."""
+def test_base_classes_match_the_documented_tree(child: type, parent: type) -> None:
+    """Suites catch these classes."""
     assert child.__bases__ == (parent,)
 
 
-def test_evidence_is_a_copy_that_nobody_changes() -> None:
-    """What was seen stays as it was seen."""
-    seen: dict[str, object] = {"a": 1}
-    error = SipfrontError("text", evidence=seen)
-    seen["b"] = 2
+def test_evidence_is_an_immutable_copy() -> None:
+    """Later changes of the original do not matter."""
+    original: dict[str, object] = {"a": 1}
+    error = SipfrontError("text", evidence=original)
+    original["b"] = 2
     assert dict(error.evidence) == {"a": 1}
     with pytest.raises(TypeError):
         error.evidence["c"] = 3  # type: ignore[index]
 
 
-def test_an_error_without_evidence_has_none() -> None:
-    """Both are optional."""
+def test_evidence_and_hint_are_optional() -> None:
+    """Both default to empty values."""
     error = AuthenticationFailed("text")
     assert (dict(error.evidence), error.hint) == ({}, "")
 
 
-def test_evidence_can_be_added_to_on_the_way() -> None:
-    """Who knows more of the run says it."""
+def test_evidence_can_be_extended() -> None:
+    """Callers add details of the run."""
     error = SipfrontError("text", evidence={"a": 1}, hint="old")
     error.explain({**error.evidence, "b": 2}, "new")
     assert (dict(error.evidence), error.hint) == ({"a": 1, "b": 2}, "new")
 
 
-def test_only_an_unreachable_or_failing_platform_counts_as_gone() -> None:
-    """The breaker asks this; a test's own mistake must never count."""
+def test_only_an_unavailable_platform_counts_as_gone() -> None:
+    """The circuit breaker must not count mistakes of a test."""
     gone = {cls for cls in NO_VERDICT if cls.platform_gone}
     assert gone == {PlatformUnavailable}
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_unavailable_says_whether_the_request_may_have_arrived(arrived: bool) -> None:
-    """It decides whether a launch may be sent again."""
+def test_platform_unavailable_records_whether_the_request_may_have_arrived(arrived: bool) -> None:
+    """A launch that may have arrived is not sent again."""
     assert PlatformUnavailable("text", arrived=arrived).arrived is arrived
 
 
-def test_busy_says_when_to_come_back() -> None:
-    """None if the platform does not say."""
+def test_platform_busy_records_the_requested_wait() -> None:
+    """It is None if the platform requests no wait."""
     assert PlatformBusy("text", retry_after=3.0).retry_after == 3.0
     assert PlatformBusy("text").retry_after is None
 
@@ -129,8 +129,8 @@ def test_busy_says_when_to_come_back() -> None:
         (InvalidResponse("garbage", evidence={"a": 1}), False),
     ],
 )
-def test_an_uncertain_launch_keeps_its_cause_and_says_that_it_is_not_repeated(cause: SipfrontError, gone: bool) -> None:
-    """The engineer looks for the run on the platform before starting another."""
+def test_an_unknown_launch_outcome_keeps_its_cause(cause: SipfrontError, gone: bool) -> None:
+    """The hint says that the launch is not sent again."""
     error = LaunchOutcomeUnknown(cause)
     assert str(error) == f"the run may have been started: {cause}"
     assert dict(error.evidence) == {"a": 1}

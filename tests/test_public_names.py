@@ -9,20 +9,20 @@ import pytest_sipfront
 from pytest_sipfront import errors
 
 
-def test_the_public_names_are_sorted_and_complete() -> None:
-    """`__all__` is the contract, in an order that diffs show."""
+def test_public_names_are_sorted_and_unique() -> None:
+    """A sorted `__all__` gives readable diffs."""
     assert list(pytest_sipfront.__all__) == sorted(pytest_sipfront.__all__)
     assert len(set(pytest_sipfront.__all__)) == len(pytest_sipfront.__all__)
 
 
 @pytest.mark.parametrize("name", pytest_sipfront.__all__)
 def test_every_public_name_can_be_imported_and_is_documented(name: str) -> None:
-    """Names that load late are no exception."""
+    """Lazily imported names are included."""
     assert getattr(pytest_sipfront, name).__doc__
 
 
 def test_every_error_is_public() -> None:
-    """Suites name them in `raises=`."""
+    """Suites name errors in `raises=`."""
     defined = {
         name
         for name, value in vars(errors).items()
@@ -31,21 +31,21 @@ def test_every_error_is_public() -> None:
     assert defined <= set(pytest_sipfront.__all__)
 
 
-def test_a_star_import_brings_the_public_names() -> None:
-    """Late names included."""
+def test_a_star_import_imports_all_public_names() -> None:
+    """Lazily imported names are included."""
     brought: dict[str, object] = {}
     exec("from pytest_sipfront import *", brought)
     assert set(pytest_sipfront.__all__) == brought.keys() - {"__builtins__"}
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    """As of any module, with the name in it."""
+def test_an_unknown_name_raises_an_attribute_error() -> None:
+    """The message has the name, as for any module."""
     with pytest.raises(AttributeError, match="no_such_name"):
         pytest_sipfront.no_such_name  # noqa: B018
 
 
 def test_the_package_itself_imports_no_pytest() -> None:
-    """The clients and the lab import the package, and need no pytest."""
+    """Clients and lab import the package and work without pytest."""
     heavy = {"pytest", "_pytest", "httpx", "yaml"}
     code = f"import sys, pytest_sipfront; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

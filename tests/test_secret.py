@@ -67,11 +67,11 @@ def _traced(secret: Secret) -> str:
         _traced,
     ],
 )
-def test_no_way_of_showing_shows_the_value(show: Callable[[Secret], str]) -> None:
-    """Text, containers, dataclasses, logs and tracebacks with locals show a placeholder."""
-    shown = show(SECRET)
-    assert VALUE not in shown
-    assert "secret" in shown.lower()
+def test_no_representation_contains_the_value(show: Callable[[Secret], str]) -> None:
+    """Strings, containers, dataclasses, logs and tracebacks with locals show a placeholder."""
+    text = show(SECRET)
+    assert VALUE not in text
+    assert "secret" in text.lower()
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,20 @@ def test_no_way_of_showing_shows_the_value(show: Callable[[Secret], str]) -> Non
         lambda secret: "" + secret,
     ],
 )
-def test_what_would_take_the_value_elsewhere_is_refused(take: Callable[[Secret], object]) -> None:
-    """Pickles cross processes and end in caches; `vars` ends in dumps."""
+def test_the_value_cannot_be_copied_or_serialised(take: Callable[[Secret], object]) -> None:
+    """Pickles end up in other processes and caches, and `vars` in dumps."""
     with pytest.raises(TypeError) as caught:
         take(SECRET)
     assert VALUE not in str(caught.value)
 
 
-def test_only_reveal_gives_the_value() -> None:
-    """There is one place that needs it: where the header is built."""
+def test_reveal_returns_the_value() -> None:
+    """Only the code that builds the request header calls it."""
     assert SECRET.reveal() == VALUE
 
 
-def test_secrets_compare_by_value_and_with_nothing_else() -> None:
-    """A comparison with a text would be an oracle, and its failure message would show that text."""
+def test_secrets_are_equal_to_secrets_only() -> None:
+    """A comparison with a string could leak the value in an assertion message."""
     assert Secret(VALUE) == SECRET
     assert hash(Secret(VALUE)) == hash(SECRET)
     assert Secret("other") != SECRET
@@ -110,18 +110,18 @@ def test_secrets_compare_by_value_and_with_nothing_else() -> None:
 
 
 def test_an_empty_secret_is_false() -> None:
-    """Whether there is one may be asked."""
+    """Callers can check whether a credential is set."""
     assert SECRET
     assert not Secret("")
 
 
-def test_a_text_is_scrubbed_of_every_occurrence() -> None:
-    """A server may echo what it was sent, more than once."""
+def test_scrub_replaces_every_occurrence() -> None:
+    """A server may echo a credential several times."""
     assert SECRET.scrub(f"{VALUE} and {VALUE}") == "[secret] and [secret]"
     assert Secret("").scrub("as it was") == "as it was"
 
 
-def test_a_failing_assertion_does_not_show_the_value(pytester: pytest.Pytester) -> None:
+def test_a_failed_assertion_does_not_show_the_value(pytester: pytest.Pytester) -> None:
     """pytest explains comparisons, and shows locals with `-l`."""
     pytester.makepyfile(
         """

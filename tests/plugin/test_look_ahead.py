@@ -10,38 +10,37 @@ from pytest_sipfront.plugin.look_ahead import LookAhead
 Ready = Callable[..., list[tuple[str, str]]]
 
 
-class _Watch:
-    """Asks, at the end of each test's setup, which tests' runs may start: what the plugin asks in its own place."""
+class _Probe:
+    """Queries look-ahead at the end of each setup, as the plugin does."""
 
     def __init__(self) -> None:
         self.ready: list[tuple[str, str]] = []
-        self._ahead: LookAhead | None = None
+        self._look_ahead: LookAhead | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if self._ahead is None:
+        if self._look_ahead is None:
             items = item.session.items
-            self._ahead = LookAhead(items, (one for one in items if isinstance(one, pytest.Function)))
-        found = "+".join(one.name for one in self._ahead.ready(item))
-        self.ready.append((item.name, found))
+            self._look_ahead = LookAhead(items, (other for other in items if isinstance(other, pytest.Function)))
+        self.ready.append((item.name, "+".join(other.name for other in self._look_ahead.ready(item))))
 
 
 @pytest.fixture
 def ready(pytester: pytest.Pytester) -> Ready:
-    """Run tests from source, and return which were ready at each one's setup: those that are all listed once."""
+    """Run tests from source. Return each test whose setup made others ready, with the names of those."""
 
     def run(source: str = "", *args: str, **files: str) -> list[tuple[str, str]]:
         pytester.makepyfile(**({"test_it": "import pytest\n" + dedent(source)} if source else {}), **files)
-        watch = _Watch()
-        result = pytester.inline_run("-p", "no:randomly", "-p", "no:cacheprovider", *args, plugins=[watch])
+        probe = _Probe()
+        result = pytester.inline_run("-p", "no:randomly", "-p", "no:cacheprovider", *args, plugins=[probe])
         assert result.ret in {0, 1}
-        return [(name, found) for name, found in watch.ready if found]
+        return [(name, others) for name, others in probe.ready if others]
 
     return run
 
 
-def test_tests_that_need_nothing_are_ready_at_once(ready: Ready) -> None:
-    """All behind the first, in their order; pytest's own fixtures are no obstacle."""
+def test_tests_without_fixtures_are_ready_at_once(ready: Ready) -> None:
+    """All tests after the first one are ready. Fixtures of pytest itself do not matter."""
     assert ready(
         """
         def test_a(): ...
@@ -51,8 +50,8 @@ def test_tests_that_need_nothing_are_ready_at_once(ready: Ready) -> None:
     ) == [("test_a", "test_b+test_c")]
 
 
-def test_a_test_with_a_function_fixture_of_its_own_is_never_ready(ready: Ready) -> None:
-    """What it prepares, it prepares in that test's setup; autouse or not."""
+def test_a_test_with_a_function_scoped_fixture_is_never_ready(ready: Ready) -> None:
+    """Such a fixture runs in the setup of its test, requested or autouse."""
     assert ready(
         """
         @pytest.fixture
@@ -75,8 +74,8 @@ def test_a_test_with_a_function_fixture_of_its_own_is_never_ready(ready: Ready) 
 @pytest.mark.parametrize(
     "mark", ["skip", "skipif(False, reason='')", "xfail(run=False)"], ids=["skip", "skipif", "xfail"]
 )
-def test_a_test_that_may_not_run_is_never_ready(ready: Ready, mark: str) -> None:
-    """pytest decides in its setup; a test that is expected to fail does run."""
+def test_a_test_that_may_be_skipped_is_never_ready(ready: Ready, mark: str) -> None:
+    """pytest decides about skips in the setup. A test that is expected to fail does run."""
     assert ready(
         f"""
         def test_a(): ...
@@ -88,8 +87,8 @@ def test_a_test_that_may_not_run_is_never_ready(ready: Ready, mark: str) -> None
     ) == [("test_a", "test_c")]
 
 
-def test_a_wider_fixture_makes_its_tests_ready_once_it_is_up(ready: Ready) -> None:
-    """Not before: it may configure what the calls go through."""
+def test_a_wider_fixture_makes_its_tests_ready_once_it_is_set_up(ready: Ready) -> None:
+    """Before that, it may still configure the path of the calls."""
     assert ready(
         """
         @pytest.fixture(scope="module")
@@ -103,8 +102,8 @@ def test_a_wider_fixture_makes_its_tests_ready_once_it_is_up(ready: Ready) -> No
     ) == [("test_a", "test_b"), ("test_c", "test_d+test_e")]
 
 
-def test_all_wider_fixtures_have_to_be_up(ready: Ready) -> None:
-    """The last of them decides."""
+def test_all_wider_fixtures_must_be_set_up(ready: Ready) -> None:
+    """The last one makes the test ready."""
     assert (
         ready(
             """
@@ -122,8 +121,8 @@ def test_all_wider_fixtures_have_to_be_up(ready: Ready) -> None:
     )
 
 
-def test_a_class_fixture_is_up_for_its_class_only(ready: Ready) -> None:
-    """It is torn down behind it, and set up anew for the next: each class in its turn."""
+def test_a_class_fixture_is_set_up_for_one_class_only(ready: Ready) -> None:
+    """It is torn down after its class and set up again for the next one."""
     assert ready(
         """
         @pytest.fixture(scope="class")
@@ -138,8 +137,8 @@ def test_a_class_fixture_is_up_for_its_class_only(ready: Ready) -> None:
     ) == [("test_a", "test_b"), ("test_c", "test_d")]
 
 
-def test_a_module_fixture_of_many_modules_counts_for_each_in_its_turn(ready: Ready) -> None:
-    """One definition in a conftest.py, set up anew for each module."""
+def test_a_module_fixture_of_several_modules_is_set_up_for_each(ready: Ready) -> None:
+    """A fixture of a conftest.py has one definition for all modules."""
     tests = "def test_{0}(pbx): ...\ndef test_{1}(pbx): ...\n"
     assert ready(
         conftest="import pytest\n@pytest.fixture(scope='module')\ndef pbx(): ...",
@@ -148,8 +147,8 @@ def test_a_module_fixture_of_many_modules_counts_for_each_in_its_turn(ready: Rea
     ) == [("test_a", "test_b"), ("test_c", "test_d")]
 
 
-def test_a_package_fixture_is_up_for_its_package_only(ready: Ready, pytester: pytest.Pytester) -> None:
-    """And a session fixture for all."""
+def test_a_package_fixture_is_set_up_for_one_package_only(ready: Ready, pytester: pytest.Pytester) -> None:
+    """A session fixture stays set up for all packages."""
     for name in ("one", "two"):
         package = pytester.mkpydir(name)
         (package / "conftest.py").write_text("import pytest\n@pytest.fixture(scope='package')\ndef pbx(): ...")
@@ -160,8 +159,8 @@ def test_a_package_fixture_is_up_for_its_package_only(ready: Ready, pytester: py
     ]
 
 
-def test_a_parametrized_fixture_counts_for_its_value_of_now(ready: Ready) -> None:
-    """pytest sets it up anew for the next."""
+def test_a_parametrized_fixture_is_set_up_for_one_parameter(ready: Ready) -> None:
+    """pytest sets it up again for the next parameter."""
     assert ready(
         """
         @pytest.fixture(scope="module", params=["x", "y"])
@@ -173,8 +172,8 @@ def test_a_parametrized_fixture_counts_for_its_value_of_now(ready: Ready) -> Non
 
 
 @pytest.mark.parametrize("between", ["y", None])
-def test_a_parametrized_fixture_that_changes_between_is_not_kept(ready: Ready, between: str | None) -> None:
-    """Also where None is one of its values: another order tears it down and sets it up again."""
+def test_a_fixture_whose_parameter_changes_in_between_is_not_ready(ready: Ready, between: str | None) -> None:
+    """A different order of tests tears the fixture down in between. None is a valid parameter."""
     conftest = """
         def pytest_collection_modifyitems(items):
             items.sort(key=lambda item: item.name)
@@ -197,8 +196,8 @@ def test_a_parametrized_fixture_that_changes_between_is_not_kept(ready: Ready, b
     )
 
 
-def test_parameters_that_compare_oddly_are_no_obstacle(ready: Ready) -> None:
-    """An array's comparison is an array, whose truth nobody knows."""
+def test_parameters_are_compared_by_identity(ready: Ready) -> None:
+    """Comparing arrays for equality returns an array without truth value."""
     assert ready(
         """
         class Odd:
@@ -214,8 +213,8 @@ def test_parameters_that_compare_oddly_are_no_obstacle(ready: Ready) -> None:
     ) == [("test_a[odd]", "test_b[odd]+test_c[odd]")]
 
 
-def test_a_fixture_that_failed_makes_nothing_ready(ready: Ready) -> None:
-    """Its tests are errors, and none of their calls is to be placed."""
+def test_a_failed_fixture_makes_no_test_ready(ready: Ready) -> None:
+    """Its tests are errors and must not place calls."""
     assert ready(
         """
         @pytest.fixture(scope="module")
@@ -228,8 +227,8 @@ def test_a_fixture_that_failed_makes_nothing_ready(ready: Ready) -> None:
     ) == [("test_c", "test_d")]
 
 
-def test_a_unittest_with_its_own_setup_is_never_ready(ready: Ready) -> None:
-    """unittest calls it after all fixtures."""
+def test_a_unittest_with_set_up_is_never_ready(ready: Ready) -> None:
+    """unittest calls `setUp` after all fixtures."""
     assert (
         ready(
             """
@@ -244,8 +243,8 @@ def test_a_unittest_with_its_own_setup_is_never_ready(ready: Ready) -> None:
     )
 
 
-def test_another_scope_between_tears_a_fixture_down(ready: Ready) -> None:
-    """Tests of one module, taken apart by an order of the user's."""
+def test_a_test_of_another_module_in_between_tears_a_fixture_down(ready: Ready) -> None:
+    """A sorted session may interleave the tests of two modules."""
     conftest = """
         def pytest_collection_modifyitems(items):
             items.sort(key=lambda item: item.name)
@@ -258,8 +257,8 @@ def test_another_scope_between_tears_a_fixture_down(ready: Ready) -> None:
     ) == [("test_a", "test_b"), ("test_c", "test_d")]
 
 
-def test_what_a_fixture_asks_of_one_that_it_overrides_counts_as_well(ready: Ready) -> None:
-    """Both are set up before the run."""
+def test_an_overridden_fixture_must_be_set_up_too(ready: Ready) -> None:
+    """An override may request the fixture that it overrides."""
     assert ready(
         """
         @pytest.fixture(scope="module")

@@ -33,8 +33,8 @@ def _value(option: Option, text: str) -> Any:
 
 
 @pytest.mark.parametrize("option", COVERED, ids=lambda option: option.name)
-def test_the_command_line_comes_before_environment_ini_and_default(pytester: pytest.Pytester, option: Option) -> None:
-    """In this order, for every option, and the session knows where each value comes from."""
+def test_the_command_line_wins_over_environment_ini_and_default(pytester: pytest.Pytester, option: Option) -> None:
+    """Each option has this order, and the settings record the source of each value."""
     cli, env, ini = VALUES[option.name]
     assert getattr(settings(pytester), option.name) in (option.default, 3.0)
     pytester.makeini(f"[pytest]\n{option.ini} = {ini}\n")
@@ -47,8 +47,8 @@ def test_the_command_line_comes_before_environment_ini_and_default(pytester: pyt
     assert (getattr(made, option.name), made.sources[option.name]) == (_value(option, cli), "command line")
 
 
-def test_the_defaults_are_those_of_the_documentation(pytester: pytest.Pytester) -> None:
-    """Nothing set, nothing surprising."""
+def test_defaults_match_the_documentation(pytester: pytest.Pytester) -> None:
+    """The README lists them."""
     made = settings(pytester)
     assert (made.base_url, made.timeout, made.poll_interval, made.concurrency) == (
         "https://app.sipfront.com",
@@ -61,21 +61,21 @@ def test_the_defaults_are_those_of_the_documentation(pytester: pytest.Pytester) 
 
 
 @pytest.mark.parametrize("flag_of_zero", ["timeout", "retry_for", "heartbeat"])
-def test_a_zero_of_the_command_line_is_a_value(pytester: pytest.Pytester, flag_of_zero: str) -> None:
-    """Truthiness would let the ini win."""
+def test_zero_on_the_command_line_is_a_value(pytester: pytest.Pytester, flag_of_zero: str) -> None:
+    """A check for truth would let the ini file win."""
     pytester.makeini(f"[pytest]\nsipfront_{flag_of_zero} = 7\n")
     flag = "--sipfront-" + flag_of_zero.replace("_", "-")
     assert getattr(settings(pytester, f"{flag}=0"), flag_of_zero) == 0.0
 
 
-def test_an_empty_environment_variable_sets_nothing(pytester: pytest.Pytester) -> None:
-    """CI systems export what is not set as empty."""
+def test_an_empty_environment_variable_is_ignored(pytester: pytest.Pytester) -> None:
+    """CI systems export unset variables as empty strings."""
     assert settings(pytester, environment={"SIPFRONT_TIMEOUT": ""}).timeout == 1800.0
 
 
 @pytest.mark.skipif(pytest.version_tuple < (9, 0), reason="native TOML came with pytest 9")
-def test_native_toml_takes_numbers(pytester: pytest.Pytester) -> None:
-    """`[tool.pytest]` has types; a number is written as one."""
+def test_native_toml_accepts_numbers(pytester: pytest.Pytester) -> None:
+    """`[tool.pytest]` has types."""
     pytester.makepyprojecttoml(
         "[tool.pytest]\nsipfront_timeout = 90.5\nsipfront_concurrency = 4\nsipfront_base_url = 'https://x.example'\n"
     )
@@ -83,14 +83,14 @@ def test_native_toml_takes_numbers(pytester: pytest.Pytester) -> None:
     assert (made.timeout, made.concurrency, made.base_url) == (90.5, 4, "https://x.example")
 
 
-def test_toml_of_ini_options_takes_texts(pytester: pytest.Pytester) -> None:
-    """The form that every supported pytest reads."""
+def test_toml_of_ini_options_accepts_strings(pytester: pytest.Pytester) -> None:
+    """All supported versions of pytest read this form."""
     pytester.makepyprojecttoml("[tool.pytest.ini_options]\nsipfront_timeout = '90.5'\nsipfront_concurrency = '4'\n")
     made = settings(pytester)
     assert (made.timeout, made.concurrency) == (90.5, 4)
 
 
-# ---- bad values -------------------------------------------------------------------------------------------------
+# ---- invalid values -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -123,33 +123,33 @@ def test_toml_of_ini_options_takes_texts(pytester: pytest.Pytester) -> None:
     ],
 )
 @pytest.mark.parametrize("place", ["command line", "environment", "ini"])
-def test_a_bad_value_is_refused_with_its_place_and_what_is_allowed(
+def test_an_invalid_value_is_rejected_with_its_source(
     pytester: pytest.Pytester, name: str, text: str, allowed: str, place: str
 ) -> None:
-    """Before anything runs, and as a usage error, which is no traceback."""
+    """The usage error names the source, the value and what is allowed."""
     option = next(option for option in OPTIONS if option.name == name)
-    arguments, environment, where = [], {}, option.flag
+    arguments, environment, source = [], {}, option.flag
     if place == "command line":
         arguments = [f"{option.flag}={text}"]
     elif place == "environment":
-        environment, where = {option.environment: text}, option.environment
+        environment, source = {option.environment: text}, option.environment
     else:
         pytester.makeini(f"[pytest]\n{option.ini} = {text}\n".replace("#", r"\#"))
-        where = option.ini
+        source = option.ini
         if "#" in text:
             pytest.skip("an ini file has no such value")
     with pytest.raises(pytest.UsageError) as caught:
         settings(pytester, *arguments, environment=environment)
-    said = str(caught.value)
-    assert where in said
+    message = str(caught.value)
+    assert source in message
     if place != "ini" or option.ini_type == "string":  # pytest itself reads numbers of an ini file
-        assert repr(text.replace("user:pw@", "***@")) in said
-        assert allowed in said
-    assert "pw@" not in said
+        assert repr(text.replace("user:pw@", "***@")) in message
+        assert allowed in message
+    assert "pw@" not in message
 
 
-def test_a_file_that_is_no_certificate_is_no_ca_bundle(pytester: pytest.Pytester) -> None:
-    """Found before the first request."""
+def test_an_invalid_ca_bundle_is_rejected(pytester: pytest.Pytester) -> None:
+    """The file is read before the first request."""
     bundle = pytester.makefile(".pem", "no certificate")
     with pytest.raises(pytest.UsageError, match="a readable PEM file"):
         settings(pytester, f"--sipfront-ca-bundle={bundle}")
@@ -166,13 +166,13 @@ def test_a_file_that_is_no_certificate_is_no_ca_bundle(pytester: pytest.Pytester
         ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
-def test_a_base_url_may_end_as_it_is_copied(pytester: pytest.Pytester, given: str, base_url: str) -> None:
-    """http is for this machine only: the vendor's own client has a `local` environment there."""
+def test_a_base_url_may_contain_the_api_path(pytester: pytest.Pytester, given: str, base_url: str) -> None:
+    """Plain http is limited to loopback; the client of the vendor has a `local` environment there."""
     assert settings(pytester, f"--sipfront-base-url={given}").base_url == base_url
 
 
-def test_a_secret_in_an_ini_file_is_refused_and_not_shown(pytester: pytest.Pytester) -> None:
-    """With where it belongs."""
+def test_a_secret_in_an_ini_file_is_rejected(pytester: pytest.Pytester) -> None:
+    """The message names the environment variables and does not contain the secret."""
     pytester.makeini("[pytest]\nsipfront_secret_key = sentinel-51c0ffee\n")
     with pytest.raises(pytest.UsageError) as caught:
         settings(pytester)
@@ -181,12 +181,12 @@ def test_a_secret_in_an_ini_file_is_refused_and_not_shown(pytester: pytest.Pytes
     assert all(word in text for word in ("sipfront_secret_key", "SIPFRONT_SECRET_KEY", "SIPFRONT_SECRET_KEY_FILE"))
 
 
-# ---- the lab ----------------------------------------------------------------------------------------------------
+# ---- the lab --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("on", ["1", "true", "YES", "on"])
-def test_the_lab_is_switched_on_anywhere(pytester: pytest.Pytester, on: str) -> None:
-    """Command line, environment, ini."""
+def test_the_lab_can_be_enabled_by_option_environment_or_ini(pytester: pytest.Pytester, on: str) -> None:
+    """All usual spellings of true and false work."""
     assert settings(pytester, "--sipfront-lab").lab
     assert settings(pytester, environment={"SIPFRONT_LAB": on}).lab
     pytester.makeini(f"[pytest]\nsipfront_lab = {on}\n")
@@ -195,38 +195,38 @@ def test_the_lab_is_switched_on_anywhere(pytester: pytest.Pytester, on: str) -> 
     assert not settings(pytester, "--sipfront-lab=off").lab
 
 
-def test_the_lab_is_asked_more_often(pytester: pytest.Pytester) -> None:
-    """Its runs take fractions of a second, and it costs nothing; what is set explicitly stays."""
+def test_the_lab_is_polled_more_often(pytester: pytest.Pytester) -> None:
+    """Runs in the lab may take fractions of a second. An explicit interval wins."""
     assert settings(pytester, "--sipfront-lab").poll_interval == 0.2
     assert settings(pytester, "--sipfront-lab", "--sipfront-poll-interval=1").poll_interval == 1.0
 
 
-def test_the_lab_s_file_is_named_or_the_usual_one(pytester: pytest.Pytester) -> None:
-    """`lab.yaml` in the root directory, else the built-in one."""
+def test_the_lab_file_defaults_to_lab_yaml_of_the_root_directory(pytester: pytest.Pytester) -> None:
+    """Without that file, the lab uses its built-in one."""
     assert settings(pytester, "--sipfront-lab").lab_file is None
-    usual = pytester.path / "lab.yaml"
-    usual.write_text("tests: {}\n")
+    default = pytester.path / "lab.yaml"
+    default.write_text("tests: {}\n")
     other = pytester.path / "other.yml"
     other.write_text("tests: {}\n")
-    assert settings(pytester, "--sipfront-lab").lab_file == usual
+    assert settings(pytester, "--sipfront-lab").lab_file == default
     assert settings(pytester, "--sipfront-lab=other.yml").lab_file == other
 
 
-def test_a_lab_file_that_is_not_there_or_none_is_refused(pytester: pytest.Pytester) -> None:
-    """A bare `--sipfront-lab` before the tests' paths swallows one of them."""
+def test_a_missing_or_invalid_lab_file_is_rejected(pytester: pytest.Pytester) -> None:
+    """A bare `--sipfront-lab` before the test paths takes a path as its value."""
     with pytest.raises(pytest.UsageError, match=r"--sipfront-lab: no such file: .*nowhere\.yaml"):
         settings(pytester, "--sipfront-lab=nowhere.yaml")
     with pytest.raises(pytest.UsageError, match="after the test paths"):
         settings(pytester, "--sipfront-lab", "tests")
 
 
-def test_a_platform_and_the_lab_on_one_command_line_are_refused(pytester: pytest.Pytester) -> None:
-    """Nobody knows where the runs should go."""
+def test_base_url_and_lab_are_mutually_exclusive(pytester: pytest.Pytester) -> None:
+    """Both on one command line contradict each other."""
     with pytest.raises(pytest.UsageError, match="are mutually exclusive"):
         settings(pytester, "--sipfront-lab", "--sipfront-base-url=https://x.example")
 
 
-# ---- keys -------------------------------------------------------------------------------------------------------
+# ---- keys -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -237,16 +237,16 @@ def test_a_platform_and_the_lab_on_one_command_line_are_refused(pytester: pytest
         ("SF_API_KEY", "SF_API_SECRET"),
     ],
 )
-def test_keys_are_found_under_each_name_that_the_vendor_uses(public: str, secret: str) -> None:
-    """The names stand in its own repositories; the source is told, the values are not."""
+def test_keys_are_found_under_each_variable_name_of_the_vendor(public: str, secret: str) -> None:
+    """The settings record the names of the variables, not the values."""
     keys = find_keys({public: " pk ", secret: "sk\n"})
     assert not isinstance(keys, str)
     assert (keys.public_key.reveal(), keys.secret_key.reveal()) == ("pk", "sk")
     assert keys.source == f"{public} and {secret}"
 
 
-def test_the_documented_names_come_first() -> None:
-    """Where a machine has several."""
+def test_the_documented_variables_win() -> None:
+    """A machine may have several."""
     keys = find_keys(
         {"SF_API_KEY": "old", "SF_API_SECRET": "old", "SIPFRONT_PUBLIC_KEY": "pk", "SIPFRONT_SECRET_KEY": "sk"}
     )
@@ -254,8 +254,8 @@ def test_the_documented_names_come_first() -> None:
     assert (keys.public_key.reveal(), keys.secret_key.reveal()) == ("pk", "sk")
 
 
-def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
-    """As container platforms hand secrets out; a key in the environment comes first."""
+def test_the_secret_key_may_be_in_a_file(tmp_path: Path) -> None:
+    """Container platforms mount secrets as files. A key in the environment wins."""
     file = tmp_path / "key"
     file.write_text("sk-of-file\n")
     environment = {"SIPFRONT_PUBLIC_KEY": "pk", "SIPFRONT_SECRET_KEY_FILE": str(file)}
@@ -274,21 +274,21 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     ("content", "reason"),
     [(None, "No such file or directory"), (b"\xff\xfe\x00", "not a text file"), (b" \n", "is empty")],
 )
-def test_a_secret_file_that_gives_no_secret_says_why(tmp_path: Path, content: bytes | None, reason: str) -> None:
-    """With the variable and the file's name, never its content."""
+def test_an_unreadable_secret_file_is_reported(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    """The message has the variable, the path and the reason, but not the content."""
     file = tmp_path / "key"
     if content is not None:
         file.write_bytes(content)
         file.chmod(stat.S_IRUSR)
-    said = find_keys({"SIPFRONT_PUBLIC_KEY": "pk", "SIPFRONT_SECRET_KEY_FILE": str(file)})
-    assert isinstance(said, str)
-    assert "named by SIPFRONT_SECRET_KEY_FILE" in said
-    assert str(file) in said
-    assert reason in said
+    message = find_keys({"SIPFRONT_PUBLIC_KEY": "pk", "SIPFRONT_SECRET_KEY_FILE": str(file)})
+    assert isinstance(message, str)
+    assert "named by SIPFRONT_SECRET_KEY_FILE" in message
+    assert str(file) in message
+    assert reason in message
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({}, "no credentials: SIPFRONT_PUBLIC_KEY and SIPFRONT_SECRET_KEY are not set"),
         ({"SIPFRONT_PUBLIC_KEY": "pk"}, "no credentials: SIPFRONT_SECRET_KEY is not set"),
@@ -296,6 +296,18 @@ def test_a_secret_file_that_gives_no_secret_says_why(tmp_path: Path, content: by
         ({"SIPFRONT_PUBLIC_KEY": " ", "SIPFRONT_SECRET_KEY": "sk"}, "no credentials: SIPFRONT_PUBLIC_KEY is not set"),
     ],
 )
-def test_missing_keys_are_named(environment: dict[str, str], said: str) -> None:
-    """By the variables to set."""
-    assert find_keys(environment) == said
+def test_missing_keys_are_reported(environment: dict[str, str], message: str) -> None:
+    """The message names the variables to set."""
+    assert find_keys(environment) == message
+
+
+@pytest.mark.parametrize("name", ["SIPFRONT_PUBLIC_KEY", "SIPFRONT_SECRET_KEY", "SF_API_SECRET"])
+@pytest.mark.parametrize(
+    "value", ["sentinel\nkey", "sentinel\r\nX-Header: 1", "sentinel\x00", "sentinel-ä", "sentinel\t1"]
+)
+def test_a_key_that_no_header_can_carry_is_rejected(name: str, value: str) -> None:
+    """The message names the variable and does not contain the value."""
+    environment = {"SIPFRONT_PUBLIC_KEY": "pk", name: value}
+    environment.setdefault("SIPFRONT_SECRET_KEY", "" if name == "SF_API_SECRET" else "sk")
+    message = find_keys(environment)
+    assert message == f"{name} must contain printable ASCII characters only (its value is not shown)"

@@ -8,15 +8,15 @@ from pytest_sipfront.errors import RunFailed, SipfrontError
 from pytest_sipfront.plugin.reports.error_details import raise_in, section
 
 
-def test_details_are_aligned_and_end_with_what_to_do() -> None:
-    """Evidence by name, in its order; a mapping on one line."""
+def test_details_are_aligned_and_end_with_the_hint() -> None:
+    """The evidence keeps its order, and a mapping takes one line."""
     error = SipfrontError("text", evidence={"a": 1, "longer": {"x": "y", "z": 0}}, hint="do that")
     assert section(error) == "a       1\nlonger  x='y', z=0\ndo that"
 
 
 @pytest.mark.parametrize("hint", ["", "do that"])
-def test_details_of_nothing_are_empty(hint: str) -> None:
-    """Then there is no section."""
+def test_an_error_without_evidence_has_only_its_hint(hint: str) -> None:
+    """Without both, the report has no section."""
     assert section(RunFailed("text", hint=hint)) == hint
 
 
@@ -26,11 +26,11 @@ def _decorated(function: object) -> object:
 
 @_decorated
 def example() -> None:
-    """Is never run: errors are raised as if in here."""
+    """Errors are raised as if in this function, which is never called."""
 
 
-def test_an_error_is_raised_at_the_test_s_def_line() -> None:
-    """Editors and CI annotations jump there, not to the decorator and not into the plugin."""
+def test_an_error_is_raised_at_the_def_line_of_the_test() -> None:
+    """Editors and CI annotations jump there, not to the decorator or the plugin."""
     error = SipfrontError("text")
     with pytest.raises(SipfrontError) as caught:
         raise_in(example, error)  # type: ignore[arg-type]
@@ -39,8 +39,8 @@ def test_an_error_is_raised_at_the_test_s_def_line() -> None:
     assert (last.filename, last.name, last.line) == (__file__, "example", "def example() -> None:")
 
 
-def test_a_test_without_source_gets_its_error_all_the_same() -> None:
-    """Generated tests have none."""
+def test_a_test_without_source_can_raise_an_error() -> None:
+    """Generated tests have no source."""
     namespace: dict[str, object] = {}
     exec("def generated(): pass", namespace)
     with pytest.raises(RunFailed, match="text"):

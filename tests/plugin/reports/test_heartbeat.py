@@ -23,36 +23,36 @@ LAUNCHED = Launched(status_url="/s", report_url="https://x/report")
     ],
     ids=["before", "launched", "running"],
 )
-def test_a_sign_of_life_says_where_the_run_stands(run: Run, text: str) -> None:
-    """Its test, its state, for how long already, and where to look."""
+def test_a_progress_message_shows_state_time_and_url(run: Run, text: str) -> None:
+    """It starts with the target of the run."""
     assert progress(run, 125.9).endswith(text)
 
 
-def test_signs_of_life_come_every_so_often() -> None:
-    """However often the waiting side wakes."""
-    time, said = FakeTime(start=0), list[str]()
-    tick = Heartbeat(said.append, 30, clock=time.clock).of(Run(request=REQUEST, timeout=0))
+def test_progress_messages_have_a_fixed_interval() -> None:
+    """The number of ticks does not matter."""
+    time, messages = FakeTime(start=0), list[str]()
+    tick = Heartbeat(messages.append, 30, clock=time.clock).of(Run(request=REQUEST, timeout=0))
     for second in range(100):
         time.seconds = second
         tick()
-    assert [text.split(", ")[1] for text in said] == ["0:30 min", "1:00 min", "1:30 min"]
+    assert [text.split(", ")[1] for text in messages] == ["0:30 min", "1:00 min", "1:30 min"]
 
 
-def test_no_interval_means_no_signs() -> None:
-    """0 switches them off."""
-    time, said = FakeTime(start=0), list[str]()
-    tick = Heartbeat(said.append, 0, clock=time.clock).of(Run(request=REQUEST, timeout=0))
+def test_an_interval_of_zero_disables_progress_messages() -> None:
+    """0 is a valid value of the option."""
+    time, messages = FakeTime(start=0), list[str]()
+    tick = Heartbeat(messages.append, 0, clock=time.clock).of(Run(request=REQUEST, timeout=0))
     time.seconds = 1e6
     tick()
-    assert said == []
+    assert messages == []
 
 
-def test_each_run_has_its_own_beat() -> None:
-    """A run's time counts from when it is waited for."""
-    time, said = FakeTime(start=0), list[str]()
-    heartbeat = Heartbeat(said.append, 30, clock=time.clock)
+def test_each_run_has_its_own_interval() -> None:
+    """The time of a run counts from the start of its wait."""
+    time, messages = FakeTime(start=0), list[str]()
+    heartbeat = Heartbeat(messages.append, 30, clock=time.clock)
     time.seconds = 29
     tick = heartbeat.of(Run(request=REQUEST, timeout=0))
     time.seconds = 31
     tick()
-    assert said == []
+    assert messages == []

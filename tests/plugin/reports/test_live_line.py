@@ -24,14 +24,14 @@ class _Terminal(io.StringIO):
 
 
 class _Capture:
-    """pytest's capture, of which is known how often it was put aside."""
+    """A capture manager that counts its suspensions."""
 
     def __init__(self) -> None:
-        self.put_aside = 0
+        self.suspensions = 0
 
     @contextmanager
     def global_and_fixture_disabled(self) -> Iterator[None]:
-        self.put_aside += 1
+        self.suspensions += 1
         yield
 
 
@@ -45,10 +45,10 @@ def time() -> FakeTime:
 
 
 class Live:
-    """A line, and what it writes to standard output: a terminal of 60 columns, unless told otherwise."""
+    """A live line and its standard output, by default a terminal of 60 columns."""
 
     def __init__(self, patch: pytest.MonkeyPatch, time: FakeTime, output: io.StringIO, config: Any) -> None:
-        # Within the test alone: pytest takes standard output back between its phases.
+        # pytest replaces standard output between the phases of a test.
         patch.setattr(sys, "stdout", output)
         patch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((60, 24)))
         self.line = LiveLine(config, time.clock)
@@ -61,51 +61,51 @@ class Live:
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch, time: FakeTime) -> Callable[..., Live]:
-    """Begin to write."""
+    """Create a live line."""
 
-    def begin(output: io.StringIO | None = None, config: Any = None) -> Live:
+    def create(output: io.StringIO | None = None, config: Any = None) -> Live:
         return Live(monkeypatch, time, output or _Terminal(), config or _config(_Capture()))
 
-    return begin
+    return create
 
 
-def test_the_line_stands_below_and_the_cursor_comes_back(live: Callable[..., Live]) -> None:
-    """pytest goes on writing where it was; a line is made if there is none below."""
-    seen = live()
-    seen.line.show(NOW)
-    before, after = seen.written.split("sipfront:")
+def test_the_line_is_written_below_the_cursor(live: Callable[..., Live]) -> None:
+    """The cursor returns to the position at which pytest continues to write."""
+    live_line = live()
+    live_line.line.show(NOW)
+    before, after = live_line.written.split("sipfront:")
     assert after == " 3 running, 2 waiting, 1 done\x1b8"
     assert before.index("\x1bD") < before.index("\x1b[A") < before.index("\x1b7") < before.index("\x1b[2K")
-    assert "\n" not in seen.written
+    assert "\n" not in live_line.written
 
 
-def test_the_line_is_brought_up_to_date_twice_a_second(live: Callable[..., Live], time: FakeTime) -> None:
-    """However often the waiting side wakes."""
-    seen = live()
+def test_the_line_is_updated_twice_per_second(live: Callable[..., Live], time: FakeTime) -> None:
+    """The number of ticks does not matter."""
+    live_line = live()
     for _ in range(101):
-        seen.line.show(NOW)
+        live_line.line.show(NOW)
         time.seconds += 0.1
-    assert 16 <= seen.written.count("sipfront:") <= 21
+    assert 16 <= live_line.written.count("sipfront:") <= 21
 
 
 def test_the_line_never_wraps(live: Callable[..., Live]) -> None:
-    """A wrapped line could not be taken away."""
-    seen = live()
-    seen.line.show(Snapshot(running=10**6, waiting=10**6, passed=10**6, failed=10**6, none=10**6, remaining=5))
-    text = seen.written.split("sipfront:")[1].removesuffix("\x1b8")
+    """A wrapped line could not be erased."""
+    live_line = live()
+    live_line.line.show(Snapshot(running=10**6, waiting=10**6, passed=10**6, failed=10**6, none=10**6, remaining=5))
+    text = live_line.written.split("sipfront:")[1].removesuffix("\x1b8")
     assert len("sipfront:" + text) == 59
 
 
-def test_the_line_is_taken_away_before_pytest_writes_on(live: Callable[..., Live]) -> None:
-    """Once, and only if it stands there."""
-    seen = live()
-    seen.line.clear()
-    assert seen.written == ""
-    seen.line.show(NOW)
-    shown = seen.written
-    seen.line.clear()
-    seen.line.clear()
-    cleared = seen.written.removeprefix(shown)
+def test_the_line_is_erased_before_pytest_continues(live: Callable[..., Live]) -> None:
+    """It is erased once, and only after it was written."""
+    live_line = live()
+    live_line.line.clear()
+    assert live_line.written == ""
+    live_line.line.show(NOW)
+    before = live_line.written
+    live_line.line.clear()
+    live_line.line.clear()
+    cleared = live_line.written.removeprefix(before)
     assert cleared.count("\x1b[2K") == 1
     assert cleared.endswith("\x1b[2K\x1b8")
 
@@ -117,26 +117,24 @@ def test_the_line_is_taken_away_before_pytest_writes_on(live: Callable[..., Live
         (_Terminal(), _config(_Capture(), workerinput={})),
         (_Terminal(), _config(None)),
     ],
-    ids=["a log", "a worker of xdist's", "no capture"],
+    ids=["a log", "a worker", "no capture"],
 )
-def test_where_there_is_no_terminal_of_ours_there_is_no_line(
-    live: Callable[..., Live], output: io.StringIO, config: Any
-) -> None:
-    """A log of CI has plain lines instead; and a worker's terminal is the controller's."""
-    seen = live(output, config)
-    seen.line.show(NOW)
-    seen.line.clear()
-    assert seen.written == ""
+def test_there_is_no_line_without_a_terminal(live: Callable[..., Live], output: io.StringIO, config: Any) -> None:
+    """CI logs have progress messages instead, and the terminal of a worker belongs to the controller."""
+    live_line = live(output, config)
+    live_line.line.show(NOW)
+    live_line.line.clear()
+    assert live_line.written == ""
 
 
-def test_a_log_is_recognised_once(live: Callable[..., Live], time: FakeTime) -> None:
-    """pytest's capture is put aside to see it; a test's own output must not be disturbed twice a second."""
+def test_the_kind_of_output_is_determined_once(live: Callable[..., Live], time: FakeTime) -> None:
+    """This suspends the capture, which could disturb the output of a test."""
     capture = _Capture()
-    seen = live(io.StringIO(), _config(capture))
+    live_line = live(io.StringIO(), _config(capture))
     for _ in range(10):
-        seen.line.show(NOW)
+        live_line.line.show(NOW)
         time.seconds += 1
-    assert capture.put_aside == 1
+    assert capture.suspensions == 1
 
 
 @pytest.mark.parametrize(
@@ -150,7 +148,7 @@ def test_a_log_is_recognised_once(live: Callable[..., Live], time: FakeTime) -> 
         ({"remaining": 0.0}, "3 running, 2 waiting, 1 done, due now"),
     ],
 )
-def test_the_counts_say_where_the_runs_are(changes: dict[str, Any], text: str) -> None:
-    """And when they will be over, if history tells."""
+def test_the_counts_show_states_and_time_left(changes: dict[str, Any], text: str) -> None:
+    """The time left is omitted if durations are unknown."""
     values = {name: getattr(NOW, name) for name in Snapshot.__slots__} | changes
     assert counts(Snapshot(**values)) == text

@@ -27,14 +27,14 @@ def _run(**changes: Any) -> Run:
     return Run(**{"request": REQUEST, "timeout": 0, "launched": LAUNCHED, "status": STATUS, **changes})
 
 
-def test_a_run_s_properties_have_the_documented_names() -> None:
-    """They reach JUnit, where others read them by name."""
-    found: list[tuple[str, object]] = []
-    record = recorder(found)
+def test_properties_have_the_documented_names() -> None:
+    """JUnit consumers read them by name."""
+    user_properties: list[tuple[str, object]] = []
+    record = recorder(user_properties)
     record(properties.of_request(REQUEST))
     record(properties.of_launch(_run()))
     record(properties.of_status(STATUS))
-    assert dict(found) == {
+    assert dict(user_properties) == {
         "sipfront.test": "Basic call",
         "sipfront.verdict": "none",
         "sipfront.override.step.1.0.dial_destination": "0431",
@@ -48,28 +48,28 @@ def test_a_run_s_properties_have_the_documented_names() -> None:
     }
 
 
-def test_a_later_value_replaces_an_earlier_one_in_its_place() -> None:
-    """JUnit readers take the first or the last of a name; there is one."""
-    found: list[tuple[str, object]] = [("other", 1)]
-    record = recorder(found)
+def test_a_later_value_replaces_an_earlier_one() -> None:
+    """Each name occurs once, since JUnit consumers may read the first or the last one."""
+    user_properties: list[tuple[str, object]] = [("other", 1)]
+    record = recorder(user_properties)
     record(properties.of_request(REQUEST))
-    names = [name for name, _ in found]
+    names = [name for name, _ in user_properties]
     record([("verdict", "failed")])
-    assert [name for name, _ in found] == names
-    assert dict(found)["sipfront.verdict"] == "failed"
+    assert [name for name, _ in user_properties] == names
+    assert dict(user_properties)["sipfront.verdict"] == "failed"
 
 
-def test_a_second_run_of_a_test_is_numbered() -> None:
-    """Imperative tests may have several."""
-    found: list[tuple[str, object]] = []
-    first, record = recorder(found), recorder
+def test_further_runs_of_a_test_are_numbered() -> None:
+    """A test body may launch several runs."""
+    user_properties: list[tuple[str, object]] = []
+    first, record = recorder(user_properties), recorder
     first([("test", "A")])
-    second = record(found)
+    second = record(user_properties)
     second([("test", "B")])
-    record(found)([("test", "C"), ("verdict", "none")])
+    record(user_properties)([("test", "C"), ("verdict", "none")])
     first([("verdict", "passed")])
     second([("verdict", "failed")])
-    assert dict(found) == {
+    assert dict(user_properties) == {
         "sipfront.test": "A",
         "sipfront.2.test": "B",
         "sipfront.3.test": "C",
@@ -79,22 +79,22 @@ def test_a_second_run_of_a_test_is_numbered() -> None:
     }
 
 
-def test_an_earlier_attempt_is_forgotten_and_nothing_else() -> None:
-    """A rerun has a run of its own; other plugins' properties are theirs."""
-    found: list[tuple[str, object]] = [
+def test_only_properties_of_an_earlier_attempt_are_removed() -> None:
+    """A rerun launches another run. Properties of other plugins stay."""
+    user_properties: list[tuple[str, object]] = [
         ("other", 1),
         ("sipfront.test", "A"),
         ("sipfront.2.test", "B"),
         ("sipfrontal", 2),
     ]
-    forget(found)
-    assert found == [("other", 1), ("sipfrontal", 2)]
+    forget(user_properties)
+    assert user_properties == [("other", 1), ("sipfrontal", 2)]
 
 
-def test_evidence_leads_with_the_report_and_leaves_out_what_is_unknown() -> None:
-    """The link is what an engineer opens first."""
-    shown = evidence(_run(notes=["stale"]))
-    assert list(shown.items()) == [
+def test_evidence_starts_with_the_report_and_omits_unknown_values() -> None:
+    """Engineers open the link first."""
+    values = evidence(_run(notes=["stale"]))
+    assert list(values.items()) == [
         ("report", "https://x/report"),
         ("session", "s-1"),
         ("test", "Basic call"),
@@ -110,8 +110,8 @@ def test_evidence_leads_with_the_report_and_leaves_out_what_is_unknown() -> None
     assert evidence(Run(request=RunRequest(test="x"), timeout=0)) == {"test": "x"}
 
 
-def test_a_failed_project_shows_its_tests_that_did_not_pass() -> None:
-    """With why."""
+def test_evidence_of_a_project_lists_tests_that_did_not_pass() -> None:
+    """Each has its state and description."""
 
     def last(name: str, run: dict[str, Any]) -> LastStatus:
         return LastStatus(test_id=1, test_name=name, status=RunStatus.read(run))
@@ -130,7 +130,7 @@ def test_a_failed_project_shows_its_tests_that_did_not_pass() -> None:
     assert evidence_of_tests(result) == {"test 'B'": "failed busy", "test 'C'": "no state"}
 
 
-def test_times_are_shown_with_their_zone() -> None:
-    """Or not at all."""
+def test_times_have_a_time_zone() -> None:
+    """Unknown times are empty."""
     assert properties.utc(datetime(2026, 1, 15, 12, tzinfo=UTC)) == "2026-01-15T12:00:00+00:00"
     assert properties.utc(None) == ""

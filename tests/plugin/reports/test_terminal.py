@@ -12,6 +12,6 @@ def _lines(*properties: tuple[str, object]) -> list[str]:
     return list(summary({"passed": [report]}, None, SessionSummary()))  # type: ignore[arg-type]
 
 
-def test_a_property_of_the_user_s_own_is_no_run() -> None:
-    """Whatever its name: a session without a run has no section, and does not break."""
+def test_other_properties_named_sipfront_are_ignored() -> None:
+    """A session without a run has no closing section."""
     assert _lines(("sipfront.note", "x"), ("sipfront.2.note", "y"), ("sipfront.", 1), ("other", 2)) == []
