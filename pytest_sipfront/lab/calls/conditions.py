@@ -99,12 +99,14 @@ def _rtp(sender: str, reception: Reception | None, call: CallRecord, longest: fl
 
 
 def _silence(sender: str, reception: Reception | None) -> Violation:
-    required = f"{SILENCE_DBFS:.0f} dBFS"
+    required = f"at least {SILENCE_DBFS:.0f} dBFS"
     if reception is None:
         sentence = f"level from {sender} {{measured}}: {_NO_LAB_PHONE}"
         return _violation("not_silent", NOT_MEASURABLE, required, sentence)
     measured = "no audio" if reception.level_dbfs == float("-inf") else f"{reception.level_dbfs:.0f} dBFS at most"
-    return _violation("not_silent", measured, required, f"silence from {sender}: {{measured}}, {{required}} needed")
+    return _violation(
+        "not_silent", measured, required, f"silence from {sender}: {{measured}}, {SILENCE_DBFS:.0f} dBFS needed"
+    )
 
 
 def _quality(conditions: Conditions, sender: str, reception: Reception) -> Iterator[Violation]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
 from pytest_sipfront.lab.platform.executor import Measure, SipMessage
 from pytest_sipfront.lab.platform.responses import project_report_path, run_report_path, timestamp
+from pytest_sipfront.lab.sift.callback_sender import SentCallback
+from pytest_sipfront.lab.sift.connections import LabConnection
 from pytest_sipfront.lab.web.waveform import Waveform, draw_waveform
 
 _TONES = {"passed": "good", "finished": "good", "failed": "bad"}
@@ -89,20 +90,19 @@ def project_row(account: Account, run: LabProjectRun) -> Row:
     )
 
 
-def sift_row(number: int, connection: Mapping[str, Any]) -> Row:
-    """Return the row of a call at Sift; `connection` is as `GET /lab/sift` shows it."""
-    start, end = connection.get("start_time", ""), connection.get("end_time", "")
-    lasted = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() if start and end else None
+def sift_row(number: int, connection: LabConnection) -> Row:
+    """Return the row of a call at Sift."""
+    start, end = connection.start, connection.end
     return Row(
         number=number,
-        url=f"/sift/{connection['connection_id']}",
-        name=f"Call from {connection['from']}",
-        destination=connection["to"],
-        state=connection["status"],
-        tone=_TONES.get(connection["status"], "open"),
-        started=start.replace("T", " ").removesuffix("Z") or "not connected",
-        duration="" if lasted is None else _duration(lasted),
-        reason="; ".join(connection["complaints"]),
+        url=f"/sift/{connection.id}",
+        name=f"Call from {connection.from_}",
+        destination=connection.to,
+        state=connection.status,
+        tone=_TONES.get(connection.status, "open"),
+        started=timestamp(start) or "not connected",
+        duration=_duration((end - start).total_seconds()) if start and end else "",
+        reason="; ".join(connection.remote.complaints),
     )
 
 
@@ -143,14 +143,14 @@ def _sip_tone(line: str) -> str:
     return "good" if code in _OK else "bad" if code >= _FIRST_ERROR else ""
 
 
-def callback_messages(callbacks: Iterable[Mapping[str, Any]]) -> list[Message]:
+def callback_messages(callbacks: Sequence[SentCallback]) -> list[Message]:
     """Return the callbacks of a call, from Sift at the left to the receiver at the right."""
     return _with_gaps(
         Message(
-            callback["time"],
+            callback.time - callbacks[0].time,
             to_right=True,
-            text=f"{callback['kind']} {_callback_text(callback['body'])}, reply {callback['outcome']}",
-            tone="" if callback["outcome"] in _OK else "bad",
+            text=f"{callback.kind} {_callback_text(callback.body)}, reply {callback.outcome}",
+            tone="" if callback.outcome in _OK else "bad",
         )
         for callback in callbacks
     )
@@ -202,6 +202,6 @@ class Recording:
     waveform: Waveform | None
 
 
-def recordings(run_uuid: str, audio: Mapping[str, bytes]) -> list[Recording]:
-    """Return the recordings of a run; `audio` holds WAV files by the end that heard them."""
-    return [Recording(name, f"/recordings/{run_uuid}/{name}.wav", draw_waveform(file)) for name, file in audio.items()]
+def recordings(directory: str, audio: Mapping[str, bytes]) -> list[Recording]:
+    """Return the recordings of a call, which are served in `directory`; `audio` holds WAV files by name."""
+    return [Recording(name, f"{directory}/{name}.wav", draw_waveform(file)) for name, file in audio.items()]

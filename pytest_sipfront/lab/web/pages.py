@@ -14,7 +14,6 @@ from pytest_sipfront.lab.platform.responses import project_report_path, run_repo
 from pytest_sipfront.lab.platform.service import PlatformService
 from pytest_sipfront.lab.sift.service import SiftService
 from pytest_sipfront.lab.web.page_data import (
-    Recording,
     arguments,
     audio_values,
     callback_messages,
@@ -88,7 +87,7 @@ def front_page(platform: PlatformService, sift: SiftService, summary: str) -> st
     """Return the front page: the latest runs and calls, the tests, and the counts."""
     account = platform.account
     runs, project_runs = list(account.runs.values()), list(account.project_runs.values())
-    calls = list(enumerate(sift.as_json()["connections"], start=1))
+    calls = list(enumerate(sift.calls.connections, start=1))
     return render(
         "front.html",
         summary=summary,
@@ -116,7 +115,7 @@ def run_page(account: Account, run: LabRun) -> str:
         values=run_values(result.measures),
         audio=audio_values(result.measures),
         messages=sip_messages(result.ladder),
-        recordings=recordings(run.uuid, result.recordings),
+        recordings=recordings(f"/recordings/{run.uuid}", result.recordings),
     )
 
 
@@ -128,18 +127,15 @@ def project_page(account: Account, run: LabProjectRun) -> str:
 
 def sift_page(sift: SiftService, connection_id: str) -> str | None:
     """Return the report of a call at Sift, None if there is no such connection."""
-    record = sift.as_json()
-    for number, connection in enumerate(record["connections"], start=1):
-        if connection["connection_id"] == connection_id:
-            callbacks = (each for each in record["callbacks"] if each["connection_id"] == connection_id)
+    for number, connection in enumerate(sift.calls.connections, start=1):
+        if connection.id == connection_id:
+            callbacks = [each for each in sift.calls.callbacks.sent if each.connection_id == connection_id]
             return render(
                 "sift.html",
                 row=sift_row(number, connection),
                 connection=connection,
-                commands=[(command["name"], arguments(command)) for command in connection["commands"]],
+                commands=[(command["name"], arguments(command)) for command in connection.commands],
                 messages=callback_messages(callbacks),
-                recordings=[
-                    Recording(name, f"/lab/sift/{connection_id}/{name}.wav", None) for name in connection["recordings"]
-                ],
+                recordings=recordings(f"/lab/sift/{connection_id}", connection.remote.recordings),
             )
     return None

@@ -13,7 +13,7 @@ from pytest_sipfront.lab.platform.account import Account, LabRun
 from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage, Violation
 from pytest_sipfront.lab.web.page_data import run_row
 from pytest_sipfront.lab.web.pages import page_routes, run_page
-from tests.lab.platform_client import Platform
+from tests.lab.platform_client import POLLS, Platform
 from tests.lab.web.test_waveform import wav
 
 EVIDENCE = LabRunResult(
@@ -214,3 +214,20 @@ def test_recordings_can_be_downloaded() -> None:
     request = Request({"type": "http", "path_params": {"uuid": run.uuid, "name": "caller"}})
     response = asyncio.run(route.endpoint(request))
     assert (response.body, response.media_type) == (EVIDENCE.recordings["caller"], "audio/wav")
+
+
+def test_the_report_of_a_call_at_sift_shows_commands_and_callbacks(lab: Platform) -> None:
+    """The front page links to it. A callback that failed is red."""
+    lab.configure("sift: {callees: {'+15550100200': {script: [{says: hello}]}}}")
+    fields = {"phone_number": "+15550100200", "status_url": "http://127.0.0.1:1/"}
+    connection = lab.post("/v0/connections", fields).json["connection_id"]
+    lab.post(f"/v0/connections/{connection}", {"routine": [{"name": "Say", "text": "<b>\x1b"}, {"name": "HangUp"}]})
+    pages = (lab.get(f"/sift/{connection}").text for _ in range(POLLS))
+    page = next(page for page in pages if "status finished" in page)
+    assert f'href="/sift/{connection}"' in lab.get("/").text
+    for text in (
+        "Call from +15550100000 to +15550100200 (1)",
+        '<td>Say</td><td class="value">text: &lt;b&gt;\\x1b</td>',
+        "status finished, reply ConnectError",
+    ):
+        assert text in page
