@@ -1,11 +1,11 @@
 """Read a YAML file into a typed model and report all of its mistakes with file, line and key path.
 
-A key is declared once, as a field of a `YamlModel`: type, bounds, default and description. The declaration checks the
-file, words the error messages, and yields a JSON Schema and a Markdown reference (see `yaml_schema`).
+A key is declared once, as a field of a `YamlModel`: type, bounds, default and description. From this declaration come
+the checks, the error messages, a JSON Schema and a Markdown reference (see `yaml_schema`).
 
-A field of type `str` receives a scalar as it is written: an unquoted `0043`, `+43`, `yes` or `2024-02-30` stays text.
-Other fields receive its value: `true`, `yes` and `on` are true, `false`, `no` and `off` are false, and a number has
-neither a plus sign nor a leading zero.
+A field of type `str` keeps a scalar as it is written: an unquoted `0043`, `+43`, `yes` or `2024-02-30` stays text.
+Other fields take its value: `true`, `yes` and `on` are true, `false`, `no` and `off` are false. A scalar that starts
+with a plus sign or a leading zero is not a number.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ MAX_DEPTH = 100
 MAX_VALUES = 200_000
 MAX_REPORTED = 100
 _MAX_SHOWN = 60
+_MAX_MESSAGE = 1000
 _MAX_DIGITS = 20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = "tag:yaml.org,2002:"
@@ -46,7 +47,7 @@ Model = TypeVar("Model", bound="YamlModel")
 
 
 class PlainScalar(str):
-    """An unquoted scalar that YAML takes for nothing, a boolean, a number or a date: its text, with that `value`."""
+    """The text of an unquoted scalar that YAML reads as null, boolean, number or date, with its `value`."""
 
     __slots__ = ("value",)
     value: Any
@@ -156,7 +157,7 @@ class YamlDocument:
         self._values = 0
         self._root: _Node | None = None
         try:
-            self._root = self._converted(_composed(text), ())
+            self._root = self._convert(_compose(text), ())
         except _UnreadableError as error:
             self._report_line(error.line, (), str(error))
 
@@ -197,7 +198,7 @@ class YamlDocument:
             text = f"{place or 'the file'} {text}"
         elif place:
             text = f"{place}: {text}"
-        self._mistakes.append((line, f"{self.name}:{line}: {text}"))
+        self._mistakes.append((line, f"{self.name}:{line}: {_on_one_line(text)}"))
 
     def raise_mistakes(self) -> None:
         """Return if no mistake was reported.
@@ -233,28 +234,28 @@ class YamlDocument:
         except ValidationError as error:
             schema = FileSchema.of(model)
             for detail in error.errors(include_url=False, include_input=False):
-                self.report(*self._explained(detail, schema))
+                self.report(*self._explain(detail, schema))
             return None
 
-    def _explained(self, detail: Any, schema: FileSchema) -> tuple[KeyPath, str]:
+    def _explain(self, detail: Any, schema: FileSchema) -> tuple[KeyPath, str]:
         kind, context, loc = detail["type"], detail.get("ctx", {}), detail["loc"]
         if kind == "value_error":
             objection = context["error"]
-            return self._located((*loc, *getattr(objection, "at", ())), schema)[0], str(objection)
-        path, value, expected = self._located(loc, schema)
+            return self._locate((*loc, *getattr(objection, "at", ())), schema)[0], str(objection)
+        path, value, expected = self._locate(loc, schema)
         if kind == "missing" and isinstance(loc[-1], str):
             return path, f"missing required key '{loc[-1]}'"
         if kind == "extra_forbidden":
-            _, _, parent = self._located(loc[:-1], schema)
+            _, _, parent = self._locate(loc[:-1], schema)
             return path, unknown("key", str(loc[-1]), schema.keys(parent))
         if kind == "union_tag_not_found" and isinstance(value, dict):
             return path, f"missing required key {context['discriminator']}"
         if kind == "union_tag_invalid":
             key = context["discriminator"].strip("'")
             return (*path, key), unknown(key, context["tag"], schema.tags(expected))
-        return path, f"must be {schema.describe(expected)}, got {_shown(value)}{schema.hint(expected, value)}"
+        return path, f"must be {schema.describe(expected)}, got {_summary(value)}{schema.hint(expected, value)}"
 
-    def _located(self, loc: KeyPath, schema: FileSchema) -> tuple[KeyPath, Any, Schema]:
+    def _locate(self, loc: KeyPath, schema: FileSchema) -> tuple[KeyPath, Any, Schema]:
         """Return path, value and schema of an error. Parts of `loc` that are not in the file name a type."""
         path: KeyPath = ()
         node, expected = self._root, schema.root
@@ -266,7 +267,7 @@ class YamlDocument:
 
     # ---- from YAML nodes to values with lines
 
-    def _converted(self, node: yaml.Node, path: KeyPath) -> _Node:
+    def _convert(self, node: yaml.Node, path: KeyPath) -> _Node:
         line = node.start_mark.line + 1
         self._check_size(path, line)
         if isinstance(node, yaml.ScalarNode):
@@ -276,7 +277,7 @@ class YamlDocument:
         if isinstance(node, yaml.MappingNode):
             entries = self._entries(node, path)
             return _Node({key: child.value for key, (_, child) in entries.items()}, line, dict(entries.items()))
-        nodes = [self._converted(entry, (*path, index)) for index, entry in enumerate(node.value)]
+        nodes = [self._convert(entry, (*path, index)) for index, entry in enumerate(node.value)]
         return _Node([entry.value for entry in nodes], line, {i: (entry.line, entry) for i, entry in enumerate(nodes)})
 
     def _check_size(self, path: KeyPath, line: int) -> None:
@@ -304,14 +305,14 @@ class YamlDocument:
                 continue
             key = str(self._scalar(key_node, path))
             if key_node.tag == _TAGS + "merge":
-                merged |= self._merged(value, (*path, key))
+                merged |= self._merge(value, (*path, key))
             elif key in own:
                 self._report_line(line, (*path, key), f"duplicate key '{key}'; first given on line {own[key][0]}")
             else:
-                own[key] = (line, self._converted(value, (*path, key)))
+                own[key] = (line, self._convert(value, (*path, key)))
         return {**merged, **own}
 
-    def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, tuple[int, _Node]]:
+    def _merge(self, node: yaml.Node, path: KeyPath) -> dict[str, tuple[int, _Node]]:
         merged: dict[str, tuple[int, _Node]] = {}
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(source, yaml.MappingNode):
@@ -331,7 +332,7 @@ class _UnreadableError(Exception):
         self.line = line
 
 
-def _composed(text: str) -> yaml.Node:
+def _compose(text: str) -> yaml.Node:
     """Return the top node of the text's only document."""
     if len(text) > MAX_BYTES:
         raise _UnreadableError(1, _TOO_LARGE)
@@ -357,17 +358,22 @@ def dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
+def _on_one_line(text: str) -> str:
+    text = text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}..."
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
 def _unsupported(tag: str) -> str:
     return f"unsupported tag '{tag.replace(_TAGS, '!!')}'"
 
 
-def _shown(value: Any) -> str:
+def _summary(value: Any) -> str:
     if value is None or (isinstance(value, PlainScalar) and value.value is None):
         return "nothing"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
-        text = f"[{', '.join(map(_shown, value[:_MAX_SHOWN]))}]"
+        text = f"[{', '.join(map(_summary, value[:_MAX_SHOWN]))}]"
         return text if len(text) <= _MAX_SHOWN else f"a list of {len(value)}"
     text = str(value) if isinstance(value, PlainScalar) else repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}... ({len(value)} characters)"

@@ -1,4 +1,4 @@
-"""What YAML models say about a file, as JSON Schema, as words for error messages and as a Markdown reference."""
+"""Describe the files that a YAML model reads: JSON Schema, phrases for error messages, Markdown reference."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _bounds(schema: Schema) -> str:
 
 
 def unknown(what: str, name: str, valid: Iterable[str]) -> str:
-    """Return "unknown key 'verdct'; did you mean 'verdict'?", or the valid names if none is close."""
+    """Return "unknown key 'verdct'; did you mean 'verdict'?". If no name is close, the text lists the valid ones."""
     names = list(valid)
     return f"unknown {what} '{name}'" + (did_you_mean(name, names) or f"; valid: {', '.join(names) or 'none'}")
 
@@ -185,7 +185,7 @@ def _mappings(schema: FileSchema, value: Schema, path: str, done: set[str]) -> I
 
 def _section(schema: FileSchema, path: str, name: str, mapping: Schema, level: int) -> str:
     tag = _tag(mapping)
-    title = f"`{path}`{f' with `action: {tag}`' if tag else ''}" if path else "Top level"
+    title = f"`{path}`" + (f" with `{tag[0]}: {tag[1]}`" if tag else "") if path else "Top level"
     rows = [(f"`{key}`", value, key in mapping.get("required", ())) for key, value in mapping["properties"].items()]
     rows += [(f"*{value['title']}*", value, False) for value in mapping.get("patternProperties", {}).values()]
     return "\n".join(
@@ -201,7 +201,7 @@ def _section(schema: FileSchema, path: str, name: str, mapping: Schema, level: i
 
 
 def _row(schema: FileSchema, key: str, value: Schema, *, required: bool) -> str:
-    links = [f"[{_tag(schema.target(each)) or 'keys'}](#{_name(each)})" for each in _references(schema, value)]
+    links = [f"[{_label(schema.target(each))}](#{_name(each)})" for each in _references(schema, value)]
     kind = schema.describe(value) + (f": {', '.join(links)}" if links else "")
     default = json.dumps(value["default"]).removesuffix(".0").strip('"') if "default" in value else ""
     meaning = value.get("description", "")
@@ -224,10 +224,13 @@ def _name(schema: Schema) -> str:
     return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
-def _tag(mapping: Schema) -> str:
-    """Return the value that tells a member of a union from the others, or ""."""
-    return next((value["const"] for key, value in mapping["properties"].items() if _is_tag(mapping, key)), "")
+def _label(mapping: Schema) -> str:
+    tag = _tag(mapping)
+    return tag[1] if tag else "keys"
 
 
-def _is_tag(mapping: Schema, key: str) -> bool:
-    return "const" in mapping["properties"][key] and key in mapping.get("required", ())
+def _tag(mapping: Schema) -> tuple[str, str] | None:
+    """Return key and value that tell a member of a union from the others."""
+    required = mapping.get("required", ())
+    tags = ((key, str(value["const"])) for key, value in mapping["properties"].items() if "const" in value)
+    return next((tag for tag in tags if tag[0] in required), None)

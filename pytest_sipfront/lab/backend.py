@@ -33,12 +33,12 @@ class Backend(Protocol):
         """Why this machine cannot place real calls, as a phrase; "" if it can."""
 
     def mistakes(self, file: LabFile) -> Iterator[Mistake]:
-        """Yield key path and text of everything in the file that it cannot execute. It starts nothing."""
+        """Yield key path and text of everything in the file that it cannot execute. No call is placed."""
 
     def executor(self, file: LabFile) -> Executor:
         """Return the executor for a file without mistakes.
 
-        It opens nothing before its first run, since the executor of the previous file may still be open.
+        It opens its resources in its first run, since the executor of the previous file may still be open.
         """
 
 

@@ -1,1 +1,1 @@
-"""What a lab file may contain, and its loader."""
+"""The keys of lab files, and their loader."""

@@ -1,4 +1,4 @@
-"""The conditions of a test: what must hold for each of its calls."""
+"""The conditions that each call of a test must meet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _in_order(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 class Conditions(YamlModel):
-    """What must hold for each call of a test. All conditions are judged, and all violations are reported together."""
+    """Conditions that each call of a test must meet. All violations are reported together."""
 
     media: Literal["none"] | None = Field(
         default=None, description="`none`: the test needs no media; without it RTP must arrive in both directions"

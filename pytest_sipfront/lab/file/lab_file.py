@@ -115,7 +115,7 @@ class TestSection(YamlModel):
     steps: Steps | None = Field(
         default=None, description="steps of the call: step 0 prepares the called side, each further step calls"
     )
-    conditions: Conditions | None = Field(default=None, description="what must hold for each call of the test")
+    conditions: Conditions | None = Field(default=None, description="conditions that each call of the test must meet")
 
 
 class TestSpec(TestSection):

@@ -42,7 +42,7 @@ def load(text: str, backend: Backend, *, name: str = "lab.yaml", directory: Path
 
     Args:
         text: The text of the file.
-        backend: What executes its tests.
+        backend: The backend that executes its tests.
         name: The name of the file in error messages.
         directory: The directory where its relative paths start (default: the current one).
 
@@ -93,13 +93,13 @@ def _check_sections(source: YamlDocument) -> None:
 
 def _check_references(source: YamlDocument) -> None:
     for section, pattern in REFERENCES:
-        names = [path[-1] for path, _ in source.find(section, "*")]
+        names = {str(path[-1]): None for path, _ in source.find(section, "*")}
         for path, name in source.find(*pattern):
             if not isinstance(name, str) or not name or name in names:
                 continue
             if section == "projects" and (not names or isinstance(name, PlainScalar)):
                 continue  # without the section tests create the projects they name; an unquoted number is no name
-            source.report(path, unknown(section.removesuffix("s"), name, map(str, names)))
+            source.report(path, unknown(section.removesuffix("s"), name, names))
 
 
 def _check_unique(source: YamlDocument, section: str, key: str) -> None:

@@ -119,7 +119,7 @@ class SiftSpec(YamlModel):
     callbacks: tuple[CallbackFault, ...] = Field(default=(), description="faults of callbacks")
 
     def callee(self, to: str) -> Callee | None:
-        """Return the callee that answers `to`; None if there is none."""
+        """Return the callee that answers `to`, if any."""
         return first_match(self.callees.items(), to)
 
 

@@ -56,7 +56,7 @@ Digits = Annotated[str, AfterValidator(_digits)]
 
 
 class RegisterAction(YamlModel):
-    """Register at a SIP registrar before calls are placed. Without registrar and target it does nothing."""
+    """Register at a SIP registrar before calls are placed. This needs a registrar or a target."""
 
     action: Literal["register"] = "register"
     regexpire: Count = Field(default=3600, description="lifetime of the registration, in seconds")
