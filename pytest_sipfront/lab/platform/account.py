@@ -46,6 +46,13 @@ class LabRun:
         """The test's parameters, updated with the launch's overrides."""
         return {**self.test.parameters, **self.overrides}
 
+    @property
+    def report_path(self) -> str:
+        """The path of the report page, which depends on the report mode of the launch ("print" is an assumption)."""
+        if self.mode == "kiosk":
+            return f"/kiosk/{self.kiosk}/{self.uuid}"
+        return f"/run/{'print' if self.mode == 'print' else 'details'}/{self.uuid}"
+
 
 @dataclass(slots=True, kw_only=True)
 class LabProjectRun:
@@ -62,6 +69,11 @@ class LabProjectRun:
     state: str | None = None
     stopped: float | None = None
     stopped_at: datetime | None = None
+
+    @property
+    def report_path(self) -> str:
+        """The path of the report page, which depends on the report mode of the launch."""
+        return f"/kiosk/{self.kiosk}/{self.uuid}" if self.mode == "kiosk" else f"/projectrun/{self.uuid}/details"
 
 
 @dataclass(slots=True, kw_only=True)

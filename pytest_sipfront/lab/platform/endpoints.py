@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_sipfront.lab.file.lab_file import ProjectSpec, TestSpec
 from pytest_sipfront.lab.platform import responses
-from pytest_sipfront.lab.platform.account import LabRun
 from pytest_sipfront.lab.platform.faults import LabResponse, Subject
 from pytest_sipfront.lab.platform.http_requests import Refusal
-from pytest_sipfront.lab.platform.service import PlatformService
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.platform.account import LabRun
+    from pytest_sipfront.lab.platform.service import PlatformService
 
 API = "/api/v2"
 TEST_MODES = ("full", "kiosk", "print")
@@ -41,7 +43,7 @@ class EndpointResult:
     execute: Callable[[], LabResponse]
 
 
-Handler: TypeAlias = Callable[[PlatformService, EndpointRequest], EndpointResult]
+Handler: TypeAlias = "Callable[[PlatformService, EndpointRequest], EndpointResult]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,44 +10,34 @@ import json
 import math
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.lab.file.lab_file import PASSED, LabFile, ProjectSpec, TestSpec
-from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
 
 SCRIPTED = " (scripted verdict)"
 """Suffix of the agent pool's name, which every client's report shows, if no call was placed."""
 
 
 def launch(origin: str, run: LabRun) -> dict[str, Any]:
-    """Return the `data` of a launched test, with the documented URLs ("print" is an assumption)."""
+    """Return the `data` of a launched test, with the documented URLs."""
     return {
-        "report_url": origin + run_report_path(run),
+        "report_url": origin + run.report_path,
         "session_id": run.session_id,
         "status_url": f"{origin}/api/v2/runs/{run.uuid}/status",
     }
-
-
-def run_report_path(run: LabRun) -> str:
-    """Return the path of a run's report page, which depends on the report mode of its launch."""
-    if run.mode == "kiosk":
-        return f"/kiosk/{run.kiosk}/{run.uuid}"
-    return f"/run/{'print' if run.mode == 'print' else 'details'}/{run.uuid}"
 
 
 def project_launch(origin: str, run: LabProjectRun) -> dict[str, Any]:
     """Return the `data` of a launched project, with the fields that the vendor's GitHub action reads."""
     return {
         "status_url": f"{origin}/api/v2/projectruns/{run.uuid}/status",
-        "report_url": origin + project_report_path(run),
+        "report_url": origin + run.report_path,
         "project_run_id": run.id,
         "project_run_uuid": run.uuid,
     }
-
-
-def project_report_path(run: LabProjectRun) -> str:
-    """Return the path of a project run's report page, which depends on the report mode of its launch."""
-    return f"/kiosk/{run.kiosk}/{run.uuid}" if run.mode == "kiosk" else f"/projectrun/{run.uuid}/details"
 
 
 def run_status(account: Account, run: LabRun) -> dict[str, Any]:

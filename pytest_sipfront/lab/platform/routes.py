@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +21,9 @@ from pytest_sipfront.lab.platform.http_requests import (
     authorized,
     read_fields,
 )
-from pytest_sipfront.lab.platform.service import PlatformService
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.platform.service import PlatformService
 
 
 def platform_routes(current: Callable[[], PlatformService]) -> list[Route]:

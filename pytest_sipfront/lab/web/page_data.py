@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
 from pytest_sipfront.lab.platform.executor import Measure, SipMessage
-from pytest_sipfront.lab.platform.responses import project_report_path, run_report_path, timestamp
 from pytest_sipfront.lab.sift.callback_sender import SentCallback
 from pytest_sipfront.lab.sift.connections import LabConnection
 from pytest_sipfront.lab.web.waveform import Waveform, draw_waveform
@@ -54,12 +54,12 @@ def run_row(account: Account, run: LabRun) -> Row:
     state, result = account.state(run), run.result
     return Row(
         number=run.id,
-        url=run_report_path(run),
+        url=run.report_path,
         name=run.test.name,
         destination=_destination(run),
         state=state,
         tone=_TONES.get(state, "unclear") if result else "open",
-        started=timestamp(run.started_at) or "",
+        started=utc_text(run.started_at),
         duration=_duration((run.stopped or account.clock()) - run.started),
         reason=result.description if result else "",
         scripted=result is not None and result.scripted,
@@ -80,11 +80,11 @@ def project_row(account: Account, run: LabProjectRun) -> Row:
     passed = sum(each.result is not None and each.result.state == "passed" for each in run.runs)
     return Row(
         number=run.id,
-        url=project_report_path(run),
+        url=run.report_path,
         name=run.project.name,
         state=state,
         tone=_TONES.get(state, "unclear") if run.state else "open",
-        started=timestamp(run.started_at) or "",
+        started=utc_text(run.started_at),
         duration=_duration((run.stopped or account.clock()) - run.started),
         reason=f"{passed} of {len(run.runs)} tests passed",
     )
@@ -100,10 +100,15 @@ def sift_row(number: int, connection: LabConnection) -> Row:
         destination=connection.to,
         state=connection.status,
         tone=_TONES.get(connection.status, "open"),
-        started=timestamp(start) or "not connected",
+        started=utc_text(start) or "not connected",
         duration=_duration((end - start).total_seconds()) if start and end else "",
         reason="; ".join(connection.remote.complaints),
     )
+
+
+def utc_text(moment: datetime | None) -> str:
+    """Return a UTC time for a reader, "" for None."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
 def _duration(seconds: float) -> str:

@@ -10,7 +10,6 @@ from starlette.routing import Route
 
 from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
 from pytest_sipfront.lab.platform.executor import LabRunResult
-from pytest_sipfront.lab.platform.responses import project_report_path, run_report_path, timestamp
 from pytest_sipfront.lab.platform.service import PlatformService
 from pytest_sipfront.lab.sift.service import SiftService
 from pytest_sipfront.lab.web.page_data import (
@@ -24,6 +23,7 @@ from pytest_sipfront.lab.web.page_data import (
     run_values,
     sift_row,
     sip_messages,
+    utc_text,
 )
 from pytest_sipfront.lab.web.rendering import render
 
@@ -48,9 +48,9 @@ def page_routes(
     async def report(request: Request) -> Response:
         account, uuid, path = platform().account, request.path_params["uuid"], request.url.path
         run, project_run = account.runs.get(uuid), account.project_runs.get(uuid)
-        if run is not None and path == run_report_path(run):
+        if run is not None and path == run.report_path:
             return _page(run_page(account, run))
-        if project_run is not None and path == project_report_path(project_run):
+        if project_run is not None and path == project_run.report_path:
             return _page(project_page(account, project_run))
         return _not_found("report")
 
@@ -108,8 +108,8 @@ def run_page(account: Account, run: LabRun) -> str:
         row=run_row(account, run),
         test=run.test,
         session=run.uuid,
-        stopped=timestamp(run.stopped_at) or "not yet",
-        project_url=project_report_path(project_run) if project_run else "",
+        stopped=utc_text(run.stopped_at) or "not yet",
+        project_url=project_run.report_path if project_run else "",
         overrides=run.overrides,
         violations=result.violations,
         values=run_values(result.measures),
