@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,26 @@ def case_report(case: ET.Element) -> CaseReport:
         properties=properties,
         duration=float(case.attrib["time"]),
     )
+
+
+def wait_until(
+    condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, interval: float = 0.01
+) -> None:
+    """Return once `condition` is true, which other processes make true.
+
+    Args:
+        condition: Checked every `interval` seconds.
+        process: A process that must not end before.
+        interval: Seconds.
+
+    Raises:
+        AssertionError: The process ended, or `PROCESS_TIMEOUT` seconds passed.
+    """
+    deadline = time.monotonic() + PROCESS_TIMEOUT
+    while not condition():
+        assert process is None or process.poll() is None, "the process ended early"
+        assert time.monotonic() < deadline
+        time.sleep(interval)
 
 
 def lab_tests(definitions: Mapping[str, str]) -> str:

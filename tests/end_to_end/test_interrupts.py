@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: reports and ledger are written, runs in flight are named, and all of that at once."""
+"""SIGINT and SIGTERM end a session at once: it writes reports and journal, and names the runs in flight."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.end_to_end.suite import Suite
+from tests.end_to_end.suite import PROCESS_TIMEOUT, Suite, wait_until
 
-LAB = "tests:\n  Slow: {takes: 60}\n  Quick: {takes: 0.02}\n"
-SLOW = "@pytest.mark.parametrize('n', range(3))\n@marked(test='Slow')\ndef test_slow(n): pass\n"
-GUARD = 30
-"""Seconds after which a session is taken to hang; its runs would take twice that."""
+LAB = "tests:\n  Slow: {takes: 600}\n  Quick: {takes: 0.02}\n"
+THREE_SLOW_CALLS = "@pytest.mark.parametrize('n', range(3))\n@marked(test='Slow')\ndef test_slow(n): pass\n"
 HANDLER = """
 import os, signal
-signal.signal(signal.SIGTERM, lambda *_: (print("own handler", flush=True), os._exit(7)))
+signal.signal(signal.SIGTERM, lambda *_: (print("handler of the user", flush=True), os._exit(7)))
 """
 
 
-def session(suite: Suite, *options: str) -> subprocess.Popen[str]:
+def start_session(suite: Suite, *options: str) -> subprocess.Popen[str]:
+    """Start the suite in a process group."""
     command = [sys.executable, "-m", "pytest", f"--sipfront-base-url={suite.lab.url}", f"--junitxml={suite.junit}"]
     return subprocess.Popen(
         [*command, "--sipfront-ledger=ledger.jsonl", *options],
@@ -36,33 +35,38 @@ def session(suite: Suite, *options: str) -> subprocess.Popen[str]:
 
 
 def events(suite: Suite) -> list[str]:
-    """What is written down so far."""
+    """Return the events in the journal."""
     path = suite.pytester.path / "ledger.jsonl"
     return [json.loads(line)["event"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def interrupt(running: subprocess.Popen[str], suite: Suite, number: int, launched: int, *, all_of: bool = False) -> str:
-    """Send a signal once so many runs are launched, and return what was printed by a session that ends."""
-    while events(suite).count("launched") < launched:
-        assert running.poll() is None
+def interrupt(
+    session: subprocess.Popen[str], suite: Suite, signal_number: int, launched: int, *, group: bool = False
+) -> str:
+    """Send a signal once that many runs are launched.
+
+    Returns:
+        The output of the session, which must end long before its runs do.
+    """
     try:
-        (os.killpg if all_of else os.kill)(running.pid, number)
-        output, _ = running.communicate(timeout=GUARD)
+        wait_until(lambda: events(suite).count("launched") >= launched, session)
+        (os.killpg if group else os.kill)(session.pid, signal_number)
+        output, _ = session.communicate(timeout=PROCESS_TIMEOUT)
     finally:
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.communicate()
+        if session.poll() is None:
+            os.killpg(session.pid, signal.SIGKILL)
+            session.communicate()
     return output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Suite, number: int) -> None:
-    """Long before they are over: exit code 2, a JUnit file, a ledger without an end, and each run by its report."""
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Suite, signal_number: int) -> None:
+    """The exit code is 2, JUnit file and journal are complete, and the output has the report of each run."""
     suite.configure(LAB)
-    suite.write(SLOW)
-    running = session(suite, "--sipfront-concurrency=2")
-    output = interrupt(running, suite, number, launched=2)
-    assert running.returncode == 2
+    suite.write(THREE_SLOW_CALLS)
+    session = start_session(suite, "--sipfront-concurrency=2")
+    output = interrupt(session, suite, signal_number, launched=2)
+    assert session.returncode == 2
     ET.parse(suite.junit)
     assert "2 still running (the API cannot stop runs):" in output
     for n in (0, 1):
@@ -72,52 +76,53 @@ def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Sui
     assert "end" not in events(suite)
 
 
-@pytest.mark.parametrize("all_of", [False, True], ids=["the controller", "all processes"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_session_with_workers_ends_as_well(suite: Suite, number: int, all_of: bool) -> None:
-    """Its workers stop waiting, no process is left behind, and what was launched is named."""
+@pytest.mark.parametrize("group", [False, True], ids=["controller", "group"])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupted_session_with_workers_ends(suite: Suite, signal_number: int, group: bool) -> None:
+    """Whether the controller or every process gets the signal, no process remains."""
     suite.configure(LAB)
-    suite.write(SLOW)
-    running = session(suite, "-n2")
-    output = interrupt(running, suite, number, launched=2, all_of=all_of)
-    assert running.returncode == 2
+    suite.write(THREE_SLOW_CALLS)
+    session = start_session(suite, "-n2")
+    output = interrupt(session, suite, signal_number, launched=2, group=group)
+    assert session.returncode == 2
     ET.parse(suite.junit)
     assert "2 still running" in output
     with pytest.raises(ProcessLookupError):
-        os.killpg(running.pid, 0)
+        os.killpg(session.pid, 0)
 
 
-def test_an_interrupted_session_can_be_taken_up(suite: Suite) -> None:
-    """Nothing is placed twice after an aborted build."""
+def test_an_interrupted_session_can_be_resumed(suite: Suite) -> None:
+    """No run is launched twice after an aborted build."""
     suite.configure("tests:\n  Slow: {takes: 3}\n")
-    suite.write(SLOW)
-    running = session(suite, "--sipfront-concurrency=3")
-    interrupt(running, suite, signal.SIGTERM, launched=3)
+    suite.write(THREE_SLOW_CALLS)
+    session = start_session(suite, "--sipfront-concurrency=3")
+    interrupt(session, suite, signal.SIGTERM, launched=3)
     suite.run("--sipfront-ledger=ledger.jsonl", "--sipfront-resume").assert_outcomes(passed=3)
     assert suite.lab.launches == 3
 
 
-def test_sigterm_is_left_alone_if_somebody_handles_it(suite: Suite) -> None:
-    """Whoever set a handler means it."""
+def test_a_handler_of_the_user_for_sigterm_stays(suite: Suite) -> None:
+    """The plugin replaces only the default handler."""
     suite.configure(LAB)
-    suite.write(SLOW)
+    suite.write(THREE_SLOW_CALLS)
     suite.pytester.makeconftest(HANDLER)
-    running = session(suite, "-s")
-    output = interrupt(running, suite, signal.SIGTERM, launched=1)
-    assert running.returncode == 7
-    assert "own handler" in output
+    session = start_session(suite, "-s")
+    output = interrupt(session, suite, signal.SIGTERM, launched=1)
+    assert session.returncode == 7
+    assert "handler of the user" in output
 
 
-def test_sigterm_is_mapped_only_while_a_run_is_live(suite: Suite) -> None:
-    """Before the first launch and after the last verdict it is what it was."""
+def test_sigterm_is_handled_only_while_a_run_is_in_flight(suite: Suite) -> None:
+    """Before the first launch and after the last verdict it has the default handler."""
     suite.configure(LAB)
     suite.write(
-        "import signal\ndef now(): return signal.getsignal(signal.SIGTERM)\n"
-        "def test_before(): assert now() is signal.SIG_DFL\n"
-        "@pytest.fixture\ndef during(sipfront_run): return now()\n"
+        "import signal\ndef handler(): return signal.getsignal(signal.SIGTERM)\n"
+        "def test_before(): assert handler() is signal.SIG_DFL\n"
         "def test_launching(sipfront):\n"
-        "    run = sipfront.launch(test='Quick')\n    assert now() is signal.default_int_handler\n    run.wait()\n"
+        "    run = sipfront.launch(test='Quick')\n"
+        "    assert handler() is signal.default_int_handler\n"
+        "    run.wait()\n"
         "@marked(test='Quick')\ndef test_it(): pass\n"
-        "def test_after(): assert now() is signal.SIG_DFL\n"
+        "def test_after(): assert handler() is signal.SIG_DFL\n"
     )
     suite.run_in_subprocess().assert_outcomes(passed=4)
