@@ -14,9 +14,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, ValidationError, WithJsonSchema, model_validator
@@ -26,7 +25,7 @@ from pytest_sipfront.yaml_schema import FileSchema, Schema, complete_schema, unk
 
 MAX_BYTES = 10_000_000
 MAX_DEPTH = 100
-MAX_VALUES = 200_000
+MAX_VALUES = 100_000
 MAX_REPORTED = 100
 _MAX_SHOWN = 60
 _MAX_MESSAGE = 1000
@@ -134,13 +133,12 @@ class YamlFileError(ValueError):
     """A file has mistakes. The text has one line for each: file, line, key path and what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(NamedTuple):
     """A value as plain Python, the line where it starts, and its children: the line of the key, and the node."""
 
     value: Any
     line: int
-    children: Mapping[str | int, tuple[int, _Node]] = field(default_factory=dict)
+    children: Mapping[str | int, tuple[int, _Node]] = {}
 
 
 class YamlDocument:

@@ -148,10 +148,10 @@ def test_a_missing_key_at_top_level_and_a_wrong_top_level() -> None:
 
 def test_collections_are_reported_at_their_key_and_scalars_at_their_value() -> None:
     """The line is the one that an editor should show."""
-    found = mistakes(
+    lines = mistakes(
         "rooms:\n  a:\n    owner:\n      5\n    label:\n      - x\n    open:\n  b: &b\n    size: x\n  c: *b"
     )
-    assert [line.split(" ")[0] + " " + line.split(" ")[1] for line in found] == [
+    assert [line.split(" ")[0] + " " + line.split(" ")[1] for line in lines] == [
         "house.yaml:4: rooms.a.owner",
         "house.yaml:5: rooms.a.label",
         "house.yaml:7: rooms.a.open",

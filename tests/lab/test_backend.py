@@ -1,3 +1,5 @@
+"""The backends of a lab: which keys they refuse, and how scripted runs end."""
+
 from __future__ import annotations
 
 import asyncio
@@ -38,28 +40,28 @@ def test_without_calls_the_keys_about_calls_are_refused(text: str, path: str) ->
 def test_without_the_call_engine_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lab starts, and knows why it cannot place calls."""
     monkeypatch.setitem(sys.modules, CALLS, None)
-    engine = available_backend()
-    assert (engine.name, engine.unavailable) == ("scripted", f"the module {CALLS} is missing")
+    backend = available_backend()
+    assert (backend.name, backend.unavailable) == ("scripted", f"the module {CALLS} is missing")
 
 
 def test_a_scripted_run_is_marked_and_takes_its_time() -> None:
     """Durations are drawn from the range, equal for equal seeds."""
     test = load("tests: {A: {takes: [1, 2], verdict: failed, description: why}}", ScriptedBackend()).tests["A"]
-    slept: list[float] = []
+    pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        pauses.append(seconds)
 
     async def twice(seed: int) -> LabRunResult:
         executor: Executor = ScriptedExecutor(seed, sleep)
         await executor.execute(test, {})
         return await executor.execute(test, {})
 
-    found = [asyncio.run(twice(seed)) for seed in (7, 7, 8)]
-    assert found[0] == LabRunResult(state="failed", description="why", scripted=True)
-    assert slept[:2] == slept[2:4] != slept[4:]
-    assert all(1 <= seconds <= 2 for seconds in slept)
-    assert slept[0] == Span(1, 2).draw(Random(7))
+    results = [asyncio.run(twice(seed)) for seed in (7, 7, 8)]
+    assert results[0] == LabRunResult(state="failed", description="why", scripted=True)
+    assert pauses[:2] == pauses[2:4] != pauses[4:]
+    assert all(1 <= seconds <= 2 for seconds in pauses)
+    assert pauses[0] == Span(1, 2).draw(Random(7))
 
 
 class RefusingBackend(ScriptedBackend):
@@ -78,9 +80,9 @@ def test_a_file_that_the_backend_refuses_changes_nothing() -> None:
         lab.backend = RefusingBackend()
         with pytest.raises(YamlFileError, match="tests: 0 tests are not enough"):
             await lab.configure("tests: {}")
-        kept = lab.platform.account is account, account.in_flight
+        state = lab.platform.account is account, account.in_flight
         await lab.close()
-        return kept
+        return state
 
     assert asyncio.run(reload()) == (True, 1)
 
