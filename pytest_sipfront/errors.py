@@ -17,6 +17,7 @@ Exception
     ├── CallbackMissing       an expected Sift callback did not arrive in time
     ├── BudgetExceeded        the run does not fit into the budget of the session
     ├── LaunchVetoed          a hook rejected the launch
+    ├── EngineStopped         the engine process ended unexpectedly
     └── LaunchSkipped         an earlier error of the session would make the launch fail, too
 AssertionError
 ├── RunFailed                 the verdict differs from the expected one: FAILED, <failure>
@@ -173,6 +174,10 @@ class LaunchVetoed(SipfrontError):
 
 class LaunchSkipped(SipfrontError):
     """The launch was not sent, because an earlier error of the session would make it fail, too."""
+
+
+class EngineStopped(SipfrontError):
+    """The engine process, which launches and polls runs, ended while a test needed it."""
 
 
 class RunFailed(DetailedError, AssertionError):

@@ -12,6 +12,9 @@ import sys
 import hypothesis
 
 import pytest_sipfront
+from tests.forked_engine import forked_engine
+
+__all__ = ["forked_engine"]
 
 # Hundreds of tests start a Python process. Without cached bytecode each of them would compile the package again.
 sys.dont_write_bytecode = False

@@ -1,1 +1,1 @@
-"""The engine: starts runs, waits for them and finds their verdicts. It knows neither pytest nor HTTP."""
+"""The engine launches and polls runs in a process of its own. It does not import pytest."""

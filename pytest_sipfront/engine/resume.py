@@ -202,6 +202,16 @@ def load_left_behind(
     return ResumableRuns(_launches(contents, sessions, oldest)).left_behind
 
 
+def load_session(path: Path, *, session: str, max_age: float) -> tuple[list[JournalEntry], list[JournalEntry]]:
+    """Return the launches of a session, and the runs of interrupted sessions that may be in flight.
+
+    Raises:
+        ConfigurationError: The journal cannot be read.
+    """
+    launches = [entry for entry in recorded(read_journal(path).events) if entry.session == session]
+    return launches, load_left_behind(path, own_session=session, max_age=max_age)
+
+
 def _interrupted_sessions(
     contents: JournalContents, path: Path, own_session: str, oldest: datetime, is_running: Callable[[Path, str], bool]
 ) -> set[str]:

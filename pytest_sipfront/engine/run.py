@@ -1,4 +1,4 @@
-"""A run as the engine follows it, and its result as tests see it."""
+"""A run from its request to its result."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from pytest_sipfront.engine.verdict import Expectation, Verdict, failure_descrip
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One run from its request to its end; the engine fills in what becomes known.
+    """One run, with what is known about it so far.
 
     Attributes:
         request: What to launch.
         timeout: Seconds from launch to deadline; 0 for no limit.
         label: The id of the test that it belongs to, as `stable_test_id` returns it.
         service: The service that executes it: the platform's URL, or the lab.
-        exclusive: Names; runs that share one never overlap.
-        expectation: What its test wants of its verdict.
+        exclusive: Names that no two concurrent runs may share.
+        expectation: The verdict that the test expects.
         launched: The platform's answer to the launch; None before.
-        launched_at: When that answer came, on the engine's clock.
-        status: What the platform said last; None before the first poll.
-        polls: How often it was asked.
-        running_at: When it was last seen not to be over, on the engine's clock; None before.
-        resumed: When an interrupted session launched it (UTC); None if this one did.
-        notes: What a reader of the report should know and that decides nothing.
+        launched_at: When that answer arrived, in monotonic seconds of the engine.
+        status: The latest status; None before the first poll.
+        polls: Number of polls.
+        running_at: When it was last seen running, in monotonic seconds of the engine; None before the first poll.
+        resumed: When an interrupted session launched it (UTC); None if this session did.
+        notes: Remarks for the report. They decide nothing.
         key: The key of its service and request.
+        id: The engine's id of the run, for the pytest processes; "" in the engine itself.
     """
 
     request: RunRequest
@@ -46,6 +47,7 @@ class Run:
     running_at: float | None = None
     resumed: datetime | None = None
     notes: list[str] = field(default_factory=list)
+    id: str = ""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,16 +55,16 @@ class Run:
 
     @property
     def report_url(self) -> str:
-        """The page for people; "" if it is not known."""
+        """URL of the report page; "" if unknown."""
         return self.launched.report_url if self.launched else ""
 
     @property
     def session_id(self) -> str:
-        """The session's id as the launch named it; "" if it is not known."""
+        """The session id from the launch; "" if unknown."""
         return self.launched.session_id if self.launched else ""
 
     def age(self, now: float) -> float:
-        """Return the seconds from its launch to `now`; 0 before."""
+        """Return the seconds from the launch to `now`; 0 before the launch."""
         return 0.0 if self.launched_at is None else now - self.launched_at
 
 
@@ -72,13 +74,13 @@ class RunResult:
 
     Attributes:
         request: What was launched.
-        verdict: "passed" or "failed", as the platform explicitly said.
-        result_description: Why the run failed, in the platform's words; of a project also its failed tests.
-        duration: Seconds: the platform's own, or as measured here where it does not say or merely rounds.
-        session_id, report_url, status_url: As the launch named them.
-        status: Everything that the platform said at the end, with `raw`.
-        tests: Of a project run: the last run of each of its tests.
-        notes: What a reader should know and that decided nothing.
+        verdict: "passed" or "failed", as the platform explicitly reported.
+        result_description: The platform's reason for a failure. For a project it names the failed tests.
+        duration: Seconds. The platform's figure, or the measured one if the platform gives none or only rounds it.
+        session_id, report_url, status_url: From the answer to the launch.
+        status: The final status; `status.raw` is the platform's JSON.
+        tests: For a project run: the last run of each of its tests.
+        notes: Remarks for the report. They decided nothing.
     """
 
     request: RunRequest
@@ -94,17 +96,17 @@ class RunResult:
 
     @property
     def passed(self) -> bool:
-        """True if the platform says that the run passed."""
+        """True if the run passed."""
         return self.verdict == Verdict.PASSED.value
 
     @property
     def started_at(self) -> datetime | None:
-        """When the run began (UTC), if the platform says."""
+        """When the run began (UTC); None if the platform does not report it."""
         return self.status.started_at
 
     @property
     def stopped_at(self) -> datetime | None:
-        """When the run ended (UTC), if the platform says."""
+        """When the run ended (UTC); None if the platform does not report it."""
         return self.status.stopped_at
 
     @property
@@ -116,7 +118,7 @@ class RunResult:
     def of(
         cls, run: Run, launched: Launched, verdict: Verdict, *, elapsed: float, tests: tuple[LastStatus, ...] = ()
     ) -> RunResult:
-        """Make the result of a run that is over after `elapsed` seconds, measured here."""
+        """Return the result of a run that ended `elapsed` measured seconds after its launch."""
         status = run.status or RunStatus(states={})
         return cls(
             request=run.request,
@@ -150,8 +152,26 @@ def stable_test_id(nodeid: str, groups: Iterable[str] = ()) -> str:
 
 
 def _seconds(status: RunStatus, measured: float) -> float:
-    """The platform's own duration, unless its clock of whole seconds merely rounds what was measured here."""
+    """Return the platform's duration, unless its whole seconds only round the measured one."""
     if status.started_at is None or status.stopped_at is None:
         return measured
     own = max((status.stopped_at - status.started_at).total_seconds(), 0.0)
     return measured if abs(own - measured) <= 1 else own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """How many of a session's runs are in which state.
+
+    Attributes:
+        running, waiting: Runs in flight, and runs that wait for a slot.
+        passed, failed, none: Finished runs by verdict; `none` counts those without one.
+        remaining: Estimated seconds until all of them are finished; None if no duration is known.
+    """
+
+    running: int
+    waiting: int
+    passed: int
+    failed: int
+    none: int
+    remaining: float | None

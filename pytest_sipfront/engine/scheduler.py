@@ -1,4 +1,4 @@
-"""Many runs at once: admits those that wait, writes down what happens, and hands each result to who asks for it."""
+"""Runs many runs at once: admits waiting runs, records what happens to them, and returns each result."""
 
 from __future__ import annotations
 
@@ -12,94 +12,90 @@ from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.journal_writer import JournalWriter
 from pytest_sipfront.engine.platform_history import PlatformHistory
 from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, result_of
-from pytest_sipfront.engine.run import Run, RunResult
-from pytest_sipfront.engine.run_queue import QueuedRun, RunQueue, Snapshot
+from pytest_sipfront.engine.run import Run, RunResult, Snapshot
+from pytest_sipfront.engine.run_queue import QueuedRun, RunQueue
 from pytest_sipfront.engine.runner import Clock, Runner
-from pytest_sipfront.engine.slots import Slots
 from pytest_sipfront.errors import LaunchOutcomeUnknown, LaunchSkipped, PlatformBusy, SipfrontError
 
-_SENT_AT_ONCE = 20
-"""Launches under way: of the others it is certain that no call is placed, whenever the session ends or is killed."""
-_LAST_WORDS = 3.0
-"""Seconds that an interrupted launch has to learn its answer: without it, nobody knows whether a call is placed."""
+_CONCURRENT_LAUNCHES = 20
+"""Launches that are sent at the same time. If the session is killed, at most these are in doubt."""
 
 
 class Scheduler:
-    """Drives the runs of one process. Its methods belong to the event loop's thread."""
+    """Drives the runs of a session. All methods belong to the event loop."""
 
     def __init__(
         self,
-        engine: Runner,
+        runner: Runner,
         *,
         limit: int,
         journal: Journal,
-        places: Slots,
         budget: Budget,
         durations: Durations | None = None,
         platform_history: PlatformHistory | None = None,
         resumable: ResumableRuns | None = None,
         retry_for: float = 60.0,
-        stopped: Callable[[], bool] = lambda: False,
+        is_draining: Callable[[], bool] = lambda: False,
         max_failures: int = 0,
         clock: Clock | None = None,
     ) -> None:
-        """Prepare; `serve` does the work.
+        """Prepare the scheduler; `serve` does the work.
 
         Args:
-            engine: Launches a run and follows it.
-            limit: How many may be in flight.
-            journal: Records launches and verdicts.
-            places: What other processes of the session share.
-            budget: What the session may spend.
-            durations: The durations of earlier runs; learns those of runs that end.
-            platform_history: Looks up the durations that are unknown here; None to look up nothing.
-            resumable: The runs of interrupted sessions.
-            retry_for: Seconds to try again a launch while the platform says "not now" without being full.
-            stopped: Whether nothing may be launched ahead any more.
-            max_failures: After how many runs that are not as expected that is so, too; 0 for never.
-            clock: Time and chance.
+            runner: Launches and polls one run.
+            limit: Maximum number of concurrent runs.
+            journal: Receives launches and verdicts.
+            budget: Limits what the session may spend.
+            durations: Known durations; learns from finished runs.
+            platform_history: Looks up durations on the platform; None to look up none.
+            resumable: Runs of interrupted sessions.
+            retry_for: Seconds to retry a launch that the platform refuses for another reason than capacity.
+            is_draining: Whether no run may start ahead of its test any more.
+            max_failures: Number of unexpected verdicts after which that is so, too; 0 for no limit.
+            clock: Time and randomness.
         """
-        self._engine, self._scribe, self._budget = engine, JournalWriter(journal), budget
+        self._runner, self._writer, self._budget = runner, JournalWriter(journal), budget
         self._durations = durations or Durations()
         self._platform_history = platform_history
         self._resumable = resumable or ResumableRuns()
-        self._retry_for, self._stopped, self._max_failures = retry_for, stopped, max_failures
+        self._retry_for, self._is_draining, self._max_failures = retry_for, is_draining, max_failures
         self._clock = clock or Clock()
-        self._roster = RunQueue(limit, places, budget, self._durations)
+        self._queue = RunQueue(limit, budget, self._durations)
         self._entries: dict[Run, QueuedRun] = {}
-        self._taken_up: list[QueuedRun] = []
-        self._sending = 0
-        self._turns = anyio.Semaphore(_SENT_AT_ONCE)
+        self._resumed: list[QueuedRun] = []
+        self._launching = 0
+        self._launch_turns = anyio.Semaphore(_CONCURRENT_LAUNCHES)
         self._closing = False
         self._changed = anyio.Event()
+        self._first_accepted = anyio.Event()
 
-    # ---- for the session ----------------------------------------------------------------------------------------
+    # ---- for the service ----------------------------------------------------------------------------------------
 
     async def submit(self, run: Run, error: SipfrontError | None = None, needs_slot: bool = True) -> None:
-        """Take up a run: launched as soon as it may be, or ended at once with `error`.
+        """Queue a run, or end it at once with `error`.
 
         Args:
             run: The run.
-            error: Why it is not to be launched; None if it is.
+            error: Why it must not be launched; None to launch it.
             needs_slot: Whether it counts against the concurrency limit.
         """
         entry = self._entries[run] = QueuedRun(run, needs_slot)
-        known = self._resumable.take(run) if error is None else None
+        earlier = self._resumable.take(run) if error is None else None
         if error is not None:
-            self._roster.finish(entry, error=error)
-        elif known is not None:
-            self._recover(entry, known)
+            self._queue.finish(entry, error=error)
+        elif earlier is not None:
+            self._resume(entry, earlier)
         else:
-            self._roster.queue(entry)
+            self._queue.add(entry)
             if self._platform_history is not None:
                 self._platform_history.want(run)
         self._wake()
 
     async def launched(self, run: Run) -> None:
-        """Return once `run` is launched.
+        """Return when `run` is launched.
 
         Raises:
-            SipfrontError: It was not, or nobody knows.
+            SipfrontError: It was not launched, or that is unknown.
         """
         entry = self._demand(run)
         await entry.launched.wait()
@@ -107,111 +103,116 @@ class Scheduler:
             raise entry.error
 
     async def finished(self, run: Run) -> RunResult:
-        """Return the result of `run` once it is over.
+        """Return the result of `run` when it is finished.
 
         Raises:
-            SipfrontError: There is none.
+            SipfrontError: It has no verdict.
         """
-        await self._demand(run).done.wait()
-        return self.outcome(run)
-
-    def is_over(self, run: Run) -> bool:
-        """Return whether `outcome` has an answer; may be asked from any thread."""
-        return self._entries[run].done.is_set()
-
-    def outcome(self, run: Run) -> RunResult:
-        """Return the result of a `run` that is over; may be asked from any thread.
-
-        Raises:
-            SipfrontError: There is none.
-        """
-        entry = self._entries[run]
+        entry = self._demand(run)
+        await entry.done.wait()
         if entry.error is not None:
             raise entry.error
         if entry.result is None:
-            raise RuntimeError("a run is over with a result or an error")
+            raise RuntimeError("a finished run has a result or an error")
         return entry.result
 
-    @property
-    def is_live(self) -> bool:
-        """Whether any run is not over; may be asked from any thread, and often."""
-        return self._roster.is_live
+    def forget(self, run: Run) -> None:
+        """Drop a finished run whose result was delivered."""
+        self._entries.pop(run, None)
 
     def snapshot(self) -> Snapshot:
-        """Return where the runs stand; may be asked from any thread."""
-        return self._roster.snapshot(self._clock.now())
+        """Count the runs by state."""
+        return self._queue.snapshot(self._clock.now())
 
     # ---- the work -----------------------------------------------------------------------------------------------
 
     async def serve(self) -> None:
-        """Launch and follow what is submitted, until cancelled."""
+        """Launch and poll what is submitted, until cancelled."""
         async with anyio.create_task_group() as tasks:
             if self._platform_history is not None:
-                tasks.start_soon(self._platform_history.serve)
+                tasks.start_soon(self._look_up_durations, self._platform_history)
             while True:
                 self._changed = anyio.Event()
-                taken_up, self._taken_up = self._taken_up, []
-                for entry in (*taken_up, *self._admit()):
+                resumed, self._resumed = self._resumed, []
+                for entry in (*resumed, *self._admit()):
                     tasks.start_soon(self._drive, entry)
-                with anyio.move_on_after(self._patience()):
+                with anyio.move_on_after(self._next_admission()):
                     await self._changed.wait()
 
-    async def close(self) -> None:
-        """Launch nothing more, and return once those that are being launched know their answer, or in a few seconds."""
+    async def _look_up_durations(self, history: PlatformHistory) -> None:
+        """Look up durations once the platform has accepted a launch: with wrong credentials, one request is enough."""
+        await self._first_accepted.wait()
+        await history.serve()
+
+    @property
+    def is_launching(self) -> bool:
+        """Whether the answer to a launch is awaited."""
+        return self._launching > 0
+
+    def stop(self) -> None:
+        """Launch nothing more. Launches under way go on; runs that wait end with an error."""
         self._closing = True
-        with anyio.move_on_after(_LAST_WORDS):
-            while self._sending:
+        for entry in self._queue.withdraw():
+            self._queue.finish(entry, error=_session_ended())
+        self._wake()
+
+    async def close(self, seconds: float) -> None:
+        """Stop, and return when the launches under way are answered and recorded, or after `seconds`."""
+        self.stop()
+        with anyio.move_on_after(seconds):
+            while self._launching:
                 await self._changed.wait()
 
     def _admit(self) -> list[QueuedRun]:
         if self._closing:
             return []
-        return self._roster.admit(self._clock.now(), only_urgent=self._only_urgent)
+        return self._queue.admit(self._clock.now(), only_urgent=self._only_urgent)
 
     @property
     def _only_urgent(self) -> bool:
-        """Whether nothing is to be launched ahead any more."""
-        return self._stopped() or 0 < self._max_failures <= self._roster.unexpected
+        """Whether no run may start ahead of its test any more."""
+        return self._is_draining() or 0 < self._max_failures <= self._queue.unexpected
 
-    def _patience(self) -> float | None:
-        """How long nothing can change by itself; None for ever."""
-        return None if self._closing else self._roster.patience(self._clock.now())
+    def _next_admission(self) -> float | None:
+        """Return after how many seconds time alone may admit a run; None if it cannot."""
+        return None if self._closing else self._queue.next_admission(self._clock.now())
 
     async def _drive(self, entry: QueuedRun) -> None:
         try:
             if entry.run.launched is not None or await self._launch(entry):
                 await self._follow(entry)
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not leave a test waiting for ever
+        except Exception as error:  # noqa: BLE001 - a defect of the engine must not leave a test waiting for ever
             self._budget.settle(entry.launch, None)
             if not entry.done.is_set():
-                self._roster.finish(entry, error=SipfrontError(f"internal error: {type(error).__name__}: {error}"))
+                self._queue.finish(entry, error=SipfrontError(f"internal error: {type(error).__name__}: {error}"))
         finally:
-            self._roster.land(entry)
+            self._queue.release(entry)
             self._wake()
 
     async def _launch(self, entry: QueuedRun) -> bool:
-        """Return whether the run is launched; if not, it is over or waits again."""
-        self._sending += 1
+        """Return whether the run was launched. If not, it has ended or is back in the queue."""
+        self._launching += 1
         try:
-            async with self._turns:
-                if self._only_urgent and not entry.urgent:  # since it was admitted
-                    self._roster.put_back(entry)
+            async with self._launch_turns:
+                if self._only_urgent and not entry.urgent and not self._closing:  # changed since its admission
+                    self._queue.put_back(entry)
                     return False
-                self._engine.check()
+                self._runner.check()
                 await self._send(entry)
         except SipfrontError as error:
-            if isinstance(error, LaunchOutcomeUnknown):
+            if isinstance(error, LaunchOutcomeUnknown):  # such a run may cost what was reserved for it
                 self._budget.settle(entry.launch, None)
             self._budget.cancel(entry.launch)
-            if isinstance(error, PlatformBusy) and self._is_patient(entry, error):
-                self._roster.wait_again(entry, self._clock.now(), error.retry_after)
+            if isinstance(error, PlatformBusy) and not self._closing and self._may_wait(entry, error):
+                self._queue.refused(entry, self._clock.now(), error.retry_after)
             else:
-                self._roster.finish(entry, error=error)
+                self._queue.finish(entry, error=error)
             return False
         finally:
-            self._sending -= 1
+            self._launching -= 1
             self._wake()
-        self._roster.accepted()
+        self._queue.accepted()
+        self._first_accepted.set()
         self._budget.confirm(entry.launch)
         entry.launched.set()
         return True
@@ -219,21 +220,21 @@ class Scheduler:
     async def _send(self, entry: QueuedRun) -> None:
         launch, run = entry.launch, entry.run
         self._check_open()
-        await self._scribe.intent(launch, run)
+        await self._writer.intent(launch, run)
         try:
             self._check_open()
-            await self._engine.launch(run)
+            await self._runner.launch(run)
         except SipfrontError as error:
-            await self._scribe.not_launched(launch, run, error)
+            await self._writer.not_launched(launch, run, error)
             raise
-        await self._scribe.launched(launch, run)
+        await self._writer.launched(launch, run)
 
     def _check_open(self) -> None:
         if self._closing:
-            raise LaunchSkipped("not launched: the session ended before")
+            raise _session_ended()
 
-    def _is_patient(self, entry: QueuedRun, error: PlatformBusy) -> bool:
-        """A full platform is waited for as long as the run itself would be; one that is out of order, not so long."""
+    def _may_wait(self, entry: QueuedRun, error: PlatformBusy) -> bool:
+        """A run waits for capacity up to its own time limit, and for a platform out of order up to `retry_for`."""
         now = self._clock.now()
         if entry.refused_at is None:
             entry.refused_at = now
@@ -243,35 +244,35 @@ class Scheduler:
     async def _follow(self, entry: QueuedRun) -> None:
         launch, run = entry.launch, entry.run
         try:
-            result = await self._engine.wait(run)
+            result = await self._runner.wait(run)
         except SipfrontError as error:
-            await self._scribe.no_verdict(launch, run, error)
-            self._roster.finish(entry, error=error)
+            await self._writer.no_verdict(launch, run, error)
+            self._queue.finish(entry, error=error)
         else:
             if run.resumed is None:
-                self._durations.learn(run.key, self._engine.observed_duration(run))
-            await self._scribe.verdict(launch, run, result)
-            self._roster.finish(entry, result=result)
+                self._durations.learn(run.key, self._runner.observed_duration(run))
+            await self._writer.verdict(launch, run, result)
+            self._queue.finish(entry, result=result)
         finally:
             self._budget.settle(launch, entry.result.duration if entry.result else run.age(self._clock.now()))
 
-    def _recover(self, entry: QueuedRun, known: JournalEntry) -> None:
-        """Take up where an interrupted session was: at nothing certain, at a verdict, or at a run in flight."""
-        run, entry.launch = entry.run, known.launch
-        if known.is_uncertain or known.launched is None:
-            self._roster.finish(entry, error=LaunchOutcomeUnknown.since(known.at))
+    def _resume(self, entry: QueuedRun, earlier: JournalEntry) -> None:
+        """Continue where an interrupted session stopped: at an uncertain launch, a verdict, or a run in flight."""
+        run, entry.launch = entry.run, earlier.launch
+        if earlier.is_uncertain or earlier.launched is None:
+            self._queue.finish(entry, error=LaunchOutcomeUnknown.since(earlier.at))
             return
-        run.launched, run.resumed = known.launched, known.at
-        result = result_of(run, known)
+        run.launched, run.resumed = earlier.launched, earlier.at
+        result = result_of(run, earlier)
         if result is not None:
-            self._roster.finish(entry, result=result)
+            self._queue.finish(entry, result=result)
             return
-        run.launched_at = self._clock.now() - self._clock.age(known.at)
+        run.launched_at = self._clock.now() - self._clock.age(earlier.at)
         entry.launched.set()
-        self._roster.take_up(entry)
-        self._taken_up.append(entry)
+        self._queue.resume(entry)
+        self._resumed.append(entry)
 
-    # ---- small things -------------------------------------------------------------------------------------------
+    # ---- helpers ------------------------------------------------------------------------------------------------
 
     def _demand(self, run: Run) -> QueuedRun:
         entry = self._entries[run]
@@ -282,3 +283,7 @@ class Scheduler:
 
     def _wake(self) -> None:
         self._changed.set()
+
+
+def _session_ended() -> LaunchSkipped:
+    return LaunchSkipped("not launched: the session ended first")

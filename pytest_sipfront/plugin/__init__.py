@@ -80,12 +80,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Register the per-test hooks if a test uses Sipfront, and tell the controller of the workers."""
-    if any(item_markers.is_marked(item) for item in session.items):
-        session.config.stash[STATE].workers.flag_marked()
+    """Register the per-test hooks if a test uses a run."""
+    fixtures = {"sipfront", RUN_FIXTURE}
+    if any(
+        item_markers.is_marked(item) or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
+        for item in session.items
+    ):
         watch(session.config)
-    elif any(RUN_FIXTURE in getattr(item, "fixturenames", ()) for item in session.items):
-        watch(session.config)  # to report the missing marker as an ERROR
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -114,7 +115,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the closing section: totals, tests that did not pass, and runs that are still running."""
     state = config.stash[STATE]
-    lines = list(terminal.summary(terminalreporter.stats, state.settings, state.books()))
+    lines = list(terminal.summary(terminalreporter.stats, state.settings, state.summary()))
     if lines:
         terminalreporter.section("sipfront")
         for line in lines:
@@ -126,7 +127,7 @@ def pytest_configure_node(node: Any) -> None:
     """Pass the session id, the shared directory and the lab to a worker."""
     config: pytest.Config = node.config
     state = config.stash[STATE]
-    state.welcome(node.workerinput)
+    state.processes.welcome(node.workerinput)
     if state.lab is not None and not config.getoption("collectonly"):
         node.workerinput[WORKER_LAB] = dict(state.lab())
     if not config.pluginmanager.hasplugin(CONTROLLER):

@@ -77,6 +77,11 @@ class LookAhead:
         self._returned.update(ready)
         return ready
 
+    def independent(self) -> list[pytest.Function]:
+        """Return the items whose runs depend on no fixture: any process may start them. Each is returned once."""
+        free, self._free = self._free, []
+        return [candidate.item for candidate in sorted(free, key=lambda candidate: candidate.index)]
+
     def _stays(self, candidate: _Candidate, here: int, up: set[Definition]) -> bool:
         return all(
             definition in up and self._is_kept(definition, candidate.item, here) for definition in candidate.needs

@@ -1,15 +1,16 @@
-"""A marked test's run, from setup to outcome. What is known of it is kept by item and ends with the test."""
+"""The runs of marked tests, from setup to outcome. Their state is kept by item and ends with the test."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 
 from pytest_sipfront.clients.sipfront.models import RunStatus
-from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine.client import monotonic
+from pytest_sipfront.engine.run import Run, RunResult, stable_test_id
 from pytest_sipfront.errors import ConfigurationError, SipfrontError, SipfrontWarning
 from pytest_sipfront.plugin.fixture_order import RUN_FIXTURE
 from pytest_sipfront.plugin.item_markers import is_marked, read_run_spec
@@ -18,71 +19,78 @@ from pytest_sipfront.plugin.reports.error_details import raise_in
 from pytest_sipfront.plugin.reports.properties import NO_VERDICT, recorder
 from pytest_sipfront.plugin.run_session import Origin, RunSession, objection
 from pytest_sipfront.plugin.run_spec import MarkerError, RunSpec
+from pytest_sipfront.plugin.xdist import XdistSession
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    order: RunSpec
+    spec: RunSpec
     result: RunResult
     waited: float
 
 
 class MarkedTests:
-    """The marked tests of a session."""
+    """The marked tests of one pytest process."""
 
-    def __init__(self, session: RunSession, *, looks_ahead: bool = False, checks: bool = False) -> None:
+    def __init__(
+        self, session: RunSession, processes: XdistSession, *, looks_ahead: bool = False, checks: bool = False
+    ) -> None:
         """Run them through `session`.
 
         Args:
-            session: The session's runs.
-            looks_ahead: Start runs before their tests' own setup where all is ready for them.
-            checks: Ask the platform for all names before the first run.
+            session: Submits runs and waits for them.
+            processes: The processes of the session.
+            looks_ahead: Whether runs may start before the setup of their tests.
+            checks: Whether to look up all names on the platform before the first run.
         """
-        self._session = session
+        self._session, self._processes = session, processes
         self._looks_ahead, self._checks = looks_ahead, checks
         self._findings: list[str] | None = None
         self._ahead: LookAhead | None = None
-        self._submitted: dict[pytest.Item, Run] = {}
+        self._keys: dict[pytest.Item, str] = {}
         self._done: dict[pytest.Item, _Done] = {}
         self._counted: set[pytest.Item] = set()
+        self.waiting: Run | None = None
 
     def check(self, item: pytest.Item) -> None:
-        """Check the marks of a collected item, so that mistakes show before anything is launched.
+        """Check the markers of a collected item, so that mistakes are reported before anything is launched.
 
         Raises:
-            pytest.Collector.CollectError: They make no sense.
+            pytest.Collector.CollectError: A marker is invalid.
         """
         if is_marked(item):
             try:
-                self.order(item)
+                self.spec(item)
             except ConfigurationError as error:
                 raise pytest.Collector.CollectError(f"{item.nodeid}: {error}") from None
 
     def run(self, item: pytest.Function) -> RunResult:
-        """Launch the run of `item` and wait for its verdict, whichever it is.
+        """Return the result of the run of `item`, whether it passed or failed.
 
         Raises:
-            SipfrontError: There is no verdict; raised as if by the test itself.
+            SipfrontError: There is no verdict. It is raised as if by the test itself.
         """
         __tracebackhide__ = True
-        began = time.monotonic()
+        began = monotonic()
         try:
             if not is_marked(item):
                 raise ConfigurationError(
                     f"{RUN_FIXTURE} has no run to give: the test has no @pytest.mark.sipfront(test=...)"
                 )
-            order = self.order(item)
-            if not self._session.launching:
-                return _not_launched(order)
+            spec = self.spec(item)
+            if not self._session.may_launch:
+                return _not_launched(spec)
             self._check_first(item)
-            origin = Origin(item.nodeid, item.ihook)
-            run = self._submitted.pop(item, None) or self._session.submit(order, origin)
+            origin = self._origin(item)
+            run = self.waiting = self._session.claim(spec, origin, is_queued=self._looks_ahead)
             self._look_ahead(item)
             result = self._session.wait(run, origin, recorder(item.user_properties))
-        # A session may make errors of warnings; a limit of pytest-timeout interrupts the wait somewhere deep within.
+            self.waiting = None
+        # A session may turn warnings into errors, and pytest-timeout fails the test from within the wait.
         except (SipfrontError, SipfrontWarning, pytest.fail.Exception) as error:
+            self.waiting = None
             raise_in(item.obj, error)
-        self._done[item] = _Done(order, result, time.monotonic() - began)
+        self._done[item] = _Done(spec, result, monotonic() - began)
         return result
 
     def _check_first(self, item: pytest.Function) -> None:
@@ -93,32 +101,39 @@ class MarkedTests:
 
         if self._findings is None:
             marked = (other for other in item.session.items if is_marked(other))
-            self._findings = check_names(self._session, map(self.order, marked))
+            self._findings = check_names(self._session, map(self.spec, marked))
         if self._findings:
             raise ConfigurationError("\n".join([CHECK_FAILED, *self._findings]))
 
     def _look_ahead(self, current: pytest.Function) -> None:
-        """Queue the runs of later tests for which all is ready."""
+        """Queue the runs of later tests that need no further setup."""
         if not self._looks_ahead:
             return
+        shares = self._processes.is_worker and not self._processes.runs_everywhere
+        if shares and not self._session.wants_list:
+            return  # another worker has queued them
         if self._ahead is None:
             items = current.session.items
             marked = (item for item in items if isinstance(item, pytest.Function) and is_marked(item))
-            self._ahead = LookAhead(items, (item for item in marked if self.order(item).look_ahead))
-        for item in self._ahead.ready(current):
-            self._submitted[item] = self._session.submit(self.order(item), Origin(item.nodeid, item.ihook))
+            self._ahead = LookAhead(items, (item for item in marked if self.spec(item).look_ahead))
+        ready = self._ahead.independent() if shares else self._ahead.ready(current)
+        self._session.ahead([(self.spec(item), self._origin(item)) for item in ready], shared=shares)
 
-    @property
-    def not_taken(self) -> Iterator[Run]:
-        """The runs that were launched ahead and that no test took."""
-        return (run for run in self._submitted.values() if run.launched is not None)
+    def _origin(self, item: pytest.Item) -> Origin:
+        return Origin(node_id(item), item.ihook, self._key(item))
+
+    def _key(self, item: pytest.Item) -> str:
+        """Return what identifies a test in all processes of the session, also if its node id occurs several times."""
+        if not self._keys:
+            self._keys = _keys(item.session.items, self._processes.worker if self._processes.runs_everywhere else "")
+        return self._keys[item]
 
     def judge(self, item: pytest.Item) -> None:
-        """Return if a marked item's run is as it expects, or if `item` is not marked.
+        """Return if the verdict of a marked item's run is the expected one, or if `item` is not marked.
 
         Raises:
-            RunFailed: It is not; raised as if by the test itself.
-            SipfrontError: There was no run at all: nothing may pass without one.
+            RunFailed: It is not. Raised as if by the test itself.
+            SipfrontError: The item had no run; a marked test must not pass without one.
         """
         __tracebackhide__ = True
         if not is_marked(item):
@@ -128,14 +143,14 @@ class MarkedTests:
             raise ConfigurationError(
                 "marked with sipfront, but no run was started for it: only test functions and methods can be marked"
             )
-        failure = objection(done.result, done.order.expectation)
+        failure = objection(done.result, done.spec.expectation)
         if failure is not None:
             raise_in(item.obj, failure)  # type: ignore[attr-defined]
 
     def seconds(self, item: pytest.Item, when: str) -> float:
-        """Return what to add to a report's measured seconds, so that the test lasts as long as its run.
+        """Return what to add to a report's duration in seconds, so that the test lasts as long as its run.
 
-        A phase with subtests has a report for each of them: the first takes the run's duration, no other does.
+        A phase with subtests has several reports. Only the first one gets the run's duration.
         """
         done = self._done.get(item)
         if done is None or when not in {"setup", "call"}:
@@ -148,15 +163,15 @@ class MarkedTests:
         return done.result.duration
 
     def forget(self, item: pytest.Item) -> None:
-        """Drop what is known: each attempt at a test has a run of its own."""
+        """Forget an earlier attempt at `item`: each attempt gets a new run."""
         self._done.pop(item, None)
         self._counted.discard(item)
 
-    def order(self, item: pytest.Item) -> RunSpec:
-        """Return what the marks of `item` ask for.
+    def spec(self, item: pytest.Item) -> RunSpec:
+        """Return what the markers of `item` ask for.
 
         Raises:
-            ConfigurationError: They make no sense.
+            ConfigurationError: They are invalid.
         """
         try:
             return read_run_spec(item, self._session.settings.report_mode)
@@ -164,10 +179,29 @@ class MarkedTests:
             raise ConfigurationError(f"@pytest.mark.sipfront: {error}") from None
 
 
-def _not_launched(order: RunSpec) -> RunResult:
-    """With --setup-only, fixtures that build on the run get one that never was."""
+def node_id(item: pytest.Item) -> str:
+    """Return the node id, without the group that pytest-xdist appends with `--dist loadgroup`."""
+    groups = [
+        str(marker.args[0] if marker.args else marker.kwargs.get("name", "default"))
+        for marker in item.iter_markers("xdist_group")
+    ]
+    return stable_test_id(item.nodeid, groups)
+
+
+def _keys(items: Sequence[pytest.Item], worker: str) -> dict[pytest.Item, str]:
+    seen: Counter[str] = Counter()
+    keys = {}
+    for item in items:
+        nodeid = node_id(item)
+        seen[nodeid] += 1
+        keys[item] = f"{worker} {nodeid} {seen[nodeid]}"
+    return keys
+
+
+def _not_launched(spec: RunSpec) -> RunResult:
+    """Return a result for fixtures that use the run, with --setup-only."""
     return RunResult(
-        request=order.request,
+        request=spec.request,
         verdict=NO_VERDICT,
         result_description="not launched",
         duration=0.0,

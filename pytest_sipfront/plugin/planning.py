@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sipfront.engine.admission import makespan
+from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.run import request_key
 from pytest_sipfront.errors import SipfrontError
 from pytest_sipfront.plugin.item_markers import is_marked
@@ -17,7 +18,6 @@ from pytest_sipfront.plugin.run_spec import RunSpec
 from pytest_sipfront.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from pytest_sipfront.engine.durations import Durations
     from pytest_sipfront.plugin.run_session import RunSession
     from pytest_sipfront.plugin.state import State
 
@@ -47,17 +47,17 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
         pytest.UsageError: The check found problems.
     """
     requested = state.settings.plan or state.settings.check
-    if not requested or session.config.option.collectonly or session.testsfailed or state.workers.is_worker:
+    if not requested or session.config.option.collectonly or session.testsfailed or state.processes.is_worker:
         return None
     marked = [item for item in session.items if isinstance(item, pytest.Function) and is_marked(item)]
     if state.settings.check and marked:
-        problems = check_names(state.session, [state.marked.order(item) for item in marked])
+        problems = check_names(state.session, [state.marked.spec(item) for item in marked])
         if problems:
             raise pytest.UsageError("\n".join([CHECK_FAILED, *problems]))
     if not state.settings.plan:
         return None
-    durations = state.keeping().durations
-    planned = [_planned(item.nodeid, state.marked.order(item), state.settings.service, durations) for item in marked]
+    durations = Durations.load(state.storage().durations)
+    planned = [_planned(item.nodeid, state.marked.spec(item), state.settings.service, durations) for item in marked]
     imperative = sum(1 for item in session.items if "sipfront" in getattr(item, "fixturenames", ()))
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
@@ -125,9 +125,9 @@ def check_names(session: RunSession, specs: Iterable[RunSpec]) -> list[str]:
     tests = [request.test for request in requests if request.test is not None]
     projects = [request.project for request in requests if isinstance(request.project, str)]
     try:
-        problems = list(unknown_names("test", tests, session.ask(lambda client: client.tests()).names()))
+        problems = list(unknown_names("test", tests, session.ask("tests").names()))
         if projects:
-            problems += unknown_names("project", projects, session.ask(lambda client: client.projects()).names())
+            problems += unknown_names("project", projects, session.ask("projects").names())
     except SipfrontError as error:
         return [f"  {error}"]
     return problems

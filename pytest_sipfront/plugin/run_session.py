@@ -1,267 +1,284 @@
-"""The session's runs, for synchronous callers. The line to the platform opens at the first run."""
+"""Submits runs to the engine and waits for them, for the fixtures of one pytest process."""
 
 from __future__ import annotations
 
-import concurrent.futures
+import uuid
 import warnings
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine import wire
+from pytest_sipfront.engine.run import Run, RunResult, Snapshot
 from pytest_sipfront.engine.verdict import Expectation, Verdict
-from pytest_sipfront.errors import ConfigurationError, LaunchVetoed, RunFailed, SipfrontError, SipfrontWarning
+from pytest_sipfront.errors import (
+    ConfigurationError,
+    DetailedError,
+    EngineStopped,
+    LaunchVetoed,
+    RunFailed,
+    SipfrontError,
+    SipfrontWarning,
+)
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.reports import properties
 from pytest_sipfront.plugin.reports.heartbeat import Heartbeat
 from pytest_sipfront.plugin.reports.properties import Record
 from pytest_sipfront.plugin.run_spec import RunSpec
+from pytest_sipfront.plugin.session_engine import SessionEngine
 from pytest_sipfront.plugin.sigterm import SigtermHandler
 from pytest_sipfront.plugin.targets import SipfrontTarget
-
-if TYPE_CHECKING:
-    from pytest_sipfront.clients.sipfront.client import SipfrontClient
-    from pytest_sipfront.engine.loop_thread import LoopThread
-    from pytest_sipfront.engine.scheduler import Scheduler
-    from pytest_sipfront.plugin.run_storage import RunStorage
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The test that a run belongs to: its node id, and the hooks that its place in the tree sees."""
+    """The test that a run belongs to.
+
+    Attributes:
+        nodeid: Its node id.
+        hook: Calls the hooks that are visible from its place in the tree.
+        key: Identifies the test within the session, in all of its processes; "" for runs from a test's body.
+    """
 
     nodeid: str
     hook: Any
+    key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """The open line to the platform."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """The files of a session: its journal, and the known durations (None without pytest's cache)."""
 
-    background: LoopThread
-    client: SipfrontClient
-    dispatcher: Scheduler
-    serving: concurrent.futures.Future[None]
+    journal: Path
+    durations: Path | None
 
 
+@dataclass(slots=True, kw_only=True)
 class RunSession:
-    """Launches runs and waits for them."""
+    """Runs of one pytest process.
 
-    def __init__(
-        self,
-        settings: Settings,
-        access: Callable[[], SipfrontTarget],
-        keeping: Callable[[], RunStorage],
-        heartbeat: Heartbeat,
-        *,
-        launching: bool = True,
-        stopped: Callable[[], bool] = lambda: False,
-        aborted: Callable[[], bool] = lambda: False,
-        max_failures: int = 0,
-    ) -> None:
-        """Prepare; nothing is opened before the first run.
+    Attributes:
+        settings: The session's settings.
+        engine: The session's engine.
+        target: Returns the platform, or the lab, with its key pair.
+        storage: Returns the session's files.
+        heartbeat: Shows progress while a test waits.
+        session: The session's id.
+        limit: Maximum number of concurrent runs.
+        max_failures: Unexpected verdicts after which no run starts ahead of its test; 0 for no limit.
+        may_launch: False with `--setup-only` and the like.
+    """
 
-        Args:
-            settings: What is in force.
-            access: Finds base URL and keys at first need.
-            keeping: Opens the journal and what else the session keeps.
-            heartbeat: Shows signs of life while a run is waited for.
-            launching: False where nothing may be launched at all.
-            stopped: Whether pytest is about to end the session.
-            aborted: Whether the session is to be interrupted now.
-            max_failures: After how many tests that do not pass it does; 0 for never.
+    settings: Settings
+    engine: SessionEngine
+    target: Callable[[], SipfrontTarget]
+    storage: Callable[[], Storage]
+    heartbeat: Heartbeat
+    session: str
+    limit: int
+    max_failures: int = 0
+    may_launch: bool = True
+    wants_list: bool = True
+    _sigterm: SigtermHandler = field(default_factory=SigtermHandler)
+    _is_open: bool = False
+
+    def prepare(self) -> None:
+        """Start the engine and open it before the first test; a test may replace what that needs.
+
+        An error is not raised here: each test that needs a run raises it again.
         """
-        self.settings = settings
-        self.launching = launching
-        self._access, self._keeping, self._heartbeat = access, keeping, heartbeat
-        self._stopped, self._aborted, self._max_failures = stopped, aborted, max_failures
-        self._interrupts = SigtermHandler()
-        self._line: _Connection | None = None
+        try:
+            self._open()
+        except SipfrontError:
+            return
 
-    def submit(self, order: RunSpec, origin: Origin, *, counts: bool = True) -> Run:
-        """Queue the run that `order` asks for and return it; what is wrong with it shows when it is asked for.
+    def ahead(self, specs: Iterable[tuple[RunSpec, Origin]], *, shared: bool) -> None:
+        """Queue the runs of later tests.
 
         Args:
-            order: What to launch, and what to expect of it.
-            origin: The test that it belongs to.
-            counts: Whether it waits for one of the session's places.
+            specs: What to launch, and for which test.
+            shared: Whether this is the list that all workers share.
+        """
+        self._open()
+        entries = [{"key": origin.key, **self._submission(spec, origin)} for spec, origin in specs]
+        if entries or shared:
+            self.engine.request("ahead", runs=entries, shared=shared)
+
+    def claim(self, spec: RunSpec, origin: Origin, *, is_queued: bool) -> Run:
+        """Return the run of a test that is about to wait for it.
+
+        Args:
+            spec: What to launch.
+            origin: The test.
+            is_queued: Whether it may have been queued ahead.
         """
         __tracebackhide__ = True
-        line = self._open()
-        timeout = self.settings.timeout if order.timeout is None else order.timeout
-        veto: SipfrontError | None = None
-        request = order.request
-        try:
-            request = origin.hook.pytest_sipfront_before_launch(nodeid=origin.nodeid, request=request) or request
-        except LaunchVetoed as error:
-            veto = error
-        same = {f"{key}={request.overrides[key]}" for key in self.settings.exclusive_by if key in request.overrides}
-        run = Run(
-            request=request,
-            timeout=timeout,
-            label=origin.nodeid,
-            service=self.settings.service,
-            exclusive=frozenset(order.exclusive) | same,
-            expectation=order.expectation,
-        )
-        line.background.wait(line.dispatcher.submit, run, veto, counts)
-        self._interrupts.follow(live=True)
-        return run
+        self._open()
+        claimed: Any = self.engine.request("claim", key=origin.key) if is_queued else {"run": None}
+        if claimed["run"] is None:
+            claimed = self._submit(spec, origin, needs_slot=True)
+        self.wants_list = claimed["wants_list"]
+        return self._run(claimed)
 
-    def launch(self, order: RunSpec, origin: Origin, record: Record) -> Run:
-        """Launch what `order` asks for and return the run; `record` receives the properties as they become known.
+    def launch(self, spec: RunSpec, origin: Origin, record: Record) -> Run:
+        """Launch a run and return it; `record` receives the properties as they become known.
 
         Raises:
-            SipfrontError: It was not launched, or nobody knows whether it was.
+            SipfrontError: It was not launched, or that is unknown.
         """
         __tracebackhide__ = True
-        # A test may want several runs side by side; a limit that nobody has set must not forbid that.
-        run = self.submit(order, origin, counts=self.settings.sources["concurrency"] != "default")
+        self._open()
+        # A test may launch several runs side by side. A limit that was not set must not prevent that.
+        run = self._run(self._submit(spec, origin, needs_slot=self.settings.sources["concurrency"] != "default"))
         record(properties.of_request(run.request))
-        self._ask_of(run, lambda dispatcher: dispatcher.launched)
+        self._follow(run, "launched")
         record(properties.of_launch(run))
         return run
 
     def wait(self, run: Run, origin: Origin, record: Record) -> RunResult:
-        """Follow a run to its verdict.
+        """Return the result of a run when it is finished.
 
         Raises:
-            SipfrontError: There is none.
+            SipfrontError: It has no verdict.
         """
         __tracebackhide__ = True
         record(properties.of_request(run.request))
         try:
-            result = self._result_of(run)
+            result = wire.result_from_wire(self._follow(run, "done"))
         finally:
             if run.launched is not None:
                 record(properties.of_launch(run))
             if run.status is not None:
                 record(properties.of_status(run.status))
-            self.settle()
         record([(properties.VERDICT, result.verdict)])
         for note in run.notes:
             warnings.warn(SipfrontWarning(f"{run.request.target}: {note} ({run.report_url})"), stacklevel=2)
         origin.hook.pytest_sipfront_after_verdict(nodeid=origin.nodeid, result=result)
         return result
 
-    def ask(self, question: Callable[[SipfrontClient], Awaitable[T]]) -> T:
-        """Return the client's answer to `question`."""
+    def ask(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Return what a method of the Sipfront client returns, see `SipfrontClient`."""
         __tracebackhide__ = True
-        line = self._open()
-        return line.background.wait(question, line.client)
+        self._open()
+        return wire.value_from_wire(self.engine.request("ask", method=method, arguments=arguments, options=options))
 
-    def settle(self, *, elsewhere: bool = False) -> None:
-        """Keep SIGTERM mapped as long as a run is live, here or `elsewhere`."""
-        here = self._line is not None and self._line.dispatcher.is_live
-        self._interrupts.follow(live=elsewhere or here)
+    def untaken(self) -> list[Run]:
+        """Return the runs that were launched ahead and that no test claimed."""
+        if not self.engine.is_connected:
+            return []
+        try:
+            return [wire.run_from_wire(run) for run in self.engine.request("untaken")]
+        except SipfrontError:
+            return []
+
+    def map_sigterm(self) -> None:
+        """Let SIGTERM end the session like Ctrl-C, now that it has runs."""
+        self._sigterm.follow(live=True)
 
     def close(self) -> None:
-        """Launch nothing more, and close the line to the platform."""
-        if self._line is None:
-            return
-        line, self._line = self._line, None
-        try:
-            line.background.wait(line.dispatcher.close)
-            line.serving.cancel()
-            line.background.wait(line.client.close)
-        finally:
-            line.background.close()
-            self._interrupts.follow(live=False)
+        """Put back the handler of SIGTERM."""
+        self._sigterm.follow(live=False)
 
-    def _result_of(self, run: Run) -> RunResult:
-        """A run that was launched ahead may be over: then there is nothing to wait for."""
+    # ---- helpers ------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
         __tracebackhide__ = True
-        line = self._open()
-        if not line.dispatcher.is_over(run):
-            return self._ask_of(run, lambda dispatcher: dispatcher.finished)
-        try:
-            return line.dispatcher.outcome(run)
-        except SipfrontError as error:
-            _lead(error, run)
-            raise error.with_traceback(None) from None
-
-    def _ask_of(self, run: Run, question: Callable[[Scheduler], Callable[[Run], Awaitable[T]]]) -> T:
-        """Ask the dispatcher for `run`."""
-        __tracebackhide__ = True
-        line = self._open()
-        beat = self._heartbeat.of(run, line.dispatcher.snapshot)
-
-        def tick() -> None:
-            beat()
-            if self._aborted():
-                raise KeyboardInterrupt
-            if line.serving.done():  # a defect of ours must not leave a test waiting for ever
-                raise SipfrontError(f"internal error: {line.serving.exception()!r}")
-
-        try:
-            return line.background.wait(question(line.dispatcher), run, tick=tick)
-        except SipfrontError as error:
-            _lead(error, run)
-            raise
-        finally:
-            self._heartbeat.rest()
-
-    def _open(self) -> _Connection:
-        __tracebackhide__ = True
-        if not self.launching:
+        if not self.may_launch:
             raise ConfigurationError("nothing is sent to the platform with --setup-only and --setup-plan")
-        if self._line is None:
-            self._line = self._opened(self._access())
-        return self._line
+        if self._is_open:
+            return
+        self.engine.connect()  # it imports its modules while the target is found
+        target, storage, settings = self.target(), self.storage(), self.settings
+        opening = {
+            "session": self.session,
+            "base_url": target.base_url,
+            "public_key": target.public_key.reveal(),
+            "secret_key": target.secret_key.reveal(),
+            "service": "the lab" if settings.lab else "Sipfront",
+            "trust_env": not settings.lab,  # requests to the lab stay on this machine, even if a proxy is set
+            "ca_bundle": settings.ca_bundle,
+            "connect_timeout": settings.connect_timeout,
+            "read_timeout": settings.read_timeout,
+            "retry_for": settings.retry_for,
+            "poll_interval": settings.poll_interval,
+            "concurrency": self.limit,
+            "max_runs": settings.max_runs,
+            "max_minutes": settings.max_minutes,
+            "max_failures": self.max_failures,
+            "journal": str(storage.journal),
+            "durations": None if storage.durations is None else str(storage.durations),
+            "resume": settings.resume,
+            "resume_max_age": settings.resume_max_age,
+        }
+        self.engine.request("open", settings=opening)
+        self._is_open = True
 
-    def _opened(self, access: SipfrontTarget) -> _Connection:
-        __tracebackhide__ = True
-        # Sessions without a run never pay for these.
-        from pytest_sipfront.clients.http import Basic, HttpClient, Timeouts  # noqa: PLC0415
-        from pytest_sipfront.clients.sipfront.client import SipfrontClient  # noqa: PLC0415
-        from pytest_sipfront.engine.loop_thread import LoopThread  # noqa: PLC0415
-        from pytest_sipfront.engine.runner import Runner  # noqa: PLC0415
-        from pytest_sipfront.engine.scheduler import Scheduler  # noqa: PLC0415
-
-        settings, keeping = self.settings, self._keeping()
-        http = HttpClient(
-            access.base_url,
-            Basic(access.public_key, access.secret_key),
-            service="the lab" if settings.lab else "Sipfront",
-            limits=Timeouts(
-                connect=settings.connect_timeout,
-                read=settings.read_timeout,
-                retry=settings.retry_for,
-                first_wait=min(0.5, settings.poll_interval),
-            ),
-            ca_bundle=settings.ca_bundle,
-            trust_env=not settings.lab,  # what is meant for the lab stays on this machine, whatever the proxy
-        )
-        client = SipfrontClient(http)
-        dispatcher = Scheduler(
-            Runner(client, poll_interval=settings.poll_interval, durations=keeping.durations),
-            limit=settings.concurrency,
-            journal=keeping.journal,
-            places=keeping.places(),
-            budget=keeping.budget(),
-            durations=keeping.durations,
-            resumable=keeping.resumable,
-            retry_for=settings.retry_for,
-            stopped=self._stopped,
-            max_failures=self._max_failures,
-        )
-        background = LoopThread()
+    def _submission(self, spec: RunSpec, origin: Origin) -> dict[str, Any]:
+        request, veto = spec.request, None
         try:
-            return _Connection(background, client, dispatcher, background.start(dispatcher.serve))
-        except BaseException:  # an interrupt, just now: nobody else knows of the loop's thread yet
-            background.close()
+            request = origin.hook.pytest_sipfront_before_launch(nodeid=origin.nodeid, request=request) or request
+        except LaunchVetoed as error:
+            veto = wire.error_to_wire(error)
+        same = {f"{key}={request.overrides[key]}" for key in self.settings.exclusive_by if key in request.overrides}
+        run = Run(
+            request=request,
+            timeout=self.settings.timeout if spec.timeout is None else spec.timeout,
+            label=origin.nodeid,
+            service=self.settings.service,
+            exclusive=frozenset(spec.exclusive) | same,
+            expectation=spec.expectation,
+        )
+        return {"run": wire.run_to_wire(run), "veto": veto}
+
+    def _submit(self, spec: RunSpec, origin: Origin, *, needs_slot: bool) -> Any:
+        __tracebackhide__ = True
+        key = origin.key or uuid.uuid4().hex
+        return self.engine.request("submit", key=key, needs_slot=needs_slot, **self._submission(spec, origin))
+
+    def _run(self, claimed: dict[str, Any]) -> Run:
+        self.map_sigterm()
+        run = wire.run_from_wire(claimed["state"])
+        run.id = claimed["run"]
+        return run
+
+    def _follow(self, run: Run, until: str) -> Any:
+        """Wait for a run, and return its result if it is finished."""
+        __tracebackhide__ = True
+        beat = self.heartbeat.of(run)
+
+        def on_progress(progress: Any) -> None:
+            if progress is None:
+                beat(None)
+            else:
+                wire.update_run(run, progress["run"])
+                beat(Snapshot(**progress["snapshot"]))
+
+        try:
+            answer = self.engine.request("follow", run=run.id, until=until, on_progress=on_progress)
+        except EngineStopped as error:
+            _lead(error, run)
             raise
+        finally:
+            self.heartbeat.rest()
+        wire.update_run(run, answer["run"])
+        self._sigterm.follow(live=answer["is_live"])
+        if answer.get("interrupted"):
+            raise KeyboardInterrupt
+        if "error" in answer:
+            failure = wire.error_from_wire(answer["error"])
+            _lead(failure, run)
+            raise failure
+        return answer.get("result")
 
 
-def _lead(error: SipfrontError, run: Run) -> None:
-    """Let an error's evidence begin with the run's own, its report first."""
+def _lead(error: DetailedError, run: Run) -> None:
+    """Put what is known about the run at the head of the error's evidence, the report URL first."""
     error.explain({**properties.evidence(run), **error.evidence}, error.hint)
 
 
 def objection(result: RunResult, expectation: Expectation) -> RunFailed | None:
-    """Return the failure of a run that is not as expected; None if it is."""
+    """Return the failure if a run's verdict is not the expected one; otherwise None."""
     text = expectation.objection(Verdict(result.verdict), result.result_description)
     if not text:
         return None

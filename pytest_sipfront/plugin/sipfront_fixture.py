@@ -87,22 +87,26 @@ class Sipfront:
     def tests(self) -> Document:
         """Return the account's tests and their parameters, as the platform lists them."""
         __tracebackhide__ = True
-        return self._session.ask(lambda client: client.tests())
+        document: Document = self._session.ask("tests")
+        return document
 
     def projects(self) -> Document:
         """Return the account's projects, as the platform lists them."""
         __tracebackhide__ = True
-        return self._session.ask(lambda client: client.projects())
+        document: Document = self._session.ask("projects")
+        return document
 
     def stats(self, run: RunResult | PendingRun, measure: str | None = None) -> Document:
         """Return what the platform measured in a run, or one `measure` of it."""
         __tracebackhide__ = True
-        return self._session.ask(lambda client: client.run_stats(run.session_id, measure))
+        document: Document = self._session.ask("run_stats", run.session_id, measure)
+        return document
 
     def request(self, method: str, path: str, *, body: Any = None) -> Document:
         """Send what is not published, once: `sipfront.request("GET", "/appimages")`, a path below `/api/v2`."""
         __tracebackhide__ = True
-        return self._session.ask(lambda client: client.request(method, path, body=body))
+        document: Document = self._session.ask("request", method, path, body=body)
+        return document
 
 
 def _order(words: dict[str, Any], report_mode: str | None) -> RunSpec:

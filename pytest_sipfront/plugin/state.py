@@ -1,14 +1,18 @@
-"""What the plugin knows during one pytest session, in `config.stash`."""
+"""The state of the plugin in one pytest session, kept in `config.stash`."""
 
 from __future__ import annotations
 
+import os
+import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.errors import ConfigurationError, SipfrontWarning
 from pytest_sipfront.plugin.options import Settings, read_settings
 from pytest_sipfront.plugin.reports.properties import Record, recorder
 from pytest_sipfront.plugin.reports.terminal import SessionSummary
@@ -16,146 +20,200 @@ from pytest_sipfront.plugin.xdist import XdistSession
 
 if TYPE_CHECKING:
     from pytest_sipfront.plugin.marked_tests import MarkedTests
-    from pytest_sipfront.plugin.run_session import Origin, RunSession
-    from pytest_sipfront.plugin.run_storage import RunStorage
+    from pytest_sipfront.plugin.run_session import Origin, RunSession, Storage
+    from pytest_sipfront.plugin.session_engine import SessionEngine
     from pytest_sipfront.plugin.targets import SipfrontTarget
 
 WORKER_LAB = "sipfront_lab"
 
 
 class State:
-    """The session's settings, line to the platform, marked tests, and the test that is at work.
+    """The settings, the lab, the engine and the runs of one pytest process.
 
     Attributes:
-        settings: What is in force.
-        workers: The processes of the session.
-        lab_in_words: How the session's lab comes to its verdicts; "" where there is none, and on workers.
-        lab: Describes the session's lab, starting it at first need; None if runs go to the platform.
-        current: The item that is at work, or was.
-        interrupted: Whether the session was.
+        settings: The session's settings.
+        processes: The processes of the session.
+        lab_in_words: How the session's lab reaches its verdicts; "" without a lab, and on workers.
+        lab: Describes the session's lab and starts it at the first need; None if runs go to the platform.
+        current: The item that is being run; None between items.
+        interrupted: Whether the session was interrupted.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
         self.lab_in_words = ""
         self.lab: Callable[[], Mapping[str, Any]] | None = self._find_lab(config)
-        self.workers = XdistSession(config)
+        self.processes = XdistSession(config)
         self.interrupted = False
         self.current: pytest.Item | None = None
         self._config = config
         self._pytest: pytest.Session | None = None
-        self._kept: RunStorage | None = None
-        self._has_launched = False
-        config.add_cleanup(self._close_books)  # before any other, so that it comes last
+        self._engine: SessionEngine | None = None
         self._session: RunSession | None = None
+        self._is_draining = False
+        config.add_cleanup(self._disconnect)  # before any other cleanup, so that it runs last
 
-    @cached_property
+    @property
+    def engine(self) -> SessionEngine:
+        """The session's engine. It starts at its first request."""
+        if self._engine is None:
+            from pytest_sipfront.plugin.session_engine import SessionEngine  # noqa: PLC0415 - only sessions with runs
+
+            self._engine = SessionEngine(self.processes)
+        return self._engine
+
+    @property
     def session(self) -> RunSession:
-        """What launches runs and waits for them; made at first need, so that other sessions never pay for it."""
-        from pytest_sipfront.plugin.reports.heartbeat import Heartbeat, line_writer  # noqa: PLC0415
-        from pytest_sipfront.plugin.reports.live_line import LiveLine  # noqa: PLC0415
-        from pytest_sipfront.plugin.run_session import RunSession  # noqa: PLC0415
+        """The runs of this process."""
+        if self._session is None:
+            from pytest_sipfront.plugin.reports.heartbeat import Heartbeat, line_writer  # noqa: PLC0415
+            from pytest_sipfront.plugin.reports.live_line import LiveLine  # noqa: PLC0415
+            from pytest_sipfront.plugin.run_session import RunSession  # noqa: PLC0415
 
-        config = self._config
-        live = LiveLine(config)
-        self._session = RunSession(
-            self.settings,
-            self._access,
-            self.keeping,
-            Heartbeat(line_writer(config), self.settings.heartbeat, show=live.show, rest=live.clear),
-            launching=not config.getoption("setuponly", default=False),
-            stopped=self._is_stopping,
-            aborted=lambda: self.workers.are_stopped,
-            max_failures=config.getoption("maxfail", default=0) or 0,
-        )
-        config.add_cleanup(self._session.close)
+            config = self._config
+            live = LiveLine(config)
+            is_explicit = self.settings.sources["concurrency"] != "default"
+            self._session = RunSession(
+                settings=self.settings,
+                engine=self.engine,
+                target=self._target,
+                storage=self.storage,
+                heartbeat=Heartbeat(line_writer(config), self.settings.heartbeat, show=live.show, rest=live.clear),
+                session=self.processes.session,
+                limit=self.settings.concurrency if is_explicit else max(self.processes.workers, 1),
+                max_failures=config.getoption("maxfail", default=0) or 0,
+                may_launch=not config.getoption("setuponly", default=False),
+            )
         return self._session
 
     @cached_property
     def marked(self) -> MarkedTests:
-        """The marked tests, made with the first of them."""
+        """The marked tests of this process."""
         from pytest_sipfront.plugin.marked_tests import MarkedTests  # noqa: PLC0415
 
         return MarkedTests(
             self.session,
-            looks_ahead=self._looks_ahead,
-            checks=self.settings.check and self.workers.is_worker,
+            self.processes,
+            looks_ahead=self.settings.concurrency > 1,
+            checks=self.settings.check and self.processes.is_worker,
         )
 
-    def settle(self) -> None:
-        """Keep SIGTERM mapped while a run is live: here, or in a worker."""
-        elsewhere = self.workers.have_marked
-        if self._session is not None or elsewhere:
-            self.session.settle(elsewhere=elsewhere)
-
-    def interrupt(self) -> None:
-        """The session does not end by itself: it can be taken up again. Workers stop waiting."""
-        self.interrupted = True
-        if not self.workers.is_worker:
-            self.workers.flag_stop()
-
-    def welcome(self, workerinput: dict[str, Any]) -> None:
-        """Let a worker of xdist's belong to this session."""
-        self.workers.welcome(workerinput, "")
-
     def begin(self, session: pytest.Session) -> None:
-        """Remember pytest's own session: it knows when it is about to end."""
+        """Remember pytest's session, which knows whether it is about to stop."""
         self._pytest = session
 
-    def keeping(self) -> RunStorage:
-        """Return the journal and what else the session keeps, opened at first need.
+    def prepare(self) -> None:
+        """Start the engine before the first test, if tests with runs are about to run."""
+        option = self._config.option
+        if self.settings.plan or option.collectonly or not self.session.may_launch:
+            return
+        self.session.prepare()
 
-        Raises:
-            ConfigurationError: They cannot be opened.
-        """
-        if self._kept is None:
-            from pytest_sipfront.plugin.run_storage import RunStorage  # noqa: PLC0415 - sessions without a run never pay for it
+    def settle(self) -> None:
+        """After each test: stop launching ahead if pytest is about to stop. In a controller: join the engine."""
+        if self._engine is None and not self._joins():
+            return
+        session = self._pytest
+        if not self._is_draining and session is not None and (session.shouldstop or session.shouldfail):
+            self._is_draining = True
+            self.engine.notify("drain")
 
-            self._kept = RunStorage(self._config, self.settings, self.workers)
-        return self._kept
+    def _joins(self) -> bool:
+        """Whether a worker has started the engine, so that this controller is its client from now on."""
+        path = self.processes.engine_file
+        if self.processes.is_worker or path is None or not path.exists():
+            return False
+        joins = self.engine.connect_if_started()
+        self.session.map_sigterm()
+        return joins
+
+    def interrupt(self) -> None:
+        """Launch nothing more and let all workers stop waiting; the session can be resumed."""
+        self.interrupted = True
+        if not self.processes.is_worker:
+            self.settle()
+            if self._engine is not None:
+                self._engine.notify("interrupt")
 
     def finish(self) -> None:
-        """Launch nothing more, and learn from what was launched."""
+        """At the end of the tests: launch nothing more and wait for the answers to launches under way."""
+        if not self.processes.is_worker:
+            self.settle()
+            if self._engine is not None:
+                self._engine.notify("close")
         if self._session is not None:
             self._session.close()
-        self._has_launched = self.workers.have_marked or (self._kept is not None and self._kept.journal.is_open)
-        if self._has_launched:
-            self.keeping().learn()
 
-    def _close_books(self) -> None:
-        """At the very end, when all reports are written: what is killed before that can be taken up."""
-        if self._kept is not None:
-            self._kept.end(finished=self._has_launched and not self.interrupted)
-
-    def books(self) -> SessionSummary:
-        """Return what the books say, for the closing section."""
-        if self._kept is None and not self.workers.have_marked:
+    def summary(self) -> SessionSummary:
+        """Return what the journal and the engine know about the session, for the closing section."""
+        if self._engine is None or not self._engine.is_connected:
             return SessionSummary()
+        from pytest_sipfront.engine.resume import load_session  # noqa: PLC0415
+
+        session, max_age = self.processes.session, self.settings.resume_max_age
         try:
-            launches, left_behind = self.keeping().launches(), self.keeping().left_behind()
-        except ConfigurationError:  # then nothing was launched: each test has told why
-            launches = left_behind = []
-        return SessionSummary(launches=launches, left_behind=left_behind, not_taken=tuple(self.marked.not_taken))
+            launches, left_behind = load_session(self.storage().journal, session=session, max_age=max_age)
+        except ConfigurationError:  # then nothing was launched, and each test has reported why
+            return SessionSummary()
+        return SessionSummary(launches=launches, left_behind=left_behind, not_taken=self.session.untaken())
 
-    @property
-    def _looks_ahead(self) -> bool:
-        """A worker holds all items of the session, not only its own: it must not launch ahead."""
-        return self.settings.concurrency > 1 and self.session.launching and not self.workers.is_worker
-
-    def _is_stopping(self) -> bool:
-        session = self._pytest
-        return self.interrupted or (session is not None and bool(session.shouldstop or session.shouldfail))
+    def _disconnect(self) -> None:
+        """When all reports are written: a session that is killed before that can be resumed."""
+        if self._engine is not None:
+            if not self.interrupted and not self.processes.is_worker:
+                self._engine.notify("finish")
+            self._engine.close()
 
     def recorder(self) -> Record:
-        """Return what records a run's properties in the test at work."""
+        """A function that records a run's properties in the current test."""
         return recorder(self.current.user_properties if self.current else [])
 
     def origin(self) -> Origin:
-        """Return the test at work."""
+        """Return the current test."""
         from pytest_sipfront.plugin.run_session import Origin  # noqa: PLC0415
 
         item = self.current
         return Origin("", self._config.hook) if item is None else Origin(item.nodeid, item.ihook)
+
+    def storage(self) -> Storage:
+        """Return the files of the session."""
+        return self._storage
+
+    @cached_property
+    def _storage(self) -> Storage:
+        from pytest_sipfront.plugin.run_session import Storage  # noqa: PLC0415
+
+        directory = self._cache_directory()
+        journal = self.settings.ledger
+        if journal is None:
+            journal = (
+                self._config.rootpath / ".sipfront-ledger.jsonl" if directory is None else directory / "ledger.jsonl"
+            )
+        return Storage(journal=journal, durations=None if directory is None else directory / "durations.json")
+
+    def _cache_directory(self) -> Path | None:
+        """Return the plugin's directory in pytest's cache; None without cache provider."""
+        cache: pytest.Cache | None = getattr(self._config, "cache", None)
+        if cache is None:
+            return None
+        try:
+            directory = cache.mkdir("sipfront")
+            is_writable = os.access(directory, os.W_OK)
+        except OSError:
+            is_writable = False
+        if is_writable:
+            return directory
+        fallback = Path(tempfile.gettempdir(), f"pytest-sipfront-{self.processes.session}")
+        fallback.mkdir(mode=0o700, exist_ok=True)
+        warnings.warn(
+            SipfrontWarning(
+                f"pytest's cache directory is not writable: the journal of this session is in {fallback}. "
+                "--sipfront-resume cannot find it there, and durations are not kept. Set --sipfront-ledger or "
+                "cache_dir to a writable path."
+            ),
+            stacklevel=1,
+        )
+        return fallback
 
     def _find_lab(self, config: pytest.Config) -> Callable[[], Mapping[str, Any]] | None:
         if not self.settings.lab:
@@ -163,7 +221,7 @@ class State:
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         if worker is not None:
             return lambda: worker[WORKER_LAB]
-        from pytest_sipfront.plugin.targets import SessionLab  # noqa: PLC0415 - few sessions have a lab of their own
+        from pytest_sipfront.plugin.targets import SessionLab  # noqa: PLC0415 - few sessions have a lab
 
         own = SessionLab(self.settings)
         try:
@@ -173,7 +231,7 @@ class State:
         config.add_cleanup(own.close)
         return own.describe
 
-    def _access(self) -> SipfrontTarget:
+    def _target(self) -> SipfrontTarget:
         __tracebackhide__ = True
         from pytest_sipfront.plugin.targets import lab_target, platform_target  # noqa: PLC0415 - only for a run
 

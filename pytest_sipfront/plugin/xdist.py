@@ -1,76 +1,70 @@
-"""The processes of one session - itself, or its xdist workers - and what they share on this machine."""
+"""The processes of one pytest session: a single one, or the controller and workers of pytest-xdist."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 _INPUT = "sipfront_session"
-_STOP, _MARKED = "stop", "marked"
 
 
 class XdistSession:
-    """This process and the others of its session.
+    """This process and what it shares with the other processes of its session.
 
     Attributes:
-        session: The session's id, one for all of its processes.
-        worker: The name of this process among them; "" if it is no worker of xdist's.
-        directory: What they share; None in a session without workers.
+        session: The session's id, the same in all of its processes.
+        worker: The name of this process if it is a worker; otherwise "".
+        workers: Number of workers; 0 in a session without workers.
+        runs_everywhere: Whether each worker runs all tests (`--dist each`).
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        given: Mapping[str, Any] | None = getattr(config, "workerinput", None)
-        told: Mapping[str, str] = given[_INPUT] if given is not None else {}
-        self.worker = str(given["workerid"]) if given is not None else ""
-        self.session = told.get("session") or uuid.uuid4().hex[:12]
-        self.directory = Path(told["directory"]) if told else None
-        self.resumes: str | None = told.get("resumes")
-        if self.directory is not None and not self.directory.is_dir():
+        workerinput: Mapping[str, Any] | None = getattr(config, "workerinput", None)
+        given: Mapping[str, Any] = workerinput[_INPUT] if workerinput is not None else {}
+        self.worker = str(workerinput["workerid"]) if workerinput is not None else ""
+        self.workers = int(workerinput.get("workercount", 0)) if workerinput is not None else 0
+        self.session = str(given.get("session") or uuid.uuid4().hex[:12])
+        self.runs_everywhere = given.get("dist") == "each"
+        self._directory = Path(given["directory"]) if given else None
+        if self._directory is not None and not self._directory.is_dir():
             self._share()  # a worker on another machine shares nothing with the others
 
     @property
     def is_worker(self) -> bool:
-        """Whether this process is a worker of xdist's."""
+        """Whether this process is a worker."""
         return bool(self.worker)
 
-    def welcome(self, workerinput: dict[str, Any], resumes: str) -> None:
-        """Give a new worker what it needs to belong to this session; `resumes` is the session that is taken up."""
-        if self.directory is None:
+    @property
+    def engine_file(self) -> Path | None:
+        """The file with the engine's address; None in a session without workers."""
+        return None if self._directory is None else self._directory / "engine.json"
+
+    @contextlib.contextmanager
+    def engine_lock(self) -> Iterator[None]:
+        """Let one worker at a time look for the engine and start it."""
+        if self._directory is None:
+            yield
+            return
+        from filelock import FileLock  # noqa: PLC0415 - only workers need it
+
+        with FileLock(self._directory / "engine.lock"):
+            yield
+
+    def welcome(self, workerinput: dict[str, Any]) -> None:
+        """Give a new worker what it needs to belong to this session."""
+        if self._directory is None:
             self._share()
-        workerinput[_INPUT] = {"session": self.session, "directory": str(self.directory), "resumes": resumes}
+        dist = self._config.getoption("dist", default="no")
+        workerinput[_INPUT] = {"session": self.session, "directory": str(self._directory), "dist": dist}
 
     def _share(self) -> None:
-        self.directory = directory = Path(tempfile.mkdtemp(prefix="pytest-sipfront-"))
+        self._directory = directory = Path(tempfile.mkdtemp(prefix="pytest-sipfront-"))
         self._config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
-
-    def flag_marked(self) -> None:
-        """Let the controller know that this worker has marked tests."""
-        self._flag(_MARKED)
-
-    @property
-    def have_marked(self) -> bool:
-        """Whether some worker has marked tests; for the controller."""
-        return not self.is_worker and self._is_flagged(_MARKED)
-
-    def flag_stop(self) -> None:
-        """Tell the workers to stop waiting."""
-        self._flag(_STOP)
-
-    @property
-    def are_stopped(self) -> bool:
-        """Whether the controller wants its workers to stop waiting."""
-        return self.is_worker and self._is_flagged(_STOP)
-
-    def _flag(self, name: str) -> None:
-        if self.directory is not None:
-            (self.directory / name).touch()
-
-    def _is_flagged(self, name: str) -> bool:
-        return self.directory is not None and (self.directory / name).exists()

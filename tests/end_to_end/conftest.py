@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import socket
 from collections.abc import Iterator
 
@@ -10,18 +9,6 @@ import pytest
 
 from pytest_sipfront.lab.process import LabProcess, start_lab
 from tests.end_to_end.suite import Suite
-
-# A session inside a session forgets what it imported; what is here already, it need not import again.
-for module in (
-    "clients.sipfront.client",
-    "engine.loop_thread",
-    "engine.scheduler",
-    "lab.process",
-    "plugin.run_storage",
-):
-    importlib.import_module(f"pytest_sipfront.{module}")
-for module in ("anyio._backends._asyncio", "httpcore", "hypothesis"):
-    importlib.import_module(module)
 
 PUBLIC_KEY, SECRET_KEY = "pk-of-the-tests", "sentinel-7f3a9c-secret"
 

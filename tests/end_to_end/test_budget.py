@@ -19,11 +19,7 @@ def test_call(n): pass
     [
         pytest.param((), id="alone"),
         pytest.param(("--sipfront-concurrency=5",), id="ahead"),
-        pytest.param(
-            ("-n2",),
-            id="workers",
-            marks=pytest.mark.xfail(reason="workers share no budget before they share an engine"),
-        ),
+        pytest.param(("-n2",), id="workers"),
     ],
 )
 def test_no_more_runs_are_launched_than_the_budget_has(suite: Suite, options: tuple[str, ...]) -> None:

@@ -91,7 +91,7 @@ WITH_PID = (
     "@pytest.mark.sipfront(test='Only here')\n"
     "def test_call(sipfront_lab):\n"
     "    children = open(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read()\n"
-    "    open('lab.pid', 'w').write(children)\n"
+    "    open('children', 'w').write(children)\n"
     "    if os.environ.get('KILL'):\n"
     "        os.kill(os.getpid(), 9)\n"
 )
@@ -99,17 +99,18 @@ WITH_PID = (
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize("kill", ["", "1"], ids=["ended", "killed"])
-def test_the_lab_is_gone_when_the_session_is_gone(
+def test_lab_and_engine_are_gone_when_the_session_is_gone(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, kill: str
 ) -> None:
-    """Also after kill -9: the lab notices that nobody holds the other end any more."""
+    """Also after kill -9: both notice that the other end of their pipe or socket was closed."""
     monkeypatch.setenv("KILL", kill)
     pytester.makefile(".yaml", lab=LAB)
     pytester.makepyfile(WITH_PID)
     result = pytester.runpytest_subprocess("--sipfront-lab", timeout=60)
     assert result.ret == (-signal.SIGKILL if kill else 0)
-    pid = int((pytester.path / "lab.pid").read_text())
-    assert ended(pid, within=10)
+    pids = [int(pid) for pid in (pytester.path / "children").read_text().split()]
+    assert len(pids) == 2
+    assert all(ended(pid, within=10) for pid in pids)
 
 
 MISTAKES = {

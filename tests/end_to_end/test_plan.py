@@ -82,7 +82,7 @@ def test_a_check_that_finds_nothing_wrong_runs_the_tests(suite: Suite) -> None:
     suite.configure(LAB)
     suite.write(CODE)
     suite.run("--sipfront-check", "-k", "call or long").assert_outcomes(passed=3, deselected=2)
-    assert suite.lab.counts["by_path"]["/api/v2/tests"] == 1
+    assert suite.lab.counts["by_path"]["/api/v2/tests"] == 2
 
 
 def test_a_check_names_unknown_tests_and_projects_with_the_nearest_known(suite: Suite) -> None:

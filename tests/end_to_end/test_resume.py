@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,24 +31,22 @@ def kinds(suite: Suite) -> list[str]:
 
 
 def killed(suite: Suite, after: str, *options: str) -> None:
-    """Run the suite in a process that kills itself once an event of the slow test is written."""
-    code = (
-        "import json, os, signal, sys, pytest\n"
-        "from pytest_sipfront.engine.journal import Journal\n"
-        "write = Journal.write\n"
-        "def deadly(self, lines):\n"
-        "    write(self, lines)\n"
-        "    for event in map(json.loads, lines):\n"
-        "        slow = event.get('target') == 'Slow' or event['event'] == 'launched' and seen.pop()\n"
-        f"        if event['event'] == {after!r} and slow:\n"
-        "            os.kill(os.getpid(), signal.SIGKILL)\n"
-        "seen = [True, False]\n"
-        "Journal.write = deadly\n"
-        "sys.exit(pytest.main(sys.argv[1:]))\n"
-    )
-    command = [sys.executable, "-c", code, f"--sipfront-base-url={suite.lab.url}", "--sipfront-poll-interval=0.02"]
-    done = subprocess.run([*command, LEDGER, *options], cwd=suite.pytester.path, capture_output=True, check=False)
-    assert done.returncode == -9, done.stdout.decode()
+    """Run the suite and kill pytest and its engine once an event of the slow test is in the journal."""
+    command = [sys.executable, "-m", "pytest", f"--sipfront-base-url={suite.lab.url}", "--sipfront-poll-interval=0.02"]
+    session = subprocess.Popen([*command, LEDGER, *options], cwd=suite.pytester.path, stdout=subprocess.DEVNULL)
+    try:
+        while not any(event["event"] == after and event["launch"] == _slow_launch(suite) for event in ledger(suite)):
+            assert session.poll() is None
+            time.sleep(0.01)
+    finally:
+        session.kill()
+        session.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill([event["pid"] for event in ledger(suite) if event["event"] == "session"][-1], signal.SIGKILL)
+
+
+def _slow_launch(suite: Suite) -> str:
+    return next((event["launch"] for event in ledger(suite) if event.get("target") == "Slow"), "")
 
 
 def test_every_launch_is_on_disk_before_and_after(suite: Suite) -> None:
@@ -111,17 +113,16 @@ def test_a_run_in_flight_is_taken_up_and_a_verdict_is_kept(suite: Suite) -> None
     assert suite.properties("test_quick")["sipfront.session_id"]
 
 
-def test_a_launch_of_which_nobody_knows_is_an_error_that_says_so(suite: Suite) -> None:
-    """Its intent is written and its answer was never seen: a second call is worse than an error."""
-    suite.configure(LAB)
+def test_a_launch_whose_answer_was_lost_with_the_session_is_an_error(suite: Suite) -> None:
+    """Its intent is in the journal and its answer is not: an error is better than a second call."""
+    suite.configure("tests:\n  Quick: {takes: 0.02}\n  Slow: {takes: 1.5, faults: [{on: launch, latency: 60}]}\n")
     suite.write(TWO)
     killed(suite, "intent")
+    suite.configure(LAB)
     result = suite.run(LEDGER, "--sipfront-resume")
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(
-        ["*the run may have been started: an earlier session ended while sending the launch at * UTC"]
-    )
-    assert suite.lab.counts["launch_requests"] == 1
+    result.stdout.fnmatch_lines(["*LaunchOutcomeUnknown: *may have been started*"])
+    assert suite.lab.counts["launch_requests"] == 0
 
 
 def test_without_resume_a_new_session_begins_and_names_what_was_left(suite: Suite) -> None:
@@ -164,9 +165,8 @@ def test_a_session_that_still_runs_is_not_resumed(suite: Suite) -> None:
     suite.configure("tests:\n  Slow: {takes: 20}\n")
     suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
     options = [f"--sipfront-base-url={suite.lab.url}", LEDGER]
-    other = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *options], cwd=suite.pytester.path, stdout=subprocess.PIPE
-    )
+    command = [sys.executable, "-m", "pytest", *options]
+    other = subprocess.Popen(command, cwd=suite.pytester.path, stdout=subprocess.DEVNULL)
     try:
         while "launched" not in kinds(suite):
             assert other.poll() is None
@@ -247,5 +247,6 @@ def test_the_durations_of_runs_are_kept_for_the_next_session(suite: Suite) -> No
     assert all(0 <= low <= high for known in durations.values() for low, high in known)
     assert max(high for known in durations.values() for _, high in known) >= 1.3
     killed(suite, "launched")
+    before = json.loads(path.read_text())
     suite.run(LEDGER, "--sipfront-resume").assert_outcomes(passed=2)
-    assert json.loads(path.read_text()) == durations
+    assert json.loads(path.read_text()) == before

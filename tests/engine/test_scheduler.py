@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 import anyio
 import pytest
@@ -15,7 +14,6 @@ from pytest_sipfront.engine.budget import Budget
 from pytest_sipfront.engine.resume import ResumableRuns, recorded
 from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.engine.scheduler import Scheduler
-from pytest_sipfront.engine.slots import SharedSlots
 from pytest_sipfront.errors import (
     AuthenticationFailed,
     BudgetExceeded,
@@ -272,7 +270,7 @@ def test_no_other_launch_is_sent_again(error: SipfrontError) -> None:
 
 def test_nothing_is_launched_ahead_once_pytest_is_stopping() -> None:
     """-x, --maxfail, shouldstop: only the test at work has its run."""
-    yard = Yard(limit=5, stopped=lambda: True)
+    yard = Yard(limit=5, is_draining=lambda: True)
 
     async def one_of_many(dispatcher: Scheduler) -> None:
         for run in (runs := runs_of("abc")):
@@ -286,7 +284,7 @@ def test_nothing_is_launched_ahead_once_pytest_is_stopping() -> None:
 def test_what_was_admitted_already_is_not_launched_ahead_either_once_pytest_is_stopping() -> None:
     """It waits again, unwritten and unpaid, until a test asks for it after all."""
     stopping: list[bool] = []
-    yard = Yard(limit=100, stopped=lambda: bool(stopping), budget=Budget(21))
+    yard = Yard(limit=100, is_draining=lambda: bool(stopping), budget=Budget(21))
     yard.platform.answers_after = 2
 
     async def stopped(dispatcher: Scheduler) -> RunResult | SipfrontError:
@@ -326,7 +324,7 @@ def test_a_session_that_closes_waits_for_the_answers_of_its_launches() -> None:
         for run in runs_of("ab"):
             await dispatcher.submit(run)
         await anyio.sleep(1)
-        await dispatcher.close()
+        await dispatcher.close(3.0)
         closed = virtual.now()
         await anyio.sleep(500)
         return closed
@@ -346,7 +344,7 @@ def test_of_a_crowd_that_is_launched_only_a_few_are_under_way_when_the_session_e
             await dispatcher.submit(run)
         await anyio.sleep(1)
         written = yard.book.kinds
-        await dispatcher.close()
+        await dispatcher.close(3.0)
         return written, [await outcome(dispatcher, run) for run in runs]
 
     written, found = yard.drive(closing)
@@ -363,7 +361,7 @@ def test_a_session_that_closes_does_not_wait_for_ever() -> None:
     async def closing(dispatcher: Scheduler) -> float:
         await dispatcher.submit(run_of("a"))
         await anyio.sleep(1)
-        await dispatcher.close()
+        await dispatcher.close(3.0)
         return virtual.now()
 
     assert yard.drive(closing) == pytest.approx(4)
@@ -387,12 +385,12 @@ def test_a_launch_that_the_end_overtakes_is_not_sent(monkeypatch: pytest.MonkeyP
         while not begun.is_set():
             await anyio.lowlevel.checkpoint()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(dispatcher.close)
+            tasks.start_soon(dispatcher.close, 3.0)
             await anyio.lowlevel.checkpoint()
             go_on.set()
         return await outcome(dispatcher, run)
 
-    assert str(yard.drive(closing)) == "not launched: the session ended before"
+    assert str(yard.drive(closing)) == "not launched: the session ended first"
     assert yard.launched == []
     assert yard.book.kinds == [events.INTENT, events.REFUSED]
 
@@ -546,22 +544,12 @@ def test_a_run_that_is_taken_up_has_had_its_time() -> None:
     assert yard.drive(given_up_at) == pytest.approx(10)
 
 
-def test_a_run_that_is_taken_up_holds_its_names_in_all_processes(tmp_path: Path) -> None:
-    """Another worker may want one of them."""
-    places = SharedSlots(tmp_path, 1)
-    yard = Yard(places=places, resumable=_resumable(_interrupted("a", events.LAUNCHED)))
+def test_a_resumed_run_holds_its_exclusive_names() -> None:
+    """A run that shares a name starts when the resumed one has ended."""
+    yard = Yard(resumable=_resumable(_interrupted("a", events.LAUNCHED)))
     yard.platform.stays = {"a": (0, 25)}
-
-    async def meanwhile(dispatcher: Scheduler) -> bool:
-        await dispatcher.submit(run := run_of("a", "x"))
-        free = SharedSlots(tmp_path, None).take(frozenset("x")) is not None
-        await dispatcher.finished(run)
-        return free
-
-    assert not yard.drive(meanwhile)
-    lease = SharedSlots(tmp_path, 1).take(frozenset("x"))
-    assert lease is not None
-    lease.release()
+    assert verdicts(yard.finish(run_of("a", "x"), run_of("b", "x"))) == ["passed", "passed"]
+    assert yard.platform.stays["b"][0] >= 25
 
 
 # ---- budget, vetoes, other processes, defects -------------------------------------------------------------------
@@ -607,24 +595,6 @@ def test_after_refused_credentials_nothing_is_even_written_down() -> None:
     assert yard.book.kinds == [events.INTENT, events.REFUSED]
 
 
-def test_a_place_that_another_process_frees_is_found(tmp_path: Path) -> None:
-    """Nobody tells; it is asked for again."""
-    yard = Yard(limit=1, places=SharedSlots(tmp_path, 1))
-    other = SharedSlots(tmp_path, 1).take(frozenset())
-    assert other is not None
-
-    async def waiting(dispatcher: Scheduler) -> None:
-        await dispatcher.submit(run := run_of("a"))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(dispatcher.finished, run)
-            await anyio.sleep(10)
-            assert yard.launched == []
-            other.release()
-
-    yard.drive(waiting)
-    assert yard.platform.stays["a"][0] == pytest.approx(10, abs=0.2)
-
-
 def test_a_defect_of_ours_is_an_error_and_no_endless_wait() -> None:
     """And its place is free for the next."""
     yard = Yard(limit=1)
@@ -657,12 +627,12 @@ def test_a_snapshot_says_where_the_runs_stand() -> None:
         return seen
 
     assert yard.drive(looked_at) == [
-        (2, 2, 0, 0, 0, pytest.approx(119.5), True),
-        (1, 0, 1, 1, 1, pytest.approx(60, abs=2), True),
-        (0, 0, 2, 1, 1, None, False),
+        (2, 2, 0, 0, 0, pytest.approx(119.5)),
+        (1, 0, 1, 1, 1, pytest.approx(60, abs=2)),
+        (0, 0, 2, 1, 1, None),
     ]
 
 
 def _seen(dispatcher: Scheduler) -> tuple[object, ...]:
     now = dispatcher.snapshot()
-    return now.running, now.waiting, now.passed, now.failed, now.none, now.remaining, dispatcher.is_live
+    return now.running, now.waiting, now.passed, now.failed, now.none, now.remaining

@@ -18,7 +18,6 @@ from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.runner import Clock, Runner
 from pytest_sipfront.engine.scheduler import Scheduler
-from pytest_sipfront.engine.slots import LocalSlots
 from pytest_sipfront.errors import PlatformBusy, SipfrontError
 from tests.engine import virtual
 from tests.engine.support import FAILED, PASSED, RUNNING
@@ -111,7 +110,6 @@ class Yard:
         self._options: dict[str, Any] = {
             "limit": limit,
             "journal": self.book,
-            "places": LocalSlots(),
             "budget": Budget(),
         } | options
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import DetailedError, SipfrontError, SipfrontWarning
 
 SECTION = "sipfront"
@@ -48,6 +49,12 @@ def _warn_about_xfail(report: pytest.TestReport, error: SipfrontError, item: pyt
         report.outcome = "failed"
         del report.wasxfail
         report.when = "setup"
+
+
+def interrupted(run: Run) -> str:
+    """Return the text of the report of a test that was waiting for `run` when the session was interrupted."""
+    state = run.status.state if run.status is not None else "unknown"
+    return f"interrupted while waiting for {run.request.target} (last status: {state}) {run.report_url}".rstrip()
 
 
 def section(error: DetailedError) -> str:

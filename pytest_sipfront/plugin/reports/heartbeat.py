@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.engine.run import Run
-
-if TYPE_CHECKING:
-    from pytest_sipfront.engine.run_queue import Snapshot
+from pytest_sipfront.engine.client import monotonic
+from pytest_sipfront.engine.run import Run, Snapshot
 
 _log = logging.getLogger("pytest_sipfront")
 
@@ -53,7 +49,7 @@ class Heartbeat:
         self,
         write: Callable[[str], None],
         interval: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
         show: Callable[[Snapshot], None] = lambda _: None,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
@@ -72,20 +68,21 @@ class Heartbeat:
         self._clock = clock
         self._show = show
 
-    def of(self, run: Run, snapshot_of_all: Callable[[], Snapshot] | None = None) -> Callable[[], None]:
-        """Return a function to call often while waiting for `run`."""
+    def of(self, run: Run) -> Callable[[Snapshot | None], None]:
+        """Return a function to call often while waiting for `run`, with the state of all runs if there is news."""
         start = self._clock()
         due = start + self._interval
+        latest: Snapshot | None = None
 
-        def tick() -> None:
-            nonlocal due
+        def tick(snapshot: Snapshot | None) -> None:
+            nonlocal due, latest
             now = self._clock()
-            snapshot = snapshot_of_all() if snapshot_of_all is not None else None
             if snapshot is not None:
+                latest = snapshot
                 self._show(snapshot)
             if self._interval and now >= due:
                 due = now + self._interval
-                self._write(progress(run, now - start, snapshot))
+                self._write(progress(run, now - start, latest))
 
         return tick
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sipfront.engine.client import monotonic
+from pytest_sipfront.engine.run import Snapshot
 from pytest_sipfront.plugin.reports.heartbeat import counts
-
-if TYPE_CHECKING:
-    from pytest_sipfront.engine.run_queue import Snapshot
 
 _INTERVAL = 0.5
 # Scroll if the cursor is in the last row, save the column, write one row below, and return.
@@ -23,7 +20,7 @@ _BELOW, _BACK = "\x1bD\x1b[A\x1b7\x1b[E\x1b[2K", "\x1b8"
 class LiveLine:
     """Shows the counts of all runs if standard output is a terminal."""
 
-    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, config: pytest.Config, clock: Callable[[], float] = monotonic) -> None:
         self._config = config
         self._clock = clock
         self._updated_at = float("-inf")

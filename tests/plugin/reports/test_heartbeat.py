@@ -34,7 +34,7 @@ def test_progress_messages_have_a_fixed_interval() -> None:
     tick = Heartbeat(messages.append, 30, clock=time.clock).of(Run(request=REQUEST, timeout=0))
     for second in range(100):
         time.seconds = second
-        tick()
+        tick(None)
     assert [text.split(", ")[1] for text in messages] == ["0:30 min", "1:00 min", "1:30 min"]
 
 
@@ -43,7 +43,7 @@ def test_an_interval_of_zero_disables_progress_messages() -> None:
     time, messages = FakeTime(start=0), list[str]()
     tick = Heartbeat(messages.append, 0, clock=time.clock).of(Run(request=REQUEST, timeout=0))
     time.seconds = 1e6
-    tick()
+    tick(None)
     assert messages == []
 
 
@@ -54,5 +54,5 @@ def test_each_run_has_its_own_interval() -> None:
     time.seconds = 29
     tick = heartbeat.of(Run(request=REQUEST, timeout=0))
     time.seconds = 31
-    tick()
+    tick(None)
     assert messages == []

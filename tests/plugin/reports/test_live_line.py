@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.engine.run_queue import Snapshot
+from pytest_sipfront.engine.run import Snapshot
 from pytest_sipfront.plugin.reports.heartbeat import counts
 from pytest_sipfront.plugin.reports.live_line import LiveLine
 from tests.support import FakeTime
