@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from pytest_sipfront.lab.file.field_types import Seconds, Texts
 from pytest_sipfront.yaml_models import Flag, Resolved, YamlModel
 
-BOTH, FROM_CALLEE, FROM_CALLER = "both", "from_callee", "from_caller"
-NO_MEDIA = "none"
+BOTH: Final = "both"
+NO_MEDIA: Final = "none"
 Direction: TypeAlias = Literal["both", "from_callee", "from_caller"]
 _ABOUT_MEDIA = ("rtp", "not_silent", "max_packet_loss", "max_jitter", "min_mos", "prompt_heard")
 _ABOUT_ANSWERED_CALLS = (*_ABOUT_MEDIA, "answer_within", "duration", "ended_by", "dtmf_received")
@@ -93,4 +93,4 @@ class Conditions(YamlModel):
     @property
     def proof(self) -> Direction | None:
         """The directions in which RTP must arrive for the call to count; None if the test needs no media."""
-        return None if self.media == NO_MEDIA else self.rtp or "both"
+        return None if self.media == NO_MEDIA else self.rtp or BOTH

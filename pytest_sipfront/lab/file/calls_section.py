@@ -97,12 +97,6 @@ class Phone(YamlModel):
                     raise InvalidValueError(f"must be one of {states}, got '{follower}'", ("menu", name, digit))
         return self
 
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """The names of all prompts that the phone may play."""
-        names = (self.play, *(state.play for state in self.menu.values()), *self.wrong_prompt.values())
-        return tuple(name for name in names if name is not None)
-
 
 class Target(YamlModel):
     """A PBX that is called instead of the phones of the lab. Credentials come from environment variables only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -12,8 +12,7 @@ from pytest_sipfront.lab.file.fault_spec import FaultSpec
 from pytest_sipfront.lab.file.field_types import Count, PositiveCount, Seconds
 from pytest_sipfront.yaml_models import Flag, Json, YamlModel
 
-CONNECTS, BUSY, NO_ANSWER = "connects", "busy", "no_answer"
-APPLICATION, RUN = "application", "run"
+CONNECTS, APPLICATION, RUN = "connects", "application", "run"
 _KINDS = ("says", "presses", "hears", "silence", "hangs_up")
 
 
@@ -119,10 +118,5 @@ class SiftSpec(YamlModel):
     callbacks: tuple[CallbackFault, ...] = Field(default=(), description="faults of callbacks")
 
     def callee(self, to: str) -> Callee | None:
-        """Return the callee that answers `to`, if any."""
-        return first_match(self.callees.items(), to)
-
-
-def first_match(entries: Iterable[tuple[str, Callee]], to: str) -> Callee | None:
-    """Return the first callee whose pattern matches."""
-    return next((callee for pattern, callee in entries if fnmatchcase(to, pattern)), None)
+        """Return the first callee whose pattern matches the number `to`, if any."""
+        return next((callee for pattern, callee in self.callees.items() if fnmatchcase(to, pattern)), None)
