@@ -111,6 +111,12 @@ def utc_text(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
+def sift_table_row(number: int, connection: LabConnection) -> Row:
+    """Return the row of a call at Sift for a table, which has the names of its commands unless there are complaints."""
+    row = sift_row(number, connection)
+    return replace(row, reason=row.reason or ", ".join(command["name"] for command in connection.commands))
+
+
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{seconds:.2f} s"

@@ -22,6 +22,7 @@ from pytest_sipfront.lab.web.page_data import (
     run_row,
     run_values,
     sift_row,
+    sift_table_row,
     sip_messages,
     utc_text,
 )
@@ -93,7 +94,7 @@ def front_page(platform: PlatformService, sift: SiftService, summary: str) -> st
         summary=summary,
         runs=failed_first(run_row(account, run) for run in runs[-MAX_RECENT:]),
         project_runs=failed_first(project_row(account, run) for run in project_runs[-MAX_RECENT:]),
-        calls=failed_first(sift_row(number, connection) for number, connection in calls[-MAX_RECENT:]),
+        calls=failed_first(sift_table_row(number, connection) for number, connection in calls[-MAX_RECENT:]),
         tests=platform.file.tests.values(),
         counts={name: count for name, count in {**platform.counts, **sift.counts}.items() if isinstance(count, int)},
     )
