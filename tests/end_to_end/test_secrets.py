@@ -1,8 +1,9 @@
-"""The secret key shows nowhere, whatever fails and however much is asked to be shown."""
+"""No output has the secret key, whatever fails and however verbose the output is."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_secret_itself():
 """
 
 
-# What pytest-reportlog and xdist make of every report.
+# pytest-reportlog and xdist serialize every report.
 CONFTEST = """
 import json
 def pytest_runtest_logreport(report):
@@ -73,7 +74,7 @@ def pytest_configure(config):
     CONFIG.append(config)
 """
 PAIR = base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
-PLATFORM = (
+LAB = (
     "tests:\n"
     "  Bad: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
     "  Odd: {takes: 0.02, verdict: stopped}\n"
@@ -89,18 +90,18 @@ PLATFORM = (
     "  Dropped: {faults: [{on: launch, drop: after}]}\n"
     "  Away: {faults: [{on: launch, set: {status_url: 'http://127.0.0.1:1/x?{key}'}}]}\n"
 )
-STYLES = [("--tb=long",), ("--tb=native",), ("--tb=short", "-n1"), ("--tb=long", "--full-trace")]
-ALL_THERE_IS = (
+STYLES = [("--tb=native",), ("--tb=short", "-n1"), ("--tb=long", "--full-trace")]
+MOST_VERBOSE = (
     "-l", "-vv", "-rA", "-o", "junit_logging=all", "--log-level=DEBUG", "--log-file-level=DEBUG",
     "--log-cli-level=DEBUG", "--durations=0", "--setup-show", "--sipfront-heartbeat=0.01", "--sipfront-retry-for=0.2",
 )  # fmt: skip
 
 
-def everything(suite: Suite, *options: str) -> tuple[pytest.RunResult, str]:
-    """Run the suite with everything shown; return all that was printed or written."""
+def run_verbosely(run: Callable[..., pytest.RunResult], suite: Suite, *options: str) -> tuple[pytest.RunResult, str]:
+    """Run the suite with the most verbose options and return all that it printed and wrote."""
     suite.pytester.makeconftest(CONFTEST)
     log = suite.pytester.path / "session.log"
-    result = suite.run_in_subprocess(*ALL_THERE_IS, f"--log-file={log}", *options)
+    result = run(*MOST_VERBOSE, f"--log-file={log}", *options)
     texts = [result.stdout.str(), result.stderr.str()]
     texts += [path.read_text() for path in (suite.junit, suite.pytester.path / "reports.log", log)]
     assert all(texts[2:4])
@@ -109,24 +110,23 @@ def everything(suite: Suite, *options: str) -> tuple[pytest.RunResult, str]:
     return result, "\n".join(texts)
 
 
-def holds_no_secret(text: str) -> bool:
-    """The key, the header, and either with its beginning or its end cut off."""
-    return not any(
-        part in text for part in (SECRET_KEY, PAIR, SECRET_KEY[:12], SECRET_KEY[-12:], PAIR[:16], PAIR[-16:])
-    )
+def secrets_in(text: str) -> list[str]:
+    """Return the parts of the key and of the authorization header that occur in a text."""
+    parts = (SECRET_KEY, PAIR, SECRET_KEY[:12], SECRET_KEY[-12:], PAIR[:16], PAIR[-16:])
+    return [part for part in parts if part in text]
 
 
 @pytest.mark.parametrize("style", STYLES, ids=" ".join)
-def test_no_output_of_failing_runs_holds_the_secret(suite: Suite, style: tuple[str, ...]) -> None:
-    """Terminal with locals, every traceback style, JUnit, log file at DEBUG, warnings, serialized reports: nowhere."""
-    suite.configure(PLATFORM.replace("{key}", SECRET_KEY).replace("{pair}", PAIR))
+def test_no_output_of_failing_runs_has_the_secret(suite: Suite, style: tuple[str, ...]) -> None:
+    """Terminal with local variables, tracebacks, JUnit, log file at DEBUG, warnings and serialized reports."""
+    suite.configure(LAB.replace("{key}", SECRET_KEY).replace("{pair}", PAIR))
     suite.write(FAILING)
-    result, text = everything(suite, *style)
+    result, text = run_verbosely(suite.run_in_subprocess, suite, *style)
     result.assert_outcomes(failed=6, errors=13, passed=1, xfailed=1, warnings=2)
     assert text.count("bad key [secret]") >= 4
     assert "bad header Basic [secret]" in text
     assert "test_warning" in text
-    assert holds_no_secret(text)
+    assert not secrets_in(text)
 
 
 @pytest.mark.parametrize(
@@ -135,15 +135,15 @@ def test_no_output_of_failing_runs_holds_the_secret(suite: Suite, style: tuple[s
         {},
         {"SIPFRONT_PUBLIC_KEY": ""},
         {"SIPFRONT_BASE_URL": "http://127.0.0.1:1"},
-        {"HTTP_PROXY": "http://127.0.0.1:1"},
+        {"HTTPS_PROXY": "http://127.0.0.1:1", "SIPFRONT_BASE_URL": "https://sipfront.example"},
         {"SSL_CERT_FILE": "/nowhere/ca.pem"},
     ],
-    ids=["refused", "half a pair", "unreachable", "proxy", "authorities"],
+    ids=["refused", "half a pair", "unreachable", "proxy", "certificate authorities"],
 )
-def test_no_output_of_a_session_without_a_platform_holds_the_secret(
+def test_no_output_of_a_session_without_a_platform_has_the_secret(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
-    """Refused, missing, unreachable: the errors of every test, their later repetitions included."""
+    """This includes the launches that are skipped after the first errors."""
     suite.configure(
         f"tests: {{Basic call: {{}}}}\nfaults: [{{on: launch, status: 401, error: 'bad key {SECRET_KEY}'}}]\n"
     )
@@ -156,7 +156,9 @@ def test_no_output_of_a_session_without_a_platform_holds_the_secret(
         "def test_lists(sipfront): sipfront.tests()\n"
     )
     base_url = environment.get("SIPFRONT_BASE_URL", suite.lab.url)
-    result, text = everything(suite, f"--sipfront-base-url={base_url}", "--sipfront-retry-for=0", *STYLES[-1])
+    result, text = run_verbosely(
+        suite.run, suite, f"--sipfront-base-url={base_url}", "--sipfront-retry-for=0", *STYLES[-1]
+    )
     assert result.parseoutcomes().get("passed", 0) <= 1
     assert result.parseoutcomes()["errors"] >= 5
-    assert holds_no_secret(text)
+    assert not secrets_in(text)

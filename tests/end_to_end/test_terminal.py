@@ -1,4 +1,4 @@
-"""Header, heartbeat and closing section."""
+"""The header, the progress messages, the closing section and the properties of a session."""
 
 from __future__ import annotations
 
@@ -6,56 +6,68 @@ import pytest
 
 from tests.end_to_end.suite import Suite
 
-SLOW = "tests: {Slow: {takes: 0.8}}\n"
+SLOW = "tests: {Slow: {takes: 0.6}}\n"
 ONE_SLOW = "@marked(test='Slow')\ndef test_call(): pass\n"
+LONG = (
+    "tests:\n  Long:\n    takes: 0.02\n    faults:\n"
+    "      - {on: status, during: finished, set: {started_at: '2024-02-09 08:20:18', stopped_at: '2024-02-09 08:22:13'}}\n"
+)
+LONG_SECONDS = 115
 
 
-def test_the_header_says_where_runs_go_and_with_whose_credentials(suite: Suite) -> None:
-    """Base URL and its source, the variables that hold the keys, concurrency; no key."""
+def test_the_header_has_the_base_url_and_the_sources_of_the_settings(suite: Suite) -> None:
+    """Base URL, the variables that have the keys, and the concurrency. It has no key."""
     suite.write("def test_plain(): pass\n")
-    where = f"{suite.lab.url} (command line)"
+    url = f"{suite.lab.url} (command line)"
     keys = "credentials from SIPFRONT_PUBLIC_KEY and SIPFRONT_SECRET_KEY"
-    suite.run().stdout.fnmatch_lines([f"sipfront: {where}, {keys}, concurrency 1"])
+    suite.run().stdout.fnmatch_lines([f"sipfront: {url}, {keys}, concurrency 1"])
 
 
-def test_the_header_names_aliases_and_what_is_missing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pair under another of its names is named as found; a missing half is named as missing."""
+def test_the_header_names_the_variables_that_are_set_or_missing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each key can be in one of several variables."""
     monkeypatch.delenv("SIPFRONT_PUBLIC_KEY")
     suite.run().stdout.fnmatch_lines(["sipfront: *, no credentials: SIPFRONT_PUBLIC_KEY is not set, *"])
     monkeypatch.setenv("SF_API_KEY", "x")
     suite.run().stdout.fnmatch_lines(["*credentials from SF_API_KEY and SIPFRONT_SECRET_KEY*"])
 
 
+# ---- progress messages
+
+
 @pytest.mark.parametrize("options", [(), ("-s",), ("-p", "no:terminal"), ("-n1",)], ids=" ".join)
-def test_a_long_wait_shows_signs_of_life(suite: Suite, options: tuple[str, ...]) -> None:
-    """Where a run stands, since when, and where to look; past pytest's capture, and from workers too."""
+def test_a_long_wait_prints_progress_messages(suite: Suite, options: tuple[str, ...]) -> None:
+    """They have the status, the duration and the report, and are printed despite pytest's capture and by workers."""
     suite.configure(SLOW)
     suite.write(ONE_SLOW)
-    result = suite.run_in_subprocess("--sipfront-heartbeat=0.1", *options)
+    result = suite.run_in_subprocess("--sipfront-heartbeat=0.05", *options)
     assert result.ret == 0
     output = result.stdout.str() + result.stderr.str()
     assert "sipfront: Slow: running, 0:00 min, http" in output
 
 
-def test_signs_of_life_can_be_switched_off(suite: Suite) -> None:
-    """0 is never."""
+def test_a_heartbeat_of_zero_prints_no_progress_messages(suite: Suite) -> None:
+    """The log has none either."""
     suite.configure(SLOW)
     suite.write(ONE_SLOW)
-    result = suite.run_in_subprocess("--sipfront-heartbeat=0")
+    result = suite.run("--sipfront-heartbeat=0", "--log-cli-level=INFO")
+    result.assert_outcomes(passed=1)
     assert "sipfront: Slow" not in result.stdout.str() + result.stderr.str()
 
 
-def test_signs_of_life_are_logged(suite: Suite) -> None:
-    """Whoever collects logs has them there."""
+def test_progress_messages_are_logged(suite: Suite) -> None:
+    """The logger is `pytest_sipfront` and the level INFO."""
     suite.configure(SLOW)
     suite.write(ONE_SLOW)
-    log = suite.pytester.path / "it.log"
-    suite.run("--sipfront-heartbeat=0.1", f"--log-file={log}", "--log-file-level=INFO").assert_outcomes(passed=1)
+    log = suite.pytester.path / "session.log"
+    suite.run("--sipfront-heartbeat=0.05", f"--log-file={log}", "--log-file-level=INFO").assert_outcomes(passed=1)
     assert "sipfront: Slow: running" in log.read_text()
 
 
+# ---- reports
+
+
 def test_the_closing_section_has_a_row_for_each_test_that_did_not_pass(suite: Suite) -> None:
-    """Outcome, test, reason and report URL; passed tests are counted only."""
+    """The row has outcome, test, reason and report. Passed tests are only counted."""
     suite.configure(
         "tests:\n  Good: {takes: 0.02}\n  Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}\n"
     )
@@ -65,7 +77,7 @@ def test_the_closing_section_has_a_row_for_each_test_that_did_not_pass(suite: Su
         "@marked(test='Busx')\ndef test_typo(): pass\n"
     )
     result = suite.run()
-    url = suite.properties("test_busy")["sipfront.report_url"]
+    url = suite.report("test_busy").properties["sipfront.report_url"]
     result.stdout.fnmatch_lines(
         [
             "*= sipfront =*",
@@ -77,17 +89,17 @@ def test_the_closing_section_has_a_row_for_each_test_that_did_not_pass(suite: Su
 
 
 def test_a_session_without_runs_has_no_closing_section(suite: Suite) -> None:
-    """Nothing to say is said in no line."""
+    """Such a session may not use the plugin at all."""
     suite.write("def test_plain(): pass\n")
     suite.run().stdout.no_fnmatch_line("*= sipfront =*")
 
 
-def test_properties_say_what_ran_and_how_it_ended(suite: Suite) -> None:
-    """All of them, in JUnit's default family, with overrides under their API keys."""
+def test_the_properties_describe_the_run_and_its_verdict(suite: Suite) -> None:
+    """This is the complete list. Overrides have their API keys."""
     suite.configure("tests: {Busy: {takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
     suite.write("@marked(test='Busy', step_1_0_dial_destination='431')\ndef test_busy(): pass\n")
     suite.run()
-    properties = dict(suite.properties("test_busy"))
+    properties = dict(suite.report("test_busy").properties)
     run = suite.lab.runs[0]
     assert properties.pop("sipfront.started_at").endswith("+00:00")
     assert properties.pop("sipfront.stopped_at").endswith("+00:00")
@@ -102,29 +114,21 @@ def test_properties_say_what_ran_and_how_it_ended(suite: Suite) -> None:
     }
 
 
-def test_the_reported_duration_is_the_runs(suite: Suite) -> None:
-    """What waited is the run; fixtures and body add their own little."""
-    suite.configure(
-        "tests:\n  Long:\n    takes: 0.02\n    faults:\n"
-        "      - {on: status, during: finished, set: {started_at: '2024-02-09 08:20:18', "
-        "stopped_at: '2024-02-09 08:22:13'}}\n"
-    )
+def test_the_duration_of_a_test_case_is_that_of_its_run(suite: Suite) -> None:
+    """Fixtures and body add theirs."""
+    suite.configure(LONG)
     suite.write("@marked(test='Long')\ndef test_call(): pass\n")
-    suite.run("--durations=3").stdout.fnmatch_lines(["115.*s call     test_it.py::test_call"])
-    assert 115 <= float(suite.case("test_call").attrib["time"]) < 120
+    suite.run("--durations=3").stdout.re_match_lines([r"1\d\d\.\d*s call     test_it.py::test_call"])
+    assert LONG_SECONDS <= suite.report().duration < 2 * LONG_SECONDS
 
 
 @pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="subtests came with pytest 9.0")
-def test_subtests_do_not_count_the_run_again(suite: Suite) -> None:
+def test_subtests_do_not_add_the_duration_of_the_run_again(suite: Suite) -> None:
     """A test case lasts as long as its run, however many reports its body makes."""
-    suite.configure(
-        "tests:\n  Long:\n    takes: 0.02\n    faults:\n"
-        "      - {on: status, during: finished, set: {started_at: '2024-02-09 08:20:18', "
-        "stopped_at: '2024-02-09 08:22:13'}}\n"
-    )
+    suite.configure(LONG)
     suite.write(
         "@marked(test='Long')\ndef test_call(subtests):\n"
         "    for n in range(3):\n        with subtests.test(n=n): assert n == 1\n"
     )
     suite.run().assert_outcomes(failed=3)
-    assert 115 <= float(suite.case("test_call").attrib["time"]) < 120
+    assert LONG_SECONDS <= suite.report().duration < 2 * LONG_SECONDS
