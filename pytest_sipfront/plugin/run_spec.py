@@ -179,6 +179,7 @@ def make_run_spec(arguments: Mapping[str, Any], *, report_mode: str | None = Non
         overrides={key: _override(key, value) for key, value in keys.items() if value != ""},
         report_mode=mode,
     )
+    _check_text(request)
     return RunSpec(
         request=request,
         expectation=_expectation(plain),
@@ -186,6 +187,13 @@ def make_run_spec(arguments: Mapping[str, Any], *, report_mode: str | None = Non
         exclusive=_exclusive(plain.get("exclusive")),
         look_ahead=_look_ahead(plain.get("look_ahead", True)),
     )
+
+
+def _check_text(request: RunRequest) -> None:
+    for key, value in request.payload().items():
+        for text in (key, value):
+            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+                raise MarkerError(f"{key!r} must not contain surrogates, which cannot be encoded, got {value!r}")
 
 
 def _is_id(value: Any) -> bool:

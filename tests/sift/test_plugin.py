@@ -219,6 +219,19 @@ def test_a_wrong_setting_ends_the_session_before_anything_else(
     result.stderr.fnmatch_lines([f"*{option.partition('=')[0]}{why}"])
 
 
+@pytest.mark.parametrize("name", ["SIFT_ACCOUNT_ID", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN"])
+@pytest.mark.parametrize("value", ["sentinel\nline", "sentinel-ü"])
+def test_an_invalid_credential_is_refused_without_its_value(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """The HTTP library would print the header that it cannot send."""
+    monkeypatch.setenv(name, value)
+    result = run(pytester, call("pass"))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{name} must contain printable ASCII characters only (its value is not shown)*"])
+    assert "sentinel" not in result.stdout.str()
+
+
 def test_a_callback_token_that_can_be_guessed_is_refused(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import DetailedError, SipfrontError, SipfrontWarning
 
 SECTION = "sipfront"
+FIELDS_LIMIT = 10_000
+"""The longest list of fields in the details section, in characters."""
 
 
 def shape(report: pytest.TestReport, error: BaseException, item: pytest.Item) -> None:
@@ -65,7 +67,10 @@ def section(error: DetailedError) -> str:
 
 
 def _text(value: object) -> str:
-    return ", ".join(_pairs(value)) if isinstance(value, Mapping) else str(value)
+    if not isinstance(value, Mapping):
+        return str(value)
+    fields = ", ".join(_pairs(value))
+    return fields if len(fields) <= FIELDS_LIMIT else fields[: FIELDS_LIMIT - 1] + "…"
 
 
 def _pairs(mapping: Mapping[Any, Any]) -> Iterator[str]:
