@@ -30,7 +30,7 @@ def test_a_hook_can_change_the_run_spec(suite: Suite) -> None:
 
 
 def test_a_hook_can_veto_a_launch(suite: Suite) -> None:
-    """Nothing is sent, and the test is an error with the reason of the hook. This applies to runs launched ahead, too."""
+    """Nothing is sent, and the test is an error with the reason of the hook. Runs launched ahead are no exception."""
     suite.configure(LAB)
     suite.write("@marked(test='Busy', expect='failed')\ndef test_first(): pass\n" + CALL)
     suite.pytester.makeconftest(

@@ -107,11 +107,13 @@ def test_an_interrupted_wait_ends_the_session_with_its_reports(three: Suite) -> 
     """SIGINT while a test waits: the JUnit file is written, and the exit code is 2."""
     three.configure("tests: {Slow: {takes: 60}}\n")
     three.pytester.makeconftest(
-        "import _thread, pytest_sipfront.plugin.reports.heartbeat as heartbeat\n"
+        "import _thread, logging\n"
+        "class Interrupt(logging.Handler):\n"
+        "    def emit(self, record): _thread.interrupt_main()\n"
         "def pytest_configure(config):\n"
-        "    heartbeat.speaker(config)\n"
-        "    heartbeat._log.addFilter(lambda record: _thread.interrupt_main() or True)\n"
-        "    heartbeat._log.setLevel('INFO')\n"
+        "    logger = logging.getLogger('pytest_sipfront')\n"
+        "    logger.setLevel('INFO')\n"
+        "    logger.addHandler(Interrupt())\n"
     )
     three.write("@marked(test='Slow')\ndef test_call(): pass\n")
     result = three.run_in_subprocess("--sipfront-heartbeat=0.1")
