@@ -81,7 +81,9 @@ def test_a_check_that_finds_nothing_wrong_runs_the_tests(suite: Suite) -> None:
     """It costs two questions."""
     suite.configure(LAB)
     suite.write(CODE)
-    suite.run("--sipfront-check", "-k", "call or long").assert_outcomes(passed=3, deselected=2)
+    result = suite.run("--sipfront-check", "-k", "call or long")
+    result.assert_outcomes(passed=3, deselected=2)
+    result.stdout.fnmatch_lines(["sipfront check: credentials accepted; 2 test names found"])
     assert suite.lab.counts["by_path"]["/api/v2/tests"] == 2
 
 
