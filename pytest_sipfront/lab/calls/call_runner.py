@@ -63,9 +63,7 @@ class CallRunner:
         except NoStackError:
             raise
         except StackError as error:
-            return CallRecord(
-                destination=self._call.dial_destination, answered=False, code=None, reason=str(error), ended_after=0.0
-            )
+            return await self._failed_record(expected, str(error))
         finally:
             self._switchboard.forget(expected)
         if match_prompts and record.received_by_caller.audio:
@@ -137,8 +135,11 @@ class CallRunner:
 
     async def _record(self, leg: CallLeg, expected: ExpectedLeg) -> CallRecord:
         stack = await self._switchboard.open()
-        call_id = leg.call_id or stack.ladders.call_id_of(expected.tag)
-        code, reason = await self._final_response(leg, call_id, stack)
+
+        def ladder() -> tuple[Rung, ...]:
+            return stack.ladders.of(leg.call_id or stack.ladders.call_id_of(expected.tag))
+
+        code, reason = await self._final_response(leg, ladder)
         ended_at = leg.ended_at or time.monotonic()
         answered_at = leg.answered_at
         record = CallRecord(
@@ -157,17 +158,33 @@ class CallRunner:
         )
         if record.answered:
             record = await self._with_media(record, leg, expected, stack)
-        return replace(record, ladder=stack.ladders.of(call_id))
+        return replace(record, ladder=ladder())
 
-    async def _final_response(self, leg: CallLeg, call_id: str, stack: SipStack) -> tuple[int | None, str]:
+    async def _failed_record(self, expected: ExpectedLeg, error: str) -> CallRecord:
+        """Return the record of a call that the stack gave up before it knew the leg; its messages may be traced."""
+        ladders = (await self._switchboard.open()).ladders
+        final = await _within(_FINAL_CODE_SECONDS, lambda: _final(ladders.of(ladders.call_id_of(expected.tag))))
+        code, reason = final or (None, error)
+        ladder = ladders.of(ladders.call_id_of(expected.tag))
+        ended_after = ladder[-1].at - ladder[0].at if ladder else 0.0
+        return CallRecord(
+            destination=self._call.dial_destination,
+            answered=False,
+            code=code,
+            reason=reason,
+            ended_after=ended_after,
+            ladder=ladder,
+        )
+
+    async def _final_response(self, leg: CallLeg, ladder: Callable[[], tuple[Rung, ...]]) -> tuple[int | None, str]:
         """Return final code and phrase of the INVITE."""
         if leg.answered_at is not None:
             return 200, "OK"
+        # the trace may lag behind the events, and after a CANCEL the final response is still to arrive
+        final = await _within(_FINAL_CODE_SECONDS, lambda: _final(ladder()))
         if not leg.ended_here:
-            return _split(leg.end_reason)
-        # after a CANCEL the final response is still to arrive
-        code = await _within(_FINAL_CODE_SECONDS, lambda: _final_code(stack.ladders.of(call_id)))
-        return code, "no answer" if leg.rang_at is not None else "no response"
+            return final or _split(leg.end_reason)
+        return final[0] if final else None, "no answer" if leg.rang_at is not None else "no response"
 
     async def _with_media(self, record: CallRecord, leg: CallLeg, expected: ExpectedLeg, stack: SipStack) -> CallRecord:
         by_caller = await asyncio.to_thread(measure_reception, leg, TO_CALLEE, stack)
@@ -203,12 +220,14 @@ def _split(text: str) -> tuple[int | None, str]:
     return (int(head), tail) if len(head) == 3 and head.isdigit() else (None, text or "no reason given")  # noqa: PLR2004
 
 
-def _final_code(ladder: tuple[Rung, ...]) -> int | None:
+def _final(ladder: tuple[Rung, ...]) -> tuple[int, str] | None:
+    """Return code and phrase of the final error response to the INVITE; a challenge counts if none follows it."""
+    finals = []
     for rung in ladder:
         words = rung.line.split()
         if words[0] == "SIP/2.0" and words[-1] == "INVITE)" and int(words[1]) >= 300:  # noqa: PLR2004
-            return int(words[1])
-    return None
+            finals.append((int(words[1]), " ".join(words[2:-2])))
+    return finals[-1] if finals else None
 
 
 def _bye_delay(ladder: tuple[Rung, ...]) -> float | None:
