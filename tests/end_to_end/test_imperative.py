@@ -84,6 +84,34 @@ def test_the_fixture_lists_tests_and_projects(three: Suite) -> None:
     three.run().assert_outcomes(passed=1)
 
 
+def test_the_fixture_queries_runs_and_endpoints(three: Suite) -> None:
+    """All documented queries of the API have a method."""
+    three.configure("tests: {Busy: {id: 7, takes: 0.02, verdict: failed, description: 486 Busy Here}}\n")
+    three.write(
+        "def test_queries(sipfront):\n"
+        "    run = sipfront.run(test='Busy', expect=None)\n"
+        "    last = sipfront.last_run(7)\n"
+        "    assert (last.state, last.result_description) == ('failed', '486 Busy Here')\n"
+        "    assert run.report_url.rsplit('/', 1)[1] in str(sipfront.runs().data)\n"
+        "    assert any(endpoint.url.endswith('/runs') for endpoint in sipfront.endpoints())\n"
+    )
+    three.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "content_type"),
+    [((), "application/json"), (("--sipfront-body=form",), "application/x-www-form-urlencoded")],
+    ids=["json", "form"],
+)
+def test_launches_are_sent_as_json_or_as_a_form(three: Suite, options: tuple[str, ...], content_type: str) -> None:
+    """The API documents both."""
+    three.write("@marked(test='Good', step_1_0_dial_destination='0043')\ndef test_call(): pass\n")
+    three.run(*options).assert_outcomes(passed=1)
+    (launch,) = [request for request in three.lab.requests if request["method"] == "POST"]
+    assert launch["content_type"] == content_type
+    assert launch["body"] == {"test.name": "Good", "step.1.0.dial_destination": "0043"}
+
+
 def test_an_unknown_argument_is_an_error_before_the_launch(three: Suite) -> None:
     """The arguments and error messages are those of the marker."""
     three.write("def test_call(sipfront):\n    sipfront.run(tset='Good')\n")
