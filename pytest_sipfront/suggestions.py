@@ -6,16 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(given: str, valid: Iterable[str], *, cutoff: float = 0.5) -> str:
-    """Return the name among `valid` that is closest to `given`, ignoring case, or "" if no name is close.
-
-    Args:
-        given: The misspelt name.
-        valid: The names to suggest.
-        cutoff: Required similarity, from 0 (none) to 1 (equal).
-    """
+def nearest(given: str, valid: Iterable[str]) -> str:
+    """Return the name among `valid` that is closest to `given`, ignoring case, or "" if no name is close."""
     names = {name.casefold(): name for name in valid}
-    matches = difflib.get_close_matches(given.casefold(), names, n=1, cutoff=cutoff)
+    matches = difflib.get_close_matches(given.casefold(), names, n=1, cutoff=0.5)
     return names[matches[0]] if matches else ""
 
 

@@ -18,11 +18,10 @@ _ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class _Reservation:
-    """Seconds set aside for one launch, and when; `confirmed` once the platform may have started the run."""
+    """Seconds set aside for one launch, and the time from which its run takes some; infinity before its launch."""
 
     seconds: float
-    since: float
-    confirmed: bool = False
+    launched_at: float = math.inf
 
 
 class Budget:
@@ -68,17 +67,18 @@ class Budget:
             launch: The id of the launch.
             expected: As for `fits`.
         """
-        self._reservations[launch] = _Reservation(self._estimate(expected, self._unspent_seconds), self._now())
+        self._reservations[launch] = _Reservation(self._estimate(expected, self._unspent_seconds))
 
     def confirm(self, launch: str) -> None:
-        """Count a launch for good: the platform started the run or may have started it."""
+        """Count a launch for good: the platform has started the run."""
         reservation = self._reservations.get(launch)
         if reservation is not None:
-            reservation.confirmed = True
+            reservation.launched_at = self._now()
 
     def cancel(self, launch: str) -> None:
         """Release the reservation of a launch that started nothing. A confirmed launch keeps its reservation."""
-        if launch in self._reservations and not self._reservations[launch].confirmed:
+        reservation = self._reservations.get(launch)
+        if reservation is not None and reservation.launched_at == math.inf:
             del self._reservations[launch]
 
     def settle(self, launch: str, seconds: float | None) -> None:
@@ -131,24 +131,24 @@ class Budget:
 
     @property
     def _launched_runs(self) -> int:
-        return self._settled_runs + sum(reservation.confirmed for reservation in self._reservations.values())
+        in_flight = self._reservations.values()
+        return self._settled_runs + sum(reservation.launched_at < math.inf for reservation in in_flight)
 
     @property
     def _unspent_seconds(self) -> float:
         """The seconds that would be left if every run in flight ended now; infinite without a limit."""
         if self._max_minutes is None:
             return math.inf
-        now = self._now()
-        in_flight = (now - reservation.since for reservation in self._reservations.values() if reservation.confirmed)
-        return self._max_minutes * 60 - self._settled_seconds - sum(in_flight)
+        now, in_flight = self._now(), self._reservations.values()
+        elapsed = sum(max(now - reservation.launched_at, 0.0) for reservation in in_flight)
+        return self._max_minutes * 60 - self._settled_seconds - elapsed
 
     @property
     def _committed_seconds(self) -> float:
         """The spent and reserved seconds. A run that exceeds its reservation counts with its actual duration."""
         now, in_flight = self._now(), self._reservations.values()
-        return self._settled_seconds + sum(
-            max(reservation.seconds, now - reservation.since) for reservation in in_flight
-        )
+        reserved = sum(max(reservation.seconds, now - reservation.launched_at) for reservation in in_flight)
+        return self._settled_seconds + reserved
 
     def _evidence(self) -> dict[str, str]:
         runs, minutes = self._settled_runs + len(self._reservations), self._committed_seconds / 60

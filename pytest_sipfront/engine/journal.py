@@ -118,8 +118,7 @@ class Journal:
     def _begin(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with _opening_lock(self.path):
-            with contextlib.suppress(Timeout):  # the workers of one session may be several processes
-                self._presence.acquire(timeout=0)
+            self._presence.acquire(timeout=0)
             if self.path.exists() and self.path.stat().st_size > _MAX_BYTES and not self._others_run():
                 self._drop_old_sessions()
 

@@ -70,31 +70,18 @@ class RunQueue:
             now: The time.
             only_urgent: Start only runs that a test is waiting for.
         """
-        if not self._waiting:
-            return []
-        slots = self._window.free_slots(len(self._in_flight), now)
-        is_wide = self._window.is_wide(now)
-        if not (slots or is_wide):
-            return []
-        chosen = admissible(
-            [entry for entry in self._waiting if slots or not entry.needs_slot],
-            slots=slots,
-            expected=self.expected,
-            taken={name for entry in self._in_flight for name in entry.exclusive},
-            only_urgent=only_urgent,
-            all_need_slots=not is_wide,
-        )
         started: list[QueuedRun] = []
-        for entry in chosen:
-            try:
-                if not self._budget.fits(self.expected(entry)):
-                    break  # no other run overtakes it: it would never fit
-            except BudgetExceeded as error:
-                self._waiting.remove(entry)
-                self.finish(entry, error=error)
-                continue
-            self._start(entry)
-            started.append(entry)
+        while chosen := self._choose(now, only_urgent=only_urgent):
+            for entry in chosen:
+                try:
+                    if not self._budget.fits(self.expected(entry)):
+                        return started  # no other run overtakes it: it would never fit
+                except BudgetExceeded as error:
+                    self._waiting.remove(entry)
+                    self.finish(entry, error=error)
+                else:
+                    self._start(entry)
+                    started.append(entry)
         return started
 
     def next_admission(self, now: float) -> float | None:
@@ -165,6 +152,23 @@ class RunQueue:
             failed=self._over[Verdict.FAILED.value],
             none=self._over[""],
             remaining=max(evenly, *running, *waiting) if running or waiting else None,
+        )
+
+    def _choose(self, now: float, *, only_urgent: bool) -> list[QueuedRun]:
+        """Return the waiting runs that have a slot and their exclusive names at `now`."""
+        if not self._waiting:
+            return []
+        slots = self._window.free_slots(len(self._in_flight), now)
+        is_wide = self._window.is_wide(now)
+        if not (slots or is_wide):
+            return []
+        return admissible(
+            [entry for entry in self._waiting if slots or not entry.needs_slot],
+            slots=slots,
+            expected=self.expected,
+            taken={name for entry in self._in_flight for name in entry.exclusive},
+            only_urgent=only_urgent,
+            all_need_slots=not is_wide,
         )
 
     def _start(self, entry: QueuedRun) -> None:

@@ -44,7 +44,6 @@ class EngineSettings:
         service: The name of the service in messages.
         trust_env: Whether proxies and certificate authorities of the environment apply.
         ca_bundle: A file of certificate authorities; None for the usual ones.
-        form: Whether launches are form-encoded instead of JSON.
         concurrency: Maximum number of concurrent runs.
         max_runs, max_minutes: The budget; None for no limit.
         max_failures: Unexpected verdicts after which no run starts ahead of its test; 0 for no limit.
@@ -61,7 +60,6 @@ class EngineSettings:
     service: str
     trust_env: bool
     ca_bundle: str | None
-    form: bool
     connect_timeout: float
     read_timeout: float
     retry_for: float
@@ -254,7 +252,7 @@ class _Open:
             Path(settings.journal), settings.session, resumes=resumable.sessions, max_age=settings.resume_max_age
         )
         self._durations = Durations.load(_path(settings.durations))
-        self.client = SipfrontClient(_http(settings), form=settings.form)
+        self.client = SipfrontClient(_http(settings))
         self.scheduler = Scheduler(
             Runner(self.client, poll_interval=settings.poll_interval, durations=self._durations),
             limit=settings.concurrency,
@@ -271,9 +269,9 @@ class _Open:
         self._is_finished = False
 
     def finish(self) -> None:
-        """Write the session's end into the journal, if it has launched anything."""
+        """Write the session's end into the journal, if it has launched or resumed anything."""
         with contextlib.suppress(ConfigurationError):  # each launch has reported it
-            if self._journal.is_open:
+            if self._journal.is_open or self._resumable.superseded:
                 self._journal.append(events.END, superseded=self._resumable.superseded)
 
     async def end(self, seconds: float) -> None:

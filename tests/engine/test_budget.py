@@ -252,6 +252,13 @@ def test_a_waiting_run_is_refused_once_the_budget_is_spent() -> None:
     assert yard.launched == ["a"]
 
 
+def test_every_waiting_run_is_refused_once_the_budget_is_spent() -> None:
+    """Also if no other run ends that would start the next one."""
+    yard = Yard(limit=1, durations=durations_of(dict.fromkeys("abcd", (5.0, 5.0))), budget=Budget(None, 0.1))
+    yard.platform.takes = {"a": 5}
+    assert verdicts(yard.finish(*runs_of("abcd"))) == ["passed", *["BudgetExceeded"] * 3]
+
+
 def test_no_run_overtakes_one_that_waits_for_minutes() -> None:
     """Otherwise short runs could use up the minutes that a long one waits for."""
     durations = durations_of({"a": (10.0, 90.0), "b": (40.0, 40.0), "c": (1.0, 1.0)})

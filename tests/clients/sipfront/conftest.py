@@ -17,13 +17,7 @@ class Ask(Protocol):
     """Asks a client something; time does not pass by itself."""
 
     def __call__(
-        self,
-        question: Callable[[SipfrontClient], Awaitable[T]],
-        /,
-        *,
-        url: str = "",
-        time: FakeTime | None = None,
-        form: bool = False,
+        self, question: Callable[[SipfrontClient], Awaitable[T]], /, *, url: str = "", time: FakeTime | None = None
     ) -> T: ...
 
 
@@ -51,15 +45,10 @@ def lab(lab_process: LabProcess, monkeypatch: pytest.MonkeyPatch) -> LabProcess:
 @pytest.fixture
 def ask(lab: LabProcess) -> Ask:
     def asked(
-        question: Callable[[SipfrontClient], Awaitable[T]],
-        /,
-        *,
-        url: str = "",
-        time: FakeTime | None = None,
-        form: bool = False,
+        question: Callable[[SipfrontClient], Awaitable[T]], /, *, url: str = "", time: FakeTime | None = None
     ) -> T:
         async def use(http: HttpClient) -> T:
-            return await question(SipfrontClient(http, form=form))
+            return await question(SipfrontClient(http))
 
         return talk(url or lab.url, use, time=time, limits=Timeouts(retry=5), trust_env=False)
 
