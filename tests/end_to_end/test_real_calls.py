@@ -1,4 +1,4 @@
-"""Suites whose tests are real calls: the example that users copy, and what becomes of calls when a session ends."""
+"""Suites with real calls: the example suite, and the end of calls when their session ends."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.suite import PROCESS_TIMEOUT, case_report
 from tests.lab.calls.placing import needs_stack
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
 
 EXAMPLE = Path(__file__).parents[2] / "example_suite"
 WITHOUT_WHEEL = "import sys\nsys.modules['baresip'] = None\n"
-AT_ONCE = "-n4"  # a run is mostly waiting
 
 
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No credentials and no settings of whoever runs the tests."""
+    """Remove credentials and settings of the developer."""
     for name in list(os.environ):
         if name.startswith(("SIPFRONT_", "SF_", "PYTEST_")):
             monkeypatch.delenv(name)
@@ -31,38 +32,39 @@ def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def example(pytester: pytest.Pytester) -> Path:
-    """A copy of the example suite, which is the current directory."""
+    """A copy of the example suite in the current directory."""
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     return pytester.path
 
 
-def properties(junit: Path) -> list[dict[str, str]]:
-    """The properties of every test case that had a run."""
-    cases = ET.parse(junit).iter("testcase")
-    found = [{p.attrib["name"]: p.attrib["value"] for p in case.iter("property")} for case in cases]
-    return [one for one in found if "sipfront.test" in one]
+def properties(junit: Path) -> list[Mapping[str, str]]:
+    """Return the properties of every test case that had a run."""
+    reports = [case_report(case) for case in ET.parse(junit).iter("testcase")]
+    return [report.properties for report in reports if "sipfront.test" in report.properties]
 
 
+@pytest.mark.slow
 @needs_stack
 @pytest.mark.usefixtures("example")
 def test_the_example_suite_passes_with_real_calls(pytester: pytest.Pytester) -> None:
-    """It is green as it is shipped, says that its calls are real, and marks the one as scripted that is none."""
-    result = pytester.runpytest_subprocess(AT_ONCE, "--junitxml=junit.xml", timeout=200)
+    """The header counts the real calls, and the reports mark the only scripted verdict."""
+    result = pytester.runpytest_subprocess("--junitxml=junit.xml", timeout=PROCESS_TIMEOUT)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(["sipfront: 9 of 10 tests place real calls on this machine (SIP, RTP, DTMF)"])
     result.stdout.fnmatch_lines(["1 of 22 verdicts scripted by the lab file, without a call"])
-    pools = [(one["sipfront.agentpool"], one["sipfront.test"]) for one in properties(pytester.path / "junit.xml")]
-    assert [test for pool, test in pools if pool != "lab"] == ["Call the bot"]
+    runs = properties(pytester.path / "junit.xml")
+    assert [run["sipfront.test"] for run in runs if run["sipfront.agentpool"] != "lab"] == ["Call the bot"]
 
 
-def test_without_the_wheel_every_report_says_that_verdicts_are_scripted(
+@pytest.mark.slow
+def test_without_the_sip_stack_every_report_marks_scripted_verdicts(
     pytester: pytest.Pytester, example: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the header, one sentence with what is missing; in the closing section and for each run in JUnit, a mark."""
+    """The header names the missing package. The closing section and JUnit mark the verdicts."""
     (example / "without").mkdir()
     (example / "without" / "sitecustomize.py").write_text(WITHOUT_WHEEL)
     monkeypatch.setenv("PYTHONPATH", str(example / "without"), prepend=os.pathsep)
-    result = pytester.runpytest_subprocess(AT_ONCE, "--junitxml=junit.xml", timeout=200)
+    result = pytester.runpytest_subprocess("--junitxml=junit.xml", timeout=PROCESS_TIMEOUT)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(
         [
@@ -72,7 +74,7 @@ def test_without_the_wheel_every_report_says_that_verdicts_are_scripted(
     )
     runs = properties(example / "junit.xml")
     assert runs
-    assert all(one["sipfront.agentpool"].endswith("(scripted verdict)") for one in runs)
+    assert all(run["sipfront.agentpool"].endswith("(scripted verdict)") for run in runs)
 
 
 SWITCHBOARD, VIENNA = 'number: "43123100"', 'number: "43123101"'
@@ -83,13 +85,13 @@ TO_VIENNA = {
     "test_basic_call.py::test_basic_call",
     "test_destinations.py::test_destination_is_reachable[Vienna]",
     "test_imperative.py::test_two_calls_at_the_same_time",
-    "test_imperative.py::test_what_was_measured",
+    "test_imperative.py::test_measurements",
     "test_parallel_calls.py::test_ten_parallel_calls",
     NIGHTLY,
 }
 GREETED = "test_sift.py::test_greetings[+43123100-welcome,"
 PIN = "test_ivr.py::test_every_digit_arrives"
-BREAKAGES = {
+FAULTS = {
     "silence": (SWITCHBOARD, "silent: true", {GREETING, GREETED, *MENUS, NIGHTLY}),
     "wrong prompt": (SWITCHBOARD, "wrong_prompt: {welcome: closed}", {GREETING, GREETED, NIGHTLY}),
     "lost digit": (SWITCHBOARD, "lose_digit: 1", MENUS),
@@ -102,19 +104,22 @@ BREAKAGES = {
 
 @pytest.mark.slow
 @needs_stack
-@pytest.mark.parametrize(("phone", "fault", "red"), BREAKAGES.values(), ids=BREAKAGES)
-def test_breaking_a_phone_of_the_example_turns_exactly_its_tests_red(
-    pytester: pytest.Pytester, example: Path, phone: str, fault: str, red: set[str]
+@pytest.mark.parametrize(("phone", "fault", "failed"), FAULTS.values(), ids=FAULTS)
+def test_a_faulty_phone_of_the_example_suite_fails_exactly_its_tests(
+    pytester: pytest.Pytester, example: Path, phone: str, fault: str, failed: set[str]
 ) -> None:
-    """Seen by whoever reads pytest's output: what the fault concerns is red, everything else is green."""
-    sound = (example / "lab.yaml").read_text()
-    lines = [f"{line}, {fault}" if "{" in line else line for line in sound.splitlines()]
-    broken = [new if phone in old else old for old, new in zip(sound.splitlines(), lines, strict=True)]
-    text = "\n".join(broken).replace(f"{phone}\n", f"{phone}\n    {fault}\n")
-    (example / "lab.yaml").write_text(text.replace(f"}}, {fault}", f", {fault}}}"))
-    result = pytester.runpytest_subprocess(AT_ONCE, "-rfE", timeout=200)
-    told = (re.fullmatch(r"(?:FAILED|ERROR) (\S+).*", line) for line in result.outlines)
-    assert {match[1] for match in told if match} == red
+    """All other tests pass."""
+    lab_yaml = example / "lab.yaml"
+    lines = []
+    for line in lab_yaml.read_text().splitlines():
+        if phone in line and "{" in line:
+            lines.append(f"{line.removesuffix('}')}, {fault}}}")
+        else:
+            lines += [line, f"    {fault}"] if phone in line else [line]
+    lab_yaml.write_text("\n".join(lines))
+    result = pytester.runpytest_subprocess("-rfE", timeout=PROCESS_TIMEOUT)
+    matches = (re.fullmatch(r"(?:FAILED|ERROR) (\S+).*", line) for line in result.outlines)
+    assert {match[1] for match in matches if match} == failed
 
 
 STAYING = """
@@ -146,11 +151,11 @@ ENDS = {
 @needs_sipp
 @pytest.mark.parametrize(("test", "end"), ENDS.values(), ids=ENDS)
 def test_no_call_outlives_its_session(pytester: pytest.Pytester, test: str, end: signal.Signals | None) -> None:
-    """However a session ends, the other side of its call hears BYE: SIPp's scenario insists on it."""
+    """The scenario of SIPp fails unless it receives BYE."""
     pytester.makepyfile(test)
     with sipp("answers") as peer:
         pytester.makefile(".yaml", lab=STAYING.format(port=peer.port))
-        # a session in the background would ignore SIGINT
+        # a background process ignores SIGINT by default
         code = "import signal, sys, pytest\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         command = [sys.executable, "-c", f"{code}sys.exit(pytest.main(['--sipfront-lab']))"]
         environment = {**os.environ, "UP": str(peer.directory / "up")}
@@ -161,15 +166,15 @@ def test_no_call_outlives_its_session(pytester: pytest.Pytester, test: str, end:
                 if end is not None:
                     peer.await_call()
                     session.send_signal(end)
-                session.wait(30)
+                session.wait(PROCESS_TIMEOUT)
             finally:
                 session.kill()
         assert peer.exit_code() == 0
 
 
 @needs_stack
-def test_a_suite_can_examine_its_machine(pytester: pytest.Pytester) -> None:
-    """The self-check as a fixture: sound or not, and each check in words."""
+def test_a_suite_can_run_the_self_check(pytester: pytest.Pytester) -> None:
+    """The fixture sipfront_doctor has the result of each check."""
     pytester.makepyfile(
         "def test_machine(sipfront_doctor):\n"
         "    assert sipfront_doctor.sound, sipfront_doctor\n"

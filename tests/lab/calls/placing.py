@@ -16,7 +16,7 @@ from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.platform.executor import LabRunResult
 
 T = TypeVar("T")
-BOUND_SECONDS = 50.0
+BOUND_SECONDS = 300.0
 needs_stack = pytest.mark.skipif(available() is not None, reason=f"no call can be placed here: {available()}")
 
 

@@ -16,7 +16,7 @@ import pytest
 
 SCENARIOS = Path(__file__).parent / "sipp"
 SIPP = shutil.which("sipp")
-BOUND_SECONDS = 20
+BOUND_SECONDS = 120
 HUM = (b"\x90" * 9 + b"\x10" * 9) * 445
 """A second of a loud 444 Hz square wave in G.711 mu-law, for a scenario to send."""
 needs_sipp = pytest.mark.skipif(SIPP is None, reason="SIPp is not installed (Debian's package sip-tester)")
