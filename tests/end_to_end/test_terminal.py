@@ -10,7 +10,8 @@ SLOW = "tests: {Slow: {takes: 0.6}}\n"
 ONE_SLOW = "@marked(test='Slow')\ndef test_call(): pass\n"
 LONG = (
     "tests:\n  Long:\n    takes: 0.02\n    faults:\n"
-    "      - {on: status, during: finished, set: {started_at: '2024-02-09 08:20:18', stopped_at: '2024-02-09 08:22:13'}}\n"
+    "      - on: status\n        during: finished\n"
+    "        set: {started_at: '2024-02-09 08:20:18', stopped_at: '2024-02-09 08:22:13'}\n"
 )
 LONG_SECONDS = 115
 
