@@ -6,10 +6,16 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(given: str, valid: Iterable[str]) -> str:
-    """Return the name among `valid` that is closest to `given`, ignoring case, or "" if no name is close."""
+def nearest(given: str, valid: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """Return the name among `valid` that is closest to `given`, ignoring case, or "" if no name is close.
+
+    Args:
+        given: The misspelt name.
+        valid: The names to suggest.
+        cutoff: Required similarity, from 0 (none) to 1 (equal).
+    """
     names = {name.casefold(): name for name in valid}
-    matches = difflib.get_close_matches(given.casefold(), names, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(given.casefold(), names, n=1, cutoff=cutoff)
     return names[matches[0]] if matches else ""
 
 

@@ -44,6 +44,7 @@ class EngineSettings:
         service: The name of the service in messages.
         trust_env: Whether proxies and certificate authorities of the environment apply.
         ca_bundle: A file of certificate authorities; None for the usual ones.
+        form: Whether launches are form-encoded instead of JSON.
         concurrency: Maximum number of concurrent runs.
         max_runs, max_minutes: The budget; None for no limit.
         max_failures: Unexpected verdicts after which no run starts ahead of its test; 0 for no limit.
@@ -60,6 +61,7 @@ class EngineSettings:
     service: str
     trust_env: bool
     ca_bundle: str | None
+    form: bool
     connect_timeout: float
     read_timeout: float
     retry_for: float
@@ -252,7 +254,7 @@ class _Open:
             Path(settings.journal), settings.session, resumes=resumable.sessions, max_age=settings.resume_max_age
         )
         self._durations = Durations.load(_path(settings.durations))
-        self.client = SipfrontClient(_http(settings))
+        self.client = SipfrontClient(_http(settings), form=settings.form)
         self.scheduler = Scheduler(
             Runner(self.client, poll_interval=settings.poll_interval, durations=self._durations),
             limit=settings.concurrency,

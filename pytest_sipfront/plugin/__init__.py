@@ -11,11 +11,13 @@ from pytest_sipfront.plugin import hookspecs, item_markers, options
 from pytest_sipfront.plugin.fixture_order import RUN_FIXTURE, run_last
 from pytest_sipfront.plugin.fixtures import sipfront, sipfront_doctor, sipfront_lab, sipfront_run
 from pytest_sipfront.plugin.reports import terminal
+from pytest_sipfront.plugin.runtest_hooks import NAME as RUNTEST_HOOKS
 from pytest_sipfront.plugin.runtest_hooks import watch
 from pytest_sipfront.plugin.state import STATE, WORKER_LAB, State
 
 __all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
 CONTROLLER = "sipfront-controller"
+LATE_RUNS = pytest.StashKey[list[str]]()  # lines about runs that cannot start early
 NAMES = ("sipfront", __name__)  # of the entry point, and of `-p pytest_sipfront.plugin`
 pytest_plugins = ["pytest_sipfront.plugin.sift_hooks"]
 
@@ -61,32 +63,42 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> Generator[None, Any, Any]:
     """Check markers while their module is collected, so that a mistake is a collection error of that module."""
     __tracebackhide__ = True
     collected = yield
+    if item_markers.is_marked_partial(obj):
+        raise collector.CollectError(f"{collector.nodeid}::{name}: {item_markers.PARTIAL_CANNOT_BE_MARKED}")
     for item in collected if isinstance(collected, list) else [collected]:
-        if isinstance(item, pytest.Function) and item_markers.is_marked(item):
+        if not isinstance(item, pytest.Function):
+            continue
+        if item_markers.is_marked(item):
             collector.config.stash[STATE].marked.check(item)
+        if problem := item_markers.lost_marker(item):
+            raise collector.CollectError(f"{item.nodeid}: {problem}")
     return collected
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set up the run last, for all tests that are marked after other plugins have added their markers."""
-    for item in items:
-        if isinstance(item, pytest.Function) and item_markers.is_marked(item):
-            run_last(item)
-
-
+@pytest.hookimpl(tryfirst=True)  # before the terminal reporter prints the lines about late runs
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Register the per-test hooks if a test uses a run."""
+    """Set up runs last, register the per-test hooks if a test uses a run, and find obstacles of look-ahead."""
+    marked = [item for item in session.items if item_markers.is_marked(item)]
+    functions = [item for item in marked if isinstance(item, pytest.Function)]
+    for item in functions:
+        run_last(item)
+    state = session.config.stash[STATE]
+    if state.settings.concurrency > 1 and not state.processes.is_worker:
+        from pytest_sipfront.plugin.look_ahead import late_runs, obstacle  # noqa: PLC0415 - with concurrency
+
+        session.config.stash[LATE_RUNS] = list(late_runs([obstacle(item) for item in functions]))
     fixtures = {"sipfront", RUN_FIXTURE}
-    if any(
-        item_markers.is_marked(item) or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
-        for item in session.items
-    ):
+    if marked or any(not fixtures.isdisjoint(getattr(item, "fixturenames", ())) for item in session.items):
         watch(session.config)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Show which fixtures keep runs from starting early."""
+    return [f"sipfront: {line}" for line in config.stash.get(LATE_RUNS, [])]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -102,8 +114,20 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember the current test: imperative launches belong to it."""
+    """Remember the current test, to which imperative launches belong, and set up the run of a late marker."""
     item.config.stash[STATE].current = item
+    if item_markers.is_marked(item) and isinstance(item, pytest.Function) and RUN_FIXTURE not in item.fixturenames:
+        run_last(item)
+        watch(item.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Report a marker that was added in the setup of a session without any other marked test."""
+    __tracebackhide__ = True
+    if item_markers.is_marked(item) and not item.config.pluginmanager.has_plugin(RUNTEST_HOOKS):
+        watch(item.config)
+        item.config.stash[STATE].marked.judge(item)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -116,9 +140,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the closing section: totals, tests that did not pass, and runs that are still running."""
     state = config.stash[STATE]
     lines = list(terminal.summary(terminalreporter.stats, state.settings, state.summary()))
+    late_runs = config.stash.get(LATE_RUNS, [])
     if lines:
         terminalreporter.section("sipfront")
-        for line in lines:
+        for line in lines + late_runs:
             terminalreporter.write_line(line)
 
 

@@ -22,6 +22,15 @@ def run_last(item: pytest.Function) -> None:
     item.fixturenames = [*independent, RUN_FIXTURE, *dependents]
 
 
+def no_run_reason(item: pytest.Item) -> str:
+    """Return why the setup of a marked `item` ended without a run."""
+    if not isinstance(item, pytest.Function):
+        return f"only test functions and methods can have a run, not {type(item).__name__}"
+    if RUN_FIXTURE not in item.fixturenames:
+        return "the marker was added after the collection; add it in pytest_collection_modifyitems at the latest"
+    return f"another fixture is named {RUN_FIXTURE}, or a plugin set up the test without fixtures"
+
+
 def before_run(item: pytest.Function) -> Iterator[Definition]:
     """Yield the definitions of the fixtures that `item` sets up before its run. Call `run_last` first."""
     yielded: set[Definition] = set()

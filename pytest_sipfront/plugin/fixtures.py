@@ -21,7 +21,8 @@ def sipfront(request: pytest.FixtureRequest) -> Sipfront:
 
     `sipfront.run(test="Basic call", step_1_0_dial_destination="43123")` waits for the verdict and returns a
     `RunResult`. `sipfront.launch(...)` returns immediately, and `wait()` of its result waits for the verdict.
-    `tests()`, `projects()`, `stats(run)` and `request(...)` query the platform.
+    `endpoints()`, `tests()`, `projects()`, `runs()`, `last_run(test_id)`, `stats(run)` and `request(...)` query the
+    platform.
     """
     from pytest_sipfront.plugin.runtest_hooks import watch  # noqa: PLC0415 - only for tests that use the fixture
     from pytest_sipfront.plugin.sipfront_fixture import Sipfront  # noqa: PLC0415

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_sipfront.suggestions import nearest
 
 if TYPE_CHECKING:
     from pytest_sipfront.plugin.run_spec import RunSpec
@@ -16,6 +20,13 @@ SIGNATURE = (
     "timeout=None, expect='passed', match=None, exclusive=None, look_ahead=True): launch a Sipfront run before the "
     "test; the test fails if the verdict of the run is not the expected one"
 )
+_SET_MARKERS = "assign them to its attribute pytestmark, as a list"
+PARTIAL_CANNOT_BE_MARKED = f"markers cannot be applied to a functools.partial object; {_SET_MARKERS}"
+_OVERRIDE_NAME = re.compile(r"step_\d+_\d+_")
+_ARGUMENTS = {
+    MARK: frozenset({"test", "project", "test_ids", "report_mode", "expect", "exclusive", "look_ahead"}),
+    "sift": frozenset({"phone_number", "client_name", "connect_within"}),
+}
 
 
 def is_marked(item: pytest.Item) -> bool:
@@ -46,6 +57,64 @@ def read_run_spec(item: pytest.Item, report_mode: str | None) -> RunSpec:
     from pytest_sipfront.plugin.run_spec import fill, make_run_spec, merge  # noqa: PLC0415 - only for marked tests
 
     return make_run_spec(fill(merge(_arguments(item)), _parameters(item)), report_mode=report_mode)
+
+
+def lost_marker(item: pytest.Function) -> str:
+    """Return why a marker of `item` has no effect, or "".
+
+    pytest runs a test with a misspelt marker like any other test, so it would pass without a run.
+    """
+    wrapped = item.obj.func if isinstance(item.obj, functools.partial) else None
+    is_marked_inside = any(mark.name in _ARGUMENTS for mark in getattr(wrapped, "pytestmark", []))
+    if is_marked_inside and not hasattr(item.obj, "pytestmark"):
+        return f"functools.partial drops the markers of its function; {_SET_MARKERS}"
+    for mark in item.iter_markers():
+        if meant := _meant(mark, item):
+            return f"unknown marker {mark.name!r}; did you mean {meant!r}? (ini option markers: registered markers)"
+    return ""
+
+
+def is_marked_partial(value: object) -> bool:
+    """Return whether `value` is the result of applying a marker of this plugin to a `functools.partial` object.
+
+    pytest takes such an object for an argument of the marker, and the result is no test.
+    """
+    if not isinstance(value, pytest.MarkDecorator) or value.name not in _ARGUMENTS:
+        return False
+    return any(isinstance(argument, functools.partial) for argument in value.args)
+
+
+def _meant(mark: pytest.Mark, item: pytest.Item) -> str:
+    """Return the marker of this plugin that `mark` was probably meant to be, or ""."""
+    meant = _similar(mark.name)
+    has_override = any(_OVERRIDE_NAME.match(name) for name in mark.kwargs)
+    if not (meant or has_override) or mark.name in _registered(item.config):
+        return ""
+    if has_override:
+        return MARK
+    if mark.kwargs.keys() & _ARGUMENTS[meant]:
+        return meant
+    uses_plugin = not mark.name.startswith(f"{MARK}_") and MARK in _source(item)
+    return MARK if meant == MARK and uses_plugin else ""
+
+
+@functools.lru_cache(maxsize=256)
+def _similar(name: str) -> str:
+    """Return the marker whose name resembles `name`, or "". Most names of a session occur many times."""
+    if name in _ARGUMENTS:
+        return ""
+    return nearest(name, [MARK], cutoff=0.82) or nearest(name, ["sift"], cutoff=0.75)
+
+
+def _registered(config: pytest.Config) -> set[str]:
+    return {re.split(r"[:(]", line, maxsplit=1)[0].strip() for line in config.getini("markers")}
+
+
+def _source(item: pytest.Item) -> str:
+    try:
+        return item.path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _parameters(item: pytest.Item) -> Mapping[str, Any]:

@@ -7,10 +7,13 @@ is not torn down before that test.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +21,8 @@ from pytest_sipfront.plugin.fixture_order import Definition, before_run
 
 _OWN = ("_pytest.", "pytest_sipfront.")
 _NO_PARAMETER = object()
-_SETUP_METHODS = ("_xunit_", "_unittest_", "xunit_", "unittest_")
+_SETUP_METHOD = re.compile(r"_?(?:xunit|unittest)_(.+?)_fixture")
+_MAX_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,9 @@ class LookAhead:
             self._add(item)
 
     def _add(self, item: pytest.Function) -> None:
-        if _may_be_skipped(item) or hasattr(item.cls, "setUp"):  # unittest calls setUp after all fixtures
+        if _may_be_skipped(item) or obstacle(item):
             return
         needs = tuple(definition for definition in before_run(item) if not _is_harmless(definition))
-        if any(definition.scope == "function" for definition in needs):
-            return
         candidate = _Candidate(self._indexes[item], item, needs)
         if needs:
             for definition in needs:
@@ -102,6 +104,31 @@ class LookAhead:
         return all(other is parameter or other is _NO_PARAMETER for other in between)
 
 
+def obstacle(item: pytest.Function) -> str:
+    """Return the fixture that keeps the run of `item` from starting before the setup of its test, or ""."""
+    if hasattr(item.cls, "setUp"):  # unittest calls it after all fixtures
+        return "method 'setUp'"
+    for definition in before_run(item):
+        if definition.scope == "function" and not _is_harmless(definition):
+            return _describe(definition, item.config.rootpath)
+    return ""
+
+
+def _describe(definition: Definition, root: Path) -> str:
+    if method := _SETUP_METHOD.match(definition.argname):
+        return f"method {method[1]!r}"
+    function = inspect.unwrap(definition.func)
+    path = Path(getattr(function, "__code__", _describe.__code__).co_filename)
+    place = path.relative_to(root).as_posix() if path.is_relative_to(root) else definition.func.__module__
+    return f"function-scoped fixture {definition.argname!r} ({place})"
+
+
+def late_runs(obstacles: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each of the most frequent obstacles among those of all runs of a session."""
+    for name, count in Counter(filter(None, obstacles)).most_common(_MAX_LISTED):
+        yield f"{count} of {len(obstacles)} runs cannot start before the setup of their tests: {name}"
+
+
 def _intervals(items: Sequence[pytest.Item]) -> dict[object, list[tuple[int, int]]]:
     """Return the first and last index of each run of consecutive items, by collection node."""
     intervals: dict[object, list[tuple[int, int]]] = defaultdict(list)
@@ -117,7 +144,7 @@ def _intervals(items: Sequence[pytest.Item]) -> dict[object, list[tuple[int, int
 
 def _may_be_skipped(item: pytest.Function) -> bool:
     """Return whether a marker may keep the test from running. pytest decides that in the setup of the test."""
-    if item.get_closest_marker("skip") or item.get_closest_marker("skipif"):
+    if any(item.get_closest_marker(name) for name in ("skip", "skipif", "dependency")):
         return True
     return any(not mark.kwargs.get("run", True) for mark in item.iter_markers("xfail"))
 
@@ -125,7 +152,7 @@ def _may_be_skipped(item: pytest.Function) -> bool:
 def _is_harmless(definition: Definition) -> bool:
     """Return whether a fixture belongs to this plugin or to pytest. Methods such as `setup_module` are user code."""
     own = (definition.func.__module__ or "").startswith(_OWN)
-    return own and not definition.argname.startswith(_SETUP_METHODS)
+    return own and not _SETUP_METHOD.match(definition.argname)
 
 
 def _is_up(definition: Definition) -> bool:

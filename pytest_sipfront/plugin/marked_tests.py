@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 
@@ -12,7 +14,7 @@ from pytest_sipfront.clients.sipfront.models import RunStatus
 from pytest_sipfront.engine.client import monotonic
 from pytest_sipfront.engine.run import Run, RunResult, stable_test_id
 from pytest_sipfront.errors import ConfigurationError, SipfrontError, SipfrontWarning
-from pytest_sipfront.plugin.fixture_order import RUN_FIXTURE
+from pytest_sipfront.plugin.fixture_order import RUN_FIXTURE, no_run_reason
 from pytest_sipfront.plugin.item_markers import is_marked, read_run_spec
 from pytest_sipfront.plugin.look_ahead import LookAhead
 from pytest_sipfront.plugin.reports.error_details import raise_in
@@ -20,6 +22,8 @@ from pytest_sipfront.plugin.reports.properties import NO_VERDICT, recorder
 from pytest_sipfront.plugin.run_session import Origin, RunSession, objection
 from pytest_sipfront.plugin.run_spec import MarkerError, RunSpec
 from pytest_sipfront.plugin.xdist import XdistSession
+
+Item = TypeVar("Item", bound=pytest.Item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class MarkedTests:
 
         if self._findings is None:
             marked = (other for other in item.session.items if is_marked(other))
-            self._findings = check_names(self._session, map(self.spec, marked))
+            self._findings = list(check_names(self._session, self.valid(marked).values()).problems)
         if self._findings:
             raise ConfigurationError("\n".join([CHECK_FAILED, *self._findings]))
 
@@ -115,7 +119,7 @@ class MarkedTests:
         if self._ahead is None:
             items = current.session.items
             marked = (item for item in items if isinstance(item, pytest.Function) and is_marked(item))
-            self._ahead = LookAhead(items, (item for item in marked if self.spec(item).look_ahead))
+            self._ahead = LookAhead(items, (item for item, spec in self.valid(marked).items() if spec.look_ahead))
         ready = self._ahead.independent() if shares else self._ahead.ready(current)
         self._session.ahead([(self.spec(item), self._origin(item)) for item in ready], shared=shares)
 
@@ -140,9 +144,7 @@ class MarkedTests:
             return
         done = self._done.get(item)
         if done is None:
-            raise ConfigurationError(
-                "marked with sipfront, but no run was started for it: only test functions and methods can be marked"
-            )
+            raise ConfigurationError(f"no run was launched for @pytest.mark.sipfront: {no_run_reason(item)}")
         failure = objection(done.result, done.spec.expectation)
         if failure is not None:
             raise_in(item.obj, failure)  # type: ignore[attr-defined]
@@ -166,6 +168,14 @@ class MarkedTests:
         """Forget an earlier attempt at `item`: each attempt gets a new run."""
         self._done.pop(item, None)
         self._counted.discard(item)
+
+    def valid(self, items: Iterable[Item]) -> dict[Item, RunSpec]:
+        """Return the items with valid markers and what they ask for. Each other item reports its mistake itself."""
+        specs = {}
+        for item in items:
+            with contextlib.suppress(ConfigurationError):
+                specs[item] = self.spec(item)
+        return specs
 
     def spec(self, item: pytest.Item) -> RunSpec:
         """Return what the markers of `item` ask for.

@@ -110,6 +110,14 @@ OPTIONS = (
         choices=option_types.REPORT_MODES,
     ),
     Option(
+        "body",
+        str,
+        "json",
+        "encoding of launch requests: json or form (default: json)",
+        "TYPE",
+        choices=("json", "form"),
+    ),
+    Option(
         "ca_bundle",
         option_types.ca_bundle,
         None,
@@ -180,6 +188,7 @@ class Settings:
     ledger: Path | None
     resume_max_age: float
     report_mode: str | None
+    body: str
     ca_bundle: str | None
     connect_timeout: float
     read_timeout: float

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +12,10 @@ import pytest
 from pytest_sipfront.engine.admission import makespan
 from pytest_sipfront.engine.durations import Durations
 from pytest_sipfront.engine.run import request_key
-from pytest_sipfront.errors import SipfrontError
+from pytest_sipfront.errors import ConfigurationError, SipfrontError
+from pytest_sipfront.plugin.fixture_order import no_run_reason
 from pytest_sipfront.plugin.item_markers import is_marked
+from pytest_sipfront.plugin.look_ahead import late_runs, obstacle
 from pytest_sipfront.plugin.run_spec import RunSpec
 from pytest_sipfront.suggestions import did_you_mean
 
@@ -27,11 +29,42 @@ _MAX_LISTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One run of the plan; `seconds` is None if its duration is unknown."""
+    """One run of the plan.
+
+    Attributes:
+        nodeid: The test.
+        spec: What its marker asks for.
+        seconds: The usual duration of the run, or None if it is unknown.
+        obstacle: The fixture that keeps the run from starting before the setup of its test, or "".
+    """
 
     nodeid: str
     spec: RunSpec
     seconds: float | None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The plan of a session.
+
+    Attributes:
+        runs: The runs of marked tests.
+        mistakes: Error messages of invalid markers, by node id.
+        imperative: Number of tests that use the `sipfront` fixture.
+    """
+
+    runs: Sequence[Planned]
+    mistakes: Mapping[str, str] = field(default_factory=dict)
+    imperative: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NameCheck:
+    """What `--sipfront-check` compared with the platform, and the problems that it found."""
+
+    checked: Sequence[str] = ()
+    problems: Sequence[str] = ()
 
 
 def keep_in_one_process(config: pytest.Config) -> None:
@@ -50,63 +83,87 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
     if not requested or session.config.option.collectonly or session.testsfailed or state.processes.is_worker:
         return None
     marked = [item for item in session.items if isinstance(item, pytest.Function) and is_marked(item)]
-    if state.settings.check and marked:
-        problems = check_names(state.session, [state.marked.spec(item) for item in marked])
-        if problems:
-            raise pytest.UsageError("\n".join([CHECK_FAILED, *problems]))
+    specs = state.marked.valid(marked)
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    write: Callable[[str], None] = reporter.write_line if reporter is not None else lambda _: None
+    if state.settings.check:
+        check = check_names(state.session, specs.values()) if specs else NameCheck(["no run to check"])
+        if check.problems:
+            raise pytest.UsageError("\n".join([CHECK_FAILED, *check.problems]))
+        write(f"sipfront check: {'; '.join(check.checked)}")
     if not state.settings.plan:
         return None
-    durations = Durations.load(state.storage().durations)
-    planned = [_planned(item.nodeid, state.marked.spec(item), state.settings.service, durations) for item in marked]
-    imperative = sum(1 for item in session.items if "sipfront" in getattr(item, "fixturenames", ()))
-    reporter = session.config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        settings = state.settings
-        for line in lines(planned, imperative, settings.concurrency, settings.max_runs, settings.max_minutes):
-            reporter.write_line(line)
+    plan = _plan(session, state, specs)
+    session.testsfailed += len(plan.mistakes)
+    settings = state.settings
+    for line in lines(plan, settings.concurrency, settings.max_runs, settings.max_minutes):
+        write(line)
     return True
 
 
-def _planned(nodeid: str, spec: RunSpec, service: str, durations: Durations) -> Planned:
-    expected = durations.expected(request_key(service, spec.request))
-    return Planned(nodeid, spec, expected.typical if expected else None)
+def _plan(session: pytest.Session, state: State, specs: Mapping[pytest.Function, RunSpec]) -> Plan:
+    durations, service = Durations.load(state.storage().durations), state.settings.service
+    runs, mistakes = [], {}
+    for item in session.items:
+        if isinstance(item, pytest.Function) and item in specs:
+            expected = durations.expected(request_key(service, specs[item].request))
+            seconds = expected.typical if expected else None
+            runs.append(Planned(item.nodeid, specs[item], seconds, obstacle(item)))
+        elif is_marked(item):
+            mistakes[item.nodeid] = _mistake(item, state)
+    imperative = sum(1 for item in session.items if "sipfront" in getattr(item, "fixturenames", ()))
+    return Plan(runs=runs, mistakes=mistakes, imperative=imperative)
+
+
+def _mistake(item: pytest.Item, state: State) -> str:
+    try:
+        state.marked.spec(item)
+    except ConfigurationError as error:
+        return str(error)
+    return no_run_reason(item)
 
 
 def lines(
-    planned: Sequence[Planned],
-    imperative: int,
-    concurrency: int,
-    max_runs: int | None = None,
-    max_minutes: float | None = None,
+    plan: Plan, concurrency: int = 1, max_runs: int | None = None, max_minutes: float | None = None
 ) -> Iterator[str]:
     """Yield the lines of the plan.
 
     Args:
-        planned: The runs of marked tests.
-        imperative: Number of tests that use the `sipfront` fixture.
+        plan: The plan.
         concurrency: Maximum number of concurrent runs.
         max_runs: Budget of launches, or None.
         max_minutes: Budget of minutes, or None.
     """
-    known = [run.seconds for run in planned if run.seconds is not None]
-    unknown = len(planned) - len(known)
-    total = [_count(len(planned), "run")]
+    known = [run.seconds for run in plan.runs if run.seconds is not None]
+    unknown = len(plan.runs) - len(known)
+    total = [_count(len(plan.runs), "run")]
     if known:
         total.append(f"about {_duration(sum(known))} of calls")
-        total.append(f"about {_duration(makespan(known, concurrency))} at concurrency {concurrency}")
+        total.append(f"about {_duration(_total_seconds(plan, concurrency))} at concurrency {concurrency}")
     if unknown:
         total.append(f"{unknown} of unknown duration")
     yield f"sipfront plan: {', '.join(total)}"
-    if max_runs is not None and len(planned) > max_runs:
-        yield f"  {_count(len(planned) - max_runs, 'run')} over the budget of {max_runs}"
+    if max_runs is not None and len(plan.runs) > max_runs:
+        yield f"  {_count(len(plan.runs) - max_runs, 'run')} over the budget of {max_runs}"
     if max_minutes is not None and sum(known) / 60 > max_minutes:
         yield f"  {sum(known) / 60 - max_minutes:.1f} min over the budget of {max_minutes:g} min"
-    if imperative:
-        yield f"  plus the runs that {_count(imperative, 'test')} may launch with the sipfront fixture"
-    for run in planned:
+    if plan.imperative:
+        yield f"  plus the runs that {_count(plan.imperative, 'test')} may launch with the sipfront fixture"
+    if concurrency > 1:
+        yield from (f"  {line}" for line in late_runs([run.obstacle for run in plan.runs]))
+    for run in plan.runs:
         request = run.spec.request
         overrides = "".join(f" {key}={value}" for key, value in request.overrides.items())
         yield f"  {run.nodeid}: {request.target}{overrides}, {_duration(run.seconds)}"
+    for nodeid, mistake in plan.mistakes.items():
+        yield f"  {nodeid}: ERROR: {mistake}"
+
+
+def _total_seconds(plan: Plan, concurrency: int) -> float:
+    """Return the estimated duration of all runs of known duration. Runs with an obstacle do not overlap."""
+    known = [run.seconds for run in plan.runs if run.seconds is not None]
+    late = [run.seconds for run in plan.runs if run.seconds is not None and run.obstacle]
+    return max(makespan(known, concurrency), sum(late))
 
 
 def _count(number: int, noun: str) -> str:
@@ -119,18 +176,32 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"  # noqa: PLR2004 - seconds of a minute
 
 
-def check_names(session: RunSession, specs: Iterable[RunSpec]) -> list[str]:
-    """Compare the names of `specs` with the platform, and return a line for each problem."""
+def check_names(session: RunSession, specs: Iterable[RunSpec]) -> NameCheck:
+    """Compare the names of `specs` with the platform. The first request also checks the credentials."""
     requests = [spec.request for spec in specs]
     tests = [request.test for request in requests if request.test is not None]
     projects = [request.project for request in requests if isinstance(request.project, str)]
+    ids = sum(1 for request in requests if isinstance(request.project, int))
+    checked, problems = ["credentials accepted"], list[str]()
     try:
-        problems = list(unknown_names("test", tests, session.ask("tests").names()))
+        known = session.ask("tests").names()
+        if tests:
+            checked.append(_checked("test", tests, known))
+            problems += unknown_names("test", tests, known)
         if projects:
-            problems += unknown_names("project", projects, session.ask("projects").names())
+            known = session.ask("projects").names()
+            checked.append(_checked("project", projects, known))
+            problems += unknown_names("project", projects, known)
     except SipfrontError as error:
-        return [f"  {error}"]
-    return problems
+        return NameCheck(problems=[f"  {error}"])
+    if ids:
+        checked.append("project ids not checked")
+    return NameCheck(checked, problems)
+
+
+def _checked(kind: str, used: Iterable[str], known: Sequence[str]) -> str:
+    names = _count(len(set(used)), f"{kind} name")
+    return f"{names} found" if known else f"{names} not checked (the platform's list of {kind}s has no known names)"
 
 
 def unknown_names(kind: str, used: Iterable[str], known: Sequence[str]) -> Iterator[str]:

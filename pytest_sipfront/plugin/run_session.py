@@ -198,6 +198,7 @@ class RunSession:
             "service": "the lab" if settings.lab else "Sipfront",
             "trust_env": not settings.lab,  # requests to the lab stay on this machine, even if a proxy is set
             "ca_bundle": settings.ca_bundle,
+            "form": settings.body == "form",
             "connect_timeout": settings.connect_timeout,
             "read_timeout": settings.read_timeout,
             "retry_for": settings.retry_for,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import string
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from pytest_sipfront.clients.sipfront.models import Override, RunRequest
 from pytest_sipfront.engine.verdict import Expectation, Verdict
 from pytest_sipfront.plugin.option_types import REPORT_MODES
-from pytest_sipfront.suggestions import did_you_mean, invalid_choice
+from pytest_sipfront.suggestions import did_you_mean, invalid_choice, nearest
 
 ARGUMENTS = (
     "test",
@@ -33,6 +34,7 @@ ARGUMENTS = (
 _TARGETS = frozenset({"test", "project"})
 _OVERRIDE = re.compile(r"step_(\d+)_(\d+)_([A-Za-z][A-Za-z0-9_]*)")
 _EXAMPLE_OVERRIDE = "step_1_0_dial_destination"
+_OVERRIDE_KEY = re.compile(r"step\.\d+\.\d+\.\S+")
 _RESERVED_KEYS = {"test.name": "test=", "project.name": "project=", "id": "project=", "test_ids": "test_ids="}
 
 
@@ -119,7 +121,18 @@ def _params(params: Any) -> Mapping[str, Any]:
     for key in params:
         if key in _RESERVED_KEYS:
             raise MarkerError(f"params= must not contain {key!r}; use {_RESERVED_KEYS[key]}")
+        if _resembles_override(key) and not _OVERRIDE_KEY.fullmatch(key):
+            raise MarkerError(
+                f"invalid key {key!r} in params=: override keys must be step.<step>.<action>.<name>, for example "
+                "step.1.0.dial_destination"
+            )
     return params
+
+
+def _resembles_override(key: str) -> bool:
+    """Return whether a key was probably meant as `step.<n>.<n>.<name>`."""
+    first, *_ = re.split(r"[\W_]", key.strip())
+    return bool(nearest(first, ["step"], cutoff=0.7) or re.search(r"\b\d+[\W_]\d+[\W_]|dial.?destination", key))
 
 
 def fill(arguments: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,11 +151,26 @@ def _filled(argument: str, value: Any, parameters: Mapping[str, Any]) -> Any:
         return value
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
-        if len(fields) == 1 and value == f"{{{fields[0]}}}":
-            return string.Formatter().get_field(fields[0], (), parameters)[0]
-        return value.format_map(parameters)
+        contents = [string.Formatter().get_field(name, (), parameters)[0] for name in fields]
+        is_one_field = len(fields) == 1 and value == f"{{{fields[0]}}}"
+        filled = contents[0] if is_one_field else value.format_map(parameters)
     except (KeyError, IndexError, AttributeError, ValueError, TypeError) as error:
         raise MarkerError(_template_error(argument, value, parameters, error)) from None
+    if is_one_field and filled is None and argument in ARGUMENTS:
+        return None
+    if contents and (all(map(_is_blank, contents)) or any(map(_is_missing, contents))):
+        values = ", ".join(f"{name}={content!r}" for name, content in parameters.items())
+        raise MarkerError(f"{argument}={value!r} is empty ({textwrap.shorten(values, 200, placeholder=' ...')})")
+    return filled
+
+
+def _is_blank(content: Any) -> bool:
+    return isinstance(content, str) and not content.strip()
+
+
+def _is_missing(content: Any) -> bool:
+    """Return whether a value stands for a missing cell of a table: None, or the NaN of pandas."""
+    return content is None or (isinstance(content, float) and math.isnan(content))
 
 
 def _template_error(argument: str, template: str, parameters: Mapping[str, Any], error: Exception) -> str:
@@ -179,6 +207,7 @@ def make_run_spec(arguments: Mapping[str, Any], *, report_mode: str | None = Non
         overrides={key: _override(key, value) for key, value in keys.items() if value != ""},
         report_mode=mode,
     )
+    _check_text(request)
     return RunSpec(
         request=request,
         expectation=_expectation(plain),
@@ -186,6 +215,13 @@ def make_run_spec(arguments: Mapping[str, Any], *, report_mode: str | None = Non
         exclusive=_exclusive(plain.get("exclusive")),
         look_ahead=_look_ahead(plain.get("look_ahead", True)),
     )
+
+
+def _check_text(request: RunRequest) -> None:
+    for key, value in request.payload().items():
+        for text in (key, value):
+            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+                raise MarkerError(f"{key!r} must not contain surrogates, which cannot be encoded, got {value!r}")
 
 
 def _is_id(value: Any) -> bool:
@@ -227,7 +263,7 @@ def _override(key: str, value: Any) -> Override:
     if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
         raise MarkerError(f"{key} must be a string, number or bool, got {value!r}")
     # As an int, a number to dial would lose a leading 0 or +.
-    return str(value) if key.endswith(".dial_destination") else value
+    return str(value).strip() if key.endswith(".dial_destination") else value
 
 
 def _expectation(plain: Mapping[str, Any]) -> Expectation:

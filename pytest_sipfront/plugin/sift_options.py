@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.plugin.credentials import invalid_credential
 from pytest_sipfront.plugin.option_types import LOOPBACK, positive_seconds
 from pytest_sipfront.plugin.options import Option, effective
 from pytest_sipfront.secret import Secret
@@ -163,6 +164,9 @@ def find_target(base_url: str, environment: Mapping[str, str]) -> SiftTarget | C
     from pytest_sipfront.clients.http import Basic, Bearer  # noqa: PLC0415 - only sessions with a call import httpx
 
     account_id, auth_token, bearer, token = (environment.get(name, "").strip() for name in ENVIRONMENT)
+    for name, value in ((ACCOUNT_ID, account_id), (AUTH_TOKEN, auth_token), (BEARER_TOKEN, bearer)):
+        if problem := invalid_credential(value):
+            return ConfigurationError(f"{name} {problem}")
     if token and not _TOKEN.fullmatch(token):
         return ConfigurationError(
             f"{CALLBACK_TOKEN} must consist of at least 16 letters, digits, '-' and '_' (its value is not shown)"

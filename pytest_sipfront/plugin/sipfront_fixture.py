@@ -1,4 +1,4 @@
-"""The `sipfront` fixture: runs from within a test's body, for what a mark cannot say."""
+"""The `sipfront` fixture: runs that a test body launches, and queries to the platform."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pytest_sipfront.clients.sipfront.models import Document
+from pytest_sipfront.clients.sipfront.models import Document, Endpoint, RunStatus
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Expectation
 from pytest_sipfront.errors import ConfigurationError
@@ -27,12 +27,12 @@ class PendingRun:
 
     @property
     def report_url(self) -> str:
-        """The page for people."""
+        """URL of the report page."""
         return self._run.report_url
 
     @property
     def session_id(self) -> str:
-        """The session's id as the launch named it."""
+        """Id of the run's session, from the response to the launch."""
         return self._run.session_id
 
     def wait(self) -> RunResult:
@@ -52,70 +52,86 @@ class PendingRun:
 
 
 class Sipfront:
-    """Launches runs and asks the platform. The words are those of the marker."""
+    """Launches runs and queries the platform. `run` and `launch` take the arguments of the marker."""
 
     def __init__(self, session: RunSession, recorder: Callable[[], Record], origin: Callable[[], Origin]) -> None:
         self._session = session
         self._recorder = recorder
         self._origin = origin
 
-    def run(self, **words: Any) -> RunResult:
+    def run(self, **arguments: Any) -> RunResult:
         """Launch a run and wait for its verdict: `sipfront.run(test="Basic call", step_1_0_dial_destination="100")`.
 
         Args:
-            **words: As in the marker: test, project, test_ids, step_<n>_<n>_<name>, report_mode, params, timeout,
-                exclusive, match, and expect, which is "passed", "failed", or None to get the result of either.
+            **arguments: As in the marker: test, project, test_ids, step_<n>_<n>_<name>, report_mode, params, timeout,
+                exclusive, match, and expect, which is "passed", "failed", or None to accept both verdicts.
 
         Raises:
             RunFailed: The verdict is not the expected one.
-            SipfrontError: There is no verdict; the test is reported as ERROR.
+            SipfrontError: There is no verdict. The test is reported as ERROR.
         """
         __tracebackhide__ = True
-        return self.launch(**words).wait()
+        return self.launch(**arguments).wait()
 
-    def launch(self, **words: Any) -> PendingRun:
-        """Launch a run and return it at once; `wait()` on it gives the result. The words are those of `run`.
+    def launch(self, **arguments: Any) -> PendingRun:
+        """Launch a run and return it without waiting for its verdict. The arguments are those of `run`.
 
         Raises:
-            SipfrontError: It was not launched, or nobody knows whether it was.
+            SipfrontError: The run was not launched, or it is unknown whether it was.
         """
         __tracebackhide__ = True
-        asked = _order(words, self._session.settings.report_mode)
+        spec = _run_spec(arguments, self._session.settings.report_mode)
         record, origin = self._recorder(), self._origin()
-        return PendingRun(self._session, self._session.launch(asked, origin, record), origin, record)
+        return PendingRun(self._session, self._session.launch(spec, origin, record), origin, record)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return the endpoints of the API."""
+        __tracebackhide__ = True
+        endpoints: tuple[Endpoint, ...] = self._session.ask("explore")
+        return endpoints
 
     def tests(self) -> Document:
-        """Return the account's tests and their parameters, as the platform lists them."""
+        """Return the tests of the account and their parameters, in the platform's format."""
         __tracebackhide__ = True
         document: Document = self._session.ask("tests")
         return document
 
     def projects(self) -> Document:
-        """Return the account's projects, as the platform lists them."""
+        """Return the projects of the account, in the platform's format."""
         __tracebackhide__ = True
         document: Document = self._session.ask("projects")
         return document
 
+    def runs(self) -> Document:
+        """Return the runs of the account, in the platform's format."""
+        __tracebackhide__ = True
+        document: Document = self._session.ask("runs")
+        return document
+
+    def last_run(self, test_id: int) -> RunStatus:
+        """Return the status of the last run of a test, which may have been launched elsewhere."""
+        __tracebackhide__ = True
+        status: RunStatus = self._session.ask("last_status_of_test", test_id)
+        return status
+
     def stats(self, run: RunResult | PendingRun, measure: str | None = None) -> Document:
-        """Return what the platform measured in a run, or one `measure` of it."""
+        """Return all measurements of a run, or a single `measure`, in the platform's format."""
         __tracebackhide__ = True
         document: Document = self._session.ask("run_stats", run.session_id, measure)
         return document
 
     def request(self, method: str, path: str, *, body: Any = None) -> Document:
-        """Send what is not published, once: `sipfront.request("GET", "/appimages")`, a path below `/api/v2`."""
+        """Send a request to any endpoint once: `sipfront.request("GET", "/appimages")`, with a path below `/api/v2`."""
         __tracebackhide__ = True
         document: Document = self._session.ask("request", method, path, body=body)
         return document
 
 
-def _order(words: dict[str, Any], report_mode: str | None) -> RunSpec:
+def _run_spec(arguments: dict[str, Any], report_mode: str | None) -> RunSpec:
     __tracebackhide__ = True
-    either = "expect" in words and words["expect"] is None
+    accepts_both = "expect" in arguments and arguments["expect"] is None
     try:
-        asked = make_run_spec(normalise(words), report_mode=report_mode)
+        spec = make_run_spec(normalise(arguments), report_mode=report_mode)
     except MarkerError as error:
         raise ConfigurationError(f"sipfront.run: {error}") from None
-    if either:
-        return replace(asked, expectation=Expectation(verdict=None))
-    return asked
+    return replace(spec, expectation=Expectation(verdict=None)) if accepts_both else spec

@@ -1,4 +1,4 @@
-"""Hooks for others: before a launch, and after a verdict."""
+"""The hooks that users implement: before a launch, and after a verdict."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LAB = "tests:\n  Basic call: {takes: 0.02}\n  Busy: {takes: 0.02, verdict: faile
 CALL = "@marked(test='Basic call', step_1_0_dial_destination='100')\ndef test_call(): pass\n"
 
 
-def test_a_hook_can_change_what_is_launched(suite: Suite) -> None:
-    """For instance an override that depends on where the session runs; the report shows what was launched."""
+def test_a_hook_can_change_the_run_spec(suite: Suite) -> None:
+    """The report shows the overrides that were launched."""
     suite.configure(LAB)
     suite.write(CALL)
     suite.pytester.makeconftest(
@@ -30,7 +30,7 @@ def test_a_hook_can_change_what_is_launched(suite: Suite) -> None:
 
 
 def test_a_hook_can_veto_a_launch(suite: Suite) -> None:
-    """Then nothing is sent, and the test is an ERROR with the hook's reason; ahead or not."""
+    """Nothing is sent, and the test is an error with the reason of the hook. Runs launched ahead are no exception."""
     suite.configure(LAB)
     suite.write("@marked(test='Busy', expect='failed')\ndef test_first(): pass\n" + CALL)
     suite.pytester.makeconftest(
@@ -47,7 +47,7 @@ def test_a_hook_can_veto_a_launch(suite: Suite) -> None:
 
 
 def test_a_hook_sees_every_verdict(suite: Suite) -> None:
-    """Passed and failed ones, of marks and of bodies, with all that the platform said."""
+    """Of markers and of the `sipfront` fixture."""
     suite.configure(LAB)
     suite.write(
         CALL + "@marked(test='Busy')\ndef test_busy(): pass\n"
@@ -67,7 +67,7 @@ def test_a_hook_sees_every_verdict(suite: Suite) -> None:
 
 
 def test_a_hook_of_a_directory_sees_the_tests_of_its_directory(suite: Suite) -> None:
-    """As pytest's own hooks for items do."""
+    """This is how hooks of pytest for items work."""
     suite.configure(LAB)
     suite.pytester.mkpydir("inner")
     (suite.pytester.path / "inner" / "conftest.py").write_text(
@@ -80,8 +80,8 @@ def test_a_hook_of_a_directory_sees_the_tests_of_its_directory(suite: Suite) -> 
     suite.run().assert_outcomes(passed=1, errors=1)
 
 
-def test_the_example_of_the_page_works_as_it_stands(suite: Suite) -> None:
-    """Copied into a conftest: one call is changed, one is vetoed, one verdict is shown."""
+def test_the_conftest_block_of_the_docs_works(suite: Suite) -> None:
+    """It changes one call, vetoes another and prints a verdict."""
     example = re.search(r"```python title=\"conftest.py\"\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert example is not None
     suite.configure(LAB)

@@ -1,4 +1,4 @@
-"""`--sipfront-lab`: one lab a session, without an account."""
+"""`--sipfront-lab` starts one lab for the session, and no account is needed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import sys
 
 import pytest
 
+from tests.end_to_end.suite import PROCESS_TIMEOUT
+
 LAB = "tests:\n  Only here: {takes: 0.02}\n"
 TEST = "import pytest\n@pytest.mark.sipfront(test='Only here')\ndef test_call(): pass\n"
 
 
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No credentials, and a proxy that would swallow everything."""
+    """No credentials, and a proxy that is unreachable."""
     for name in list(os.environ):
         if name.startswith(("SIPFRONT_", "SF_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
 
-def test_a_bare_option_takes_the_lab_file_of_the_root_directory(pytester: pytest.Pytester) -> None:
-    """lab.yaml beside the suite's ini file is the lab; no credentials, no proxy in between."""
+def test_without_a_value_the_option_uses_lab_yaml_in_the_root_directory(pytester: pytest.Pytester) -> None:
+    """Requests to the lab need no credentials and use no proxy."""
     pytester.makefile(".yaml", lab=LAB)
     pytester.makepyfile(TEST)
     result = pytester.runpytest_inprocess("--sipfront-lab")
@@ -34,14 +36,14 @@ def test_a_bare_option_takes_the_lab_file_of_the_root_directory(pytester: pytest
 
 
 def test_without_a_file_the_lab_has_its_built_in_tests(pytester: pytest.Pytester) -> None:
-    """A first try needs no file at all."""
+    """This is enough for a first try."""
     pytester.makepyfile("import pytest\n@pytest.mark.sipfront(test='Basic call')\ndef test_call(): pass\n")
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("how", ["option", "environment", "ini"])
 def test_a_lab_file_can_be_named(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """On the command line, in the environment, in the ini file (there relative to it)."""
+    """On the command line, in the environment, and in the ini file, where it is relative to that file."""
     pytester.mkdir("labs").joinpath("mine.yaml").write_text(LAB)
     pytester.makepyfile(TEST)
     if how == "environment":
@@ -52,10 +54,10 @@ def test_a_lab_file_can_be_named(pytester: pytest.Pytester, monkeypatch: pytest.
     pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
 
 
-def test_the_environment_can_switch_the_ini_files_lab_off(
+def test_the_environment_can_disable_the_lab_of_the_ini_file(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SIPFRONT_LAB=0 sends the same suite to the platform, here: to an error for want of credentials."""
+    """With SIPFRONT_LAB=0 the same suite uses the platform, which needs credentials."""
     monkeypatch.setenv("SIPFRONT_LAB", "0")
     pytester.makeini("[pytest]\nsipfront_lab = true\n")
     pytester.makepyfile(TEST)
@@ -63,25 +65,25 @@ def test_the_environment_can_switch_the_ini_files_lab_off(
 
 
 def test_all_workers_share_one_lab(pytester: pytest.Pytester) -> None:
-    """One process a session, whatever the number of workers."""
+    """The session has one lab process."""
     pytester.makefile(".yaml", lab=LAB)
     pytester.makepyfile(
         "import pytest\n"
         "@pytest.mark.sipfront(test='Only here')\n@pytest.mark.parametrize('n', range(4))\n"
         "def test_call(n, sipfront_lab): open(f'{n}.url', 'w').write(sipfront_lab.url)\n"
     )
-    pytester.runpytest_subprocess("--sipfront-lab", "-n2", timeout=60).assert_outcomes(passed=4)
+    pytester.runpytest_subprocess("--sipfront-lab", "-n2", timeout=PROCESS_TIMEOUT).assert_outcomes(passed=4)
     assert len({path.read_text() for path in pytester.path.glob("*.url")}) == 1
 
 
-def ended(pid: int, within: float) -> bool:
-    """Wait for the end of a process that is not our child: its pidfd becomes readable then."""
+def ends(pid: int) -> bool:
+    """Wait for the end of a process that is not a child. Its pidfd becomes readable then."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], within)[0])
+        return bool(select.select([handle], [], [], PROCESS_TIMEOUT)[0])
     finally:
         os.close(handle)
 
@@ -99,18 +101,18 @@ WITH_PID = (
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize("kill", ["", "1"], ids=["ended", "killed"])
-def test_lab_and_engine_are_gone_when_the_session_is_gone(
+def test_lab_and_engine_end_with_the_session(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, kill: str
 ) -> None:
-    """Also after kill -9: both notice that the other end of their pipe or socket was closed."""
+    """After kill -9, too: both notice that the other end of their pipe or socket was closed."""
     monkeypatch.setenv("KILL", kill)
     pytester.makefile(".yaml", lab=LAB)
     pytester.makepyfile(WITH_PID)
-    result = pytester.runpytest_subprocess("--sipfront-lab", timeout=60)
+    result = pytester.runpytest_subprocess("--sipfront-lab", timeout=PROCESS_TIMEOUT)
     assert result.ret == (-signal.SIGKILL if kill else 0)
     pids = [int(pid) for pid in (pytester.path / "children").read_text().split()]
     assert len(pids) == 2
-    assert all(ended(pid, within=10) for pid in pids)
+    assert all(ends(pid) for pid in pids)
 
 
 MISTAKES = {
@@ -141,16 +143,16 @@ def test_mistakes_in_the_lab_file_are_usage_errors(pytester: pytest.Pytester, te
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--sipfront-lab", "test_it.py"], "put --sipfront-lab without a value after the test paths"),
         (["--sipfront-lab=nothing.yaml"], "no such file"),
         (["--sipfront-lab", "--sipfront-base-url=https://x.example"], "are mutually exclusive"),
     ],
 )
-def test_a_misplaced_lab_option_says_what_to_write(pytester: pytest.Pytester, arguments: list[str], told: str) -> None:
-    """The option's value is optional, so a path behind it is taken for its file: say so."""
+def test_an_invalid_lab_option_is_a_usage_error(pytester: pytest.Pytester, arguments: list[str], message: str) -> None:
+    """The value of the option is optional, so pytest takes a test path after it for the lab file."""
     pytester.makepyfile(test_it=TEST)
     result = pytester.runpytest_inprocess(*arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert told in result.stderr.str()
+    assert message in result.stderr.str()

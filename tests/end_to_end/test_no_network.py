@@ -1,4 +1,4 @@
-"""What must not touch the network does not."""
+"""Sessions that run no marked test send no request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MARKED = "@marked(test='Basic call')\ndef test_call(sipfront_run): pass\ndef tes
     "option", ["--collect-only", "--setup-plan", "--setup-only", "-k=plain", "--deselect=test_it.py::test_call"]
 )
 def test_no_request_is_made(suite: Suite, option: str) -> None:
-    """Discovery, plans and deselected tests cost nothing: the platform sees no request at all."""
+    """Neither the collection nor a deselected test uses the network."""
     suite.write(MARKED)
     assert suite.run(option).ret == 0
     assert suite.lab.counts["requests"] == 0
 
 
-def test_with_setup_only_fixtures_that_build_on_the_run_get_one_that_never_was(suite: Suite) -> None:
-    """Fixtures are shown, nothing is launched, and nothing breaks for want of a run."""
+def test_setup_only_gives_fixtures_a_placeholder_for_the_run(suite: Suite) -> None:
+    """Fixtures that request the run are set up, and no run is launched."""
     suite.write(
         "@pytest.fixture\ndef minutes(sipfront_run): return sipfront_run.duration / 60\n"
         "@marked(test='Basic call')\ndef test_call(minutes): pass\n"
@@ -31,8 +31,8 @@ def test_with_setup_only_fixtures_that_build_on_the_run_get_one_that_never_was(s
     assert suite.lab.counts["requests"] == 0
 
 
-def test_with_setup_only_an_imperative_launch_is_refused(suite: Suite) -> None:
-    """A fixture that launches for itself does not launch either."""
+def test_setup_only_rejects_launches_of_fixtures(suite: Suite) -> None:
+    """The error names the option."""
     suite.write(
         "@pytest.fixture\ndef own(sipfront): return sipfront.run(test='Basic call')\ndef test_call(own): pass\n"
     )
@@ -41,8 +41,8 @@ def test_with_setup_only_an_imperative_launch_is_refused(suite: Suite) -> None:
     assert suite.lab.counts["requests"] == 0
 
 
-def test_a_module_that_cannot_be_collected_costs_no_run(suite: Suite) -> None:
-    """A broken module ends the session before the first test of the others."""
+def test_no_run_is_launched_after_a_collection_error(suite: Suite) -> None:
+    """The session ends before the first test of the other modules."""
     suite.write(MARKED)
     suite.write("import nonsense_that_is_not_there\n", name="test_other")
     suite.run().assert_outcomes(errors=1)
@@ -50,8 +50,10 @@ def test_a_module_that_cannot_be_collected_costs_no_run(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("option", ["--collect-only", "-k=plain"])
-def test_the_lab_is_not_started_when_nothing_is_run(suite: Suite, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lab that no marked test asks for is no process."""
+def test_the_lab_is_not_started_without_a_marked_test(
+    suite: Suite, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option alone starts no process."""
     suite.write(MARKED)
 
     def refuse(*_: object) -> None:

@@ -13,6 +13,7 @@ TESTS = (
 
 
 def project(tests: str, extra: str = "") -> str:
+    """Return a lab file whose project has these tests."""
     return f"{TESTS}projects:\n  Nightly: {{id: 7, tests: [{tests}]{extra}}}\n"
 
 
@@ -25,10 +26,8 @@ def project(tests: str, extra: str = "") -> str:
         ("project='Nightly', report_mode='kiosk'", {"project.name": "Nightly", "report.mode": "kiosk"}),
     ],
 )
-def test_a_project_is_launched_by_name_or_id_with_a_choice_of_tests(
-    suite: Suite, words: str, body: dict[str, object]
-) -> None:
-    """The marker's project words become the API's."""
+def test_a_project_is_launched_by_name_or_id(suite: Suite, words: str, body: dict[str, object]) -> None:
+    """test_ids= selects some of its tests."""
     suite.configure(project("Good"))
     suite.write(f"@marked({words})\ndef test_nightly(): pass\n")
     suite.run().assert_outcomes(passed=1)
@@ -36,34 +35,34 @@ def test_a_project_is_launched_by_name_or_id_with_a_choice_of_tests(
 
 
 def test_a_failed_project_names_its_failed_tests_and_their_reasons(suite: Suite) -> None:
-    """The platform's own status has totals only; which test failed, and why, is what one wants to read."""
+    """The status of a project run has totals only."""
     suite.configure(project("Good, Bad"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(failed=1)
-    failure = suite.case("test_nightly").find("failure")
-    assert failure is not None
-    assert "test 'Bad'" in (failure.text or "")
-    assert "failed No answer" in (failure.text or "")
-    assert "test 'Good'" not in (failure.text or "")
+    report = suite.report("test_nightly")
+    assert report.outcome == "failure"
+    assert "test 'Bad'" in report.details
+    assert "failed No answer" in report.details
+    assert "test 'Good'" not in report.details
 
 
 def test_a_stopped_project_is_an_error(suite: Suite) -> None:
-    """Stopped is no verdict, of a project as of a test."""
+    """As for a test, stopped is not a verdict."""
     suite.configure(project("Good", ", verdict: stopped"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(errors=1)
 
 
 @pytest.mark.parametrize("lie", ["{total_tests: 0}", "{total_tests: 5, tests_started: 3}"])
-def test_a_passed_project_that_did_not_run_all_its_tests_is_an_error(suite: Suite, lie: str) -> None:
-    """A run in which tests never started proves nothing of them."""
+def test_a_passed_project_must_have_run_all_its_tests(suite: Suite, lie: str) -> None:
+    """A test that did not start has no verdict."""
     suite.configure(project("Good", f", faults: [{{on: status, during: finished, set: {lie}}}]"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(errors=1)
 
 
-def test_the_projects_status_is_asked_where_the_launch_says(suite: Suite) -> None:
-    """Its path is not published: it is taken from the answer."""
+def test_the_status_of_a_project_is_polled_at_the_url_of_the_launch(suite: Suite) -> None:
+    """The path is not documented."""
     suite.configure(project("Good"))
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(passed=1)
@@ -72,21 +71,22 @@ def test_the_projects_status_is_asked_where_the_launch_says(suite: Suite) -> Non
 
 
 def test_the_start_of_a_project_is_its_created_at(suite: Suite) -> None:
-    """Projects say created_at where tests say started_at; reports have one name for it."""
+    """Projects have created_at, and tests have started_at."""
     suite.configure(
         project("Good", ", faults: [{on: status, during: finished, set: {created_at: '2024-02-09 08:20:18'}}]")
     )
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(passed=1)
-    assert suite.properties("test_nightly")["sipfront.started_at"] == "2024-02-09T08:20:18+00:00"
+    assert suite.report("test_nightly").properties["sipfront.started_at"] == "2024-02-09T08:20:18+00:00"
 
 
 def last_status(tests: str) -> str:
+    """Return a lab file that responds with `tests` to a request for the last status of the tests."""
     return f"{project('Good')}faults: [{{on: last, body: {tests}}}]\n"
 
 
-def test_a_last_run_from_another_time_is_not_taken_for_this_project_run(suite: Suite) -> None:
-    """The API gives each test's last run, whoever started it: one that is older is named as such, and not believed."""
+def test_a_last_run_from_another_time_does_not_belong_to_the_project_run(suite: Suite) -> None:
+    """The API returns the last run of each test, which may be older. A warning names it."""
     suite.configure(
         last_status("{tests: [{test: {name: Good}, run: {status: failed, started_at: '2020-01-01 00:00:00'}}]}")
     )
@@ -97,8 +97,8 @@ def test_a_last_run_from_another_time_is_not_taken_for_this_project_run(suite: S
 
 
 @pytest.mark.parametrize("body", ["{tests: {list}}", "{data: {list}}", "{list}"])
-def test_a_project_that_passed_while_a_test_of_it_failed_is_an_error(suite: Suite, body: str) -> None:
-    """A contradiction within the project's own time is no pass, wherever the answer keeps its list."""
+def test_a_passed_project_with_a_failed_test_is_an_error(suite: Suite, body: str) -> None:
+    """The response has its list in one of several places."""
     entry = "[{test: {name: Good}, run: {status: failed, started_at: '2024-02-09 08:21:00'}}]"
     suite.configure(
         f"{TESTS}projects:\n  Nightly:\n    tests: [Good]\n    faults:\n"
@@ -108,13 +108,11 @@ def test_a_project_that_passed_while_a_test_of_it_failed_is_an_error(suite: Suit
     )
     suite.write(NIGHTLY)
     suite.run().assert_outcomes(errors=1)
-    error = suite.case("test_nightly").find("error")
-    assert error is not None
-    assert "the project passed, but its test 'Good' failed" in (error.get("message") or "")
+    assert "the project passed, but its test 'Good' failed" in suite.report("test_nightly").message
 
 
-def test_a_project_keeps_its_verdict_when_its_tests_cannot_be_read(suite: Suite) -> None:
-    """The results of its tests are for the report; the verdict does not hang on them."""
+def test_a_project_has_its_verdict_if_the_results_of_its_tests_are_unreadable(suite: Suite) -> None:
+    """They are only for the report."""
     suite.configure(last_status("{nothing: here}"))
     suite.write(NIGHTLY)
     result = suite.run()

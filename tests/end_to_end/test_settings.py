@@ -1,4 +1,4 @@
-"""Settings that make no sense end the session at once, with what was given, from where, and what is allowed."""
+"""Invalid settings are usage errors with the value, its source and the valid values. Sources have an order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.end_to_end.suite import Suite
 
-BAD = {
+INVALID = {
     "base URL": ("base_url", "app.sipfront.com", "a URL such as https://app.sipfront.com"),
     "base URL over http": ("base_url", "http://app.sipfront.com", "http is allowed for localhost only"),
     "base URL with user": ("base_url", "https://me:pw@app.sipfront.com", "must not contain a user name or password"),
@@ -19,23 +19,23 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("name", "value", "told"), BAD.values(), ids=BAD)
-@pytest.mark.parametrize("how", ["option", "environment", "ini"])
-def test_a_bad_setting_is_a_usage_error(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, how: str, name: str, value: str, told: str
+@pytest.mark.parametrize(("name", "value", "message"), INVALID.values(), ids=INVALID)
+@pytest.mark.parametrize("source", ["option", "environment", "ini"])
+def test_an_invalid_setting_is_a_usage_error(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, source: str, name: str, value: str, message: str
 ) -> None:
-    """Exit code 4, one clear line with place, value and what is allowed; no traceback, and nothing is launched."""
+    """The exit code is 4, the error is one line, and nothing is sent."""
     place = {"option": f"--sipfront-{name.replace('_', '-')}", "environment": f"SIPFRONT_{name.upper()}"}.get(
-        how, f"sipfront_{name} in"
+        source, f"sipfront_{name} in"
     )
     if name != "base_url":
         monkeypatch.setenv("SIPFRONT_BASE_URL", suite.lab.url)
-    if how == "environment":
+    if source == "environment":
         monkeypatch.setenv(place, value)
-    if how == "ini":
+    if source == "ini":
         suite.pytester.makeini(f"[pytest]\nsipfront_{name} = {value}\n")
     suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
-    result = suite.pytester.runpytest_inprocess(*([f"{place}={value}"] if how == "option" else []))
+    result = suite.pytester.runpytest_inprocess(*([f"{place}={value}"] if source == "option" else []))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     error = result.stderr.str()
     assert error.startswith("ERROR: ")
@@ -43,13 +43,13 @@ def test_a_bad_setting_is_a_usage_error(
     assert "Traceback" not in error
     assert suite.lab.counts["requests"] == 0
     assert place in error
-    assert told in error
+    assert message in error
     if "pw" not in value:
         assert value in error
 
 
-def test_a_secret_in_an_ini_file_is_refused_and_not_shown(suite: Suite) -> None:
-    """It would end up under version control."""
+def test_a_secret_in_an_ini_file_is_a_usage_error(suite: Suite) -> None:
+    """Ini files are under version control. The error names the variables to use and not the value."""
     suite.pytester.makeini("[pytest]\nsipfront_secret_key = sk-very-secret\n")
     suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
     result = suite.run()
@@ -62,8 +62,10 @@ def test_a_secret_in_an_ini_file_is_refused_and_not_shown(suite: Suite) -> None:
     assert suite.lab.counts["requests"] == 0
 
 
-def test_command_line_beats_environment_beats_ini(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each source wins over the next."""
+def test_the_command_line_wins_over_the_environment_and_the_ini_file(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment wins over the ini file."""
     suite.pytester.makeini("[pytest]\nsipfront_concurrency = 2\n")
     suite.run().stdout.fnmatch_lines(["sipfront: *concurrency 2"])
     monkeypatch.setenv("SIPFRONT_CONCURRENCY", "3")
@@ -71,8 +73,8 @@ def test_command_line_beats_environment_beats_ini(suite: Suite, monkeypatch: pyt
     suite.run("--sipfront-concurrency=4").stdout.fnmatch_lines(["sipfront: *concurrency 4"])
 
 
-def test_the_marks_timeout_beats_the_sessions(suite: Suite) -> None:
-    """Marker > command line; 0 is no limit."""
+def test_the_timeout_of_the_marker_wins_over_the_option(suite: Suite) -> None:
+    """0 disables it."""
     suite.configure("tests: {Basic call: {takes: 0.3}}\n")
     suite.write(
         "@marked(test='Basic call')\ndef test_a(): pass\n@marked(test='Basic call', timeout=0)\ndef test_b(): pass\n"
@@ -80,8 +82,8 @@ def test_the_marks_timeout_beats_the_sessions(suite: Suite) -> None:
     suite.run("--sipfront-timeout=0.1").assert_outcomes(passed=1, errors=1)
 
 
-def test_a_secret_key_file_is_read(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Container platforms hand secrets over as files."""
+def test_the_secret_key_can_be_in_a_file(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Container platforms mount secrets as files."""
     suite.configure("account: {public_key: pk, secret_key: from-a-file}\ntests: {Basic call: {takes: 0.02}}\n")
     path = suite.pytester.path / "secret"
     path.write_text("from-a-file\n")
@@ -99,11 +101,11 @@ SECRET_FILES = {
 }
 
 
-@pytest.mark.parametrize(("content", "told"), SECRET_FILES.values(), ids=SECRET_FILES)
-def test_a_secret_key_file_without_a_key_is_an_error_that_names_it(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, content: bytes | None, told: str
+@pytest.mark.parametrize(("content", "message"), SECRET_FILES.values(), ids=SECRET_FILES)
+def test_an_unusable_secret_key_file_is_an_error(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, content: bytes | None, message: str
 ) -> None:
-    """A mount that is missing is an error of every test, in words; nothing is requested."""
+    """The error names the file, and nothing is sent."""
     path = suite.pytester.path / "secret"
     if content is not None:
         path.write_bytes(content)
@@ -111,7 +113,5 @@ def test_a_secret_key_file_without_a_key_is_an_error_that_names_it(
     monkeypatch.setenv("SIPFRONT_SECRET_KEY_FILE", str(path))
     suite.write("@marked(test='Basic call')\ndef test_call(): pass\n")
     suite.run().assert_outcomes(errors=1)
-    error = suite.case("test_call").find("error")
-    assert error is not None
-    assert told.format(path=path) in (error.get("message") or "")
+    assert message.format(path=path) in suite.report().message
     assert suite.lab.counts["requests"] == 0

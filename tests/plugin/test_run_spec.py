@@ -157,6 +157,37 @@ def test_params_is_a_mapping_from_keys_to_values(params: Any) -> None:
     assert repr(params) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "step.1.dial_destination",
+        "step_1_0_dial_destination",
+        "step.1.0.",
+        "step.1.O.dial_destination",
+        "steps.1.0.dial_destination",
+        "stpe.1.0.x",
+        "Step.1.0.x",
+        " step.1.0.x",
+        "step.1.0.dial destination",
+        "step-1-0-x",
+        "1.0.dial_destination",
+        "dial_destination",
+        "test.1.0.x",
+    ],
+)
+def test_a_misspelt_override_key_in_params_is_rejected(key: str) -> None:
+    """The platform ignores unknown keys, and the call would go to the default number."""
+    with pytest.raises(MarkerError, match=r"must be step\.<step>\.<action>\.<name>") as caught:
+        spec(test="x", params={key: "1"})
+    assert repr(key) in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["any.key", "report.mode", "project.step", "test.note", "agent.pool.1", DIAL])
+def test_other_keys_of_params_are_sent_as_they_are(key: str) -> None:
+    """The API has keys that this plugin does not know."""
+    assert payload(test="x", params={key: "1"}) == {"test.name": "x", key: "1"}
+
+
 def test_a_key_may_not_be_an_argument_and_in_params() -> None:
     """Both spellings name the same API key."""
     with pytest.raises(MarkerError, match=f"duplicate argument '{DIAL}'"):
@@ -241,7 +272,7 @@ def test_a_template_is_filled_from_the_parametrization(text: str, parameters: di
     assert filled(text, **parameters) == value
 
 
-@pytest.mark.parametrize("value", [3, 3.5, True, None, [101, 102], ("a",)])
+@pytest.mark.parametrize("value", [3, 3.5, True, None, 0, False, [101, 102], ("a",)])
 def test_a_template_of_one_field_keeps_the_type_of_the_parameter(value: object) -> None:
     """`test_ids="{ids}"` may be a list, and `step_1_0_max_total_calls="{calls}"` an integer."""
     assert filled("{value}", value=value) is value
@@ -290,6 +321,46 @@ def test_an_invalid_template_is_rejected(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
+@pytest.mark.parametrize("argument", [DIAL, "test", "timeout", "any.key"])
+@pytest.mark.parametrize(
+    ("template", "row"),
+    [
+        ("{row[number]}", {"number": ""}),
+        ("{row[number]}", {"number": " \t"}),
+        ("+{row[number]}", {"number": ""}),
+        ("{row[prefix]}{row[number]}", {"prefix": "", "number": " "}),
+        ("+{row[number]}", {"number": None}),
+        ("{row[prefix]}{row[number]}", {"prefix": "+", "number": None}),
+        ("+{row[number]}", {"number": float("nan")}),
+    ],
+)
+def test_an_empty_template_is_rejected_with_its_row(argument: str, template: str, row: dict[str, object]) -> None:
+    """Without the value, the platform would dial the default number of the test."""
+    with pytest.raises(MarkerError) as caught:
+        fill({argument: template}, {"row": row})
+    assert str(caught.value) == f"{argument}={template!r} is empty (row={row})"
+
+
+def test_an_override_template_must_not_be_none() -> None:
+    """`csv.DictReader` fills the missing cells of a short row with None. Other arguments may be None."""
+    with pytest.raises(MarkerError, match=r"is empty \(row=\{'number': None\}\)"):
+        fill({DIAL: "{row[number]}"}, {"row": {"number": None}})
+    assert fill({"timeout": "{row[timeout]}"}, {"row": {"timeout": None}}) == {"timeout": None}
+
+
+def test_some_fields_of_a_template_may_be_empty() -> None:
+    """A prefix is optional, and a literal empty override is left out."""
+    assert fill({DIAL: "{prefix}{number}"}, {"prefix": "", "number": "431"}) == {DIAL: "431"}
+    assert fill({DIAL: ""}, {}) == {DIAL: ""}
+
+
+def test_the_message_about_an_empty_template_is_short() -> None:
+    """A row may have many columns."""
+    with pytest.raises(MarkerError) as caught:
+        fill({DIAL: "{row[number]}"}, {"row": {"number": "", "note": "long " * 1000}})
+    assert len(str(caught.value)) < 300
+
+
 @given(text=st.text(alphabet="{}a0.[]!:rx "), value=st.text() | st.integers() | st.none() | st.floats())
 def test_a_template_is_filled_or_rejected(text: str, value: object) -> None:
     """No text causes any other exception."""
@@ -306,9 +377,11 @@ def test_an_empty_override_is_not_sent(empty: str | None) -> None:
     assert payload(test="x", step_1_0_dial_destination=empty, step_1_0_a="b") == {"test.name": "x", "step.1.0.a": "b"}
 
 
-@pytest.mark.parametrize(("given_value", "sent"), [(431231234, "431231234"), ("0043", "0043"), ("+43", "+43")])
+@pytest.mark.parametrize(
+    ("given_value", "sent"), [(431231234, "431231234"), ("0043", "0043"), ("+43", "+43"), (" 43\n", "43")]
+)
 def test_a_dial_destination_is_sent_as_text(given_value: object, sent: str) -> None:
-    """Discrepancy 8: as an integer it would lose a leading 0 or +."""
+    """Discrepancy 8: as an integer it would lose a leading 0 or +. Surrounding blanks are removed."""
     value = payload(test="x", step_1_0_dial_destination=given_value)[DIAL]
     assert value == sent
     assert isinstance(value, str)

@@ -1,4 +1,4 @@
-"""Sift's stand-in, served over real HTTP from a thread, and what talks to it."""
+"""The Sift side of the lab, served over real HTTP from a thread, and clients for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import CallTimeouts
 
-# A session inside a session forgets what it imported; what is here already, it need not import again.
+# A pytester session unloads the modules that it imported. Modules that are imported here stay loaded.
 for module in ("anyio._backends._asyncio", "httpcore", "hypothesis", "jiwer", "pytest_sipfront.sift.calls"):
     importlib.import_module(module)
 
@@ -39,8 +39,8 @@ HASTY = CallTimeouts(callback=0.3, poll_interval=0.1, settle=0.1)
 ACCOUNT = "account: {public_key: lab-public, secret_key: lab-secret}"
 
 
-class Stand:
-    """A running lab, as far as it is Sift; `configure` gives it another `sift:` section."""
+class SiftLab:
+    """A running lab with its Sift service; `configure` replaces the `sift:` section."""
 
     def __init__(self) -> None:
         engine = ScriptedBackend()
@@ -55,55 +55,55 @@ class Stand:
         assert ready.wait(10)
 
     @property
-    def now(self) -> SiftService:
-        """What is behind the routes now."""
+    def service(self) -> SiftService:
+        """The current Sift service."""
         return self.lab.sift
 
     def configure(self, text: str) -> None:
-        """End every call and begin anew."""
+        """End all calls and replace the `sift:` section."""
         asyncio.run_coroutine_threadsafe(self.lab.configure(lab_file(text)), self._loop).result(10)
 
     def close(self) -> None:
-        """End the server and its thread."""
+        """Stop the server and its thread."""
         self._server.stop()
         self._thread.join(10)
         self._loop.close()
 
     @property
     def commands(self) -> list[dict[str, Any]]:
-        """The commands of every connection, in order."""
-        return [command for leg in self.now.calls.connections for command in leg.commands]
+        """The commands of all connections, in order."""
+        return [command for leg in self.service.calls.connections for command in leg.commands]
 
     def posted(self, kind: str) -> list[Any]:
-        """The callbacks of a kind that went out."""
-        return [posted for posted in self.now.calls.callbacks.sent if posted.kind == kind]
+        """The sent callbacks of a kind."""
+        return [posted for posted in self.service.calls.callbacks.sent if posted.kind == kind]
 
 
 def lab_file(sift: str) -> str:
-    """Return a whole lab file with this `sift:` section."""
+    """Return a lab file with this `sift:` section."""
     return f"{ACCOUNT}\nsift:\n{indent(sift, '  ')}\n"
 
 
 @pytest.fixture(scope="session")
-def running_stand() -> Iterator[Stand]:
-    stand = Stand()
-    yield stand
-    stand.close()
+def running_sift_lab() -> Iterator[SiftLab]:
+    sift_lab = SiftLab()
+    yield sift_lab
+    sift_lab.close()
 
 
 @pytest.fixture
-def stand(running_stand: Stand) -> Stand:
-    """The stand-in, with nobody to answer yet."""
-    running_stand.configure("page_size: 20")
-    return running_stand
+def sift_lab(running_sift_lab: SiftLab) -> SiftLab:
+    """The lab without callees."""
+    running_sift_lab.configure("page_size: 20")
+    return running_sift_lab
 
 
 @pytest.fixture
-def account(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account at the stand-in, in the environment, and nothing else of whoever runs the tests."""
+def account(sift_lab: SiftLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account at the lab in the environment, without other Sift settings."""
     for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SIFT_BASE_URL", stand.url)
+    monkeypatch.setenv("SIFT_BASE_URL", sift_lab.url)
     monkeypatch.setenv("SIFT_ACCOUNT_ID", "lab-public")
     monkeypatch.setenv("SIFT_AUTH_TOKEN", "lab-secret")
 
@@ -117,19 +117,19 @@ def background() -> Iterator[LoopThread]:
 
 @pytest.fixture(scope="session")
 def use_client(runtime: SiftRuntime) -> Callable[..., Any]:
-    """Ask the client something: `use_client(lambda client: client.connection("..."))`."""
+    """Call a method of the client: `use_client(lambda client: client.connection("..."))`."""
     return lambda question: runtime.call(question, runtime.client)
 
 
 @pytest.fixture(scope="session")
-def runtime(running_stand: Stand) -> Iterator[SiftRuntime]:
-    """An open line to the stand-in, one for all tests as it is one for a session."""
-    with open_runtime(running_stand.url) as opened:
+def runtime(running_sift_lab: SiftLab) -> Iterator[SiftRuntime]:
+    """A connection to the lab, shared by all tests as by a session."""
+    with open_runtime(running_sift_lab.url) as opened:
         yield opened
 
 
 class open_runtime:  # noqa: N801 - reads as a function
-    """A line to a stand-in, as a context manager."""
+    """A connection to a lab, as a context manager."""
 
     def __init__(self, url: str, patience: CallTimeouts = QUICK) -> None:
         http = HttpClient(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
@@ -146,7 +146,7 @@ class open_runtime:  # noqa: N801 - reads as a function
 
 @pytest.fixture
 def dial(runtime: SiftRuntime) -> Iterator[Callable[..., Call]]:
-    """Place a call; what is left open is hung up."""
+    """Place calls; calls that are still active at the end are hung up."""
     calls: list[Call] = []
 
     def place(phone_number: str = BANK, patience: CallTimeouts = QUICK) -> Call:
@@ -160,7 +160,7 @@ def dial(runtime: SiftRuntime) -> Iterator[Callable[..., Call]]:
 
 
 def bank(*turns: str, **more: object) -> str:
-    """Return a `sift:` section in which the bank's number follows a script, each turn as YAML such as "says: hello"."""
+    """Return a `sift:` section in which BANK follows a script. Each turn is YAML such as "says: hello"."""
     script = "".join(f"\n      - {{{turn}}}" for turn in turns)
     extra = "".join(f"\n{key}: {value}" for key, value in more.items())
     return f'callees:\n  "{BANK}":\n    script:{script or " []"}{extra}'

@@ -1,4 +1,4 @@
-"""Whatever Sift, or somebody else, sends: no exception escapes, and no call is confused with another."""
+"""Any input from Sift or a stranger: no exception escapes, and no callback reaches another call."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ JSON = st.recursive(
     max_leaves=20,
 )
 OBJECTS = st.dictionaries(st.sampled_from(WORDS) | st.text(), JSON, max_size=8)
-# a record is built anew where state matters
+# Tests that need a fresh log create one.
 quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -59,8 +59,8 @@ quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 @quick
 @given(OBJECTS)
-def test_every_model_reads_every_object(data: dict[str, Any]) -> None:
-    """What is absent or of a wrong type is empty, and everything stays in `raw`."""
+def test_every_model_reads_any_object(data: dict[str, Any]) -> None:
+    """Absent and mistyped fields are empty, and `raw` keeps everything."""
     for read in (Connection.read, Conversation.read, Application.read, PhoneNumber.read, Event.read):
         model: Any = read(data)
         assert dict(model.raw) == data or data != data  # noqa: PLR0124 - NaN is in it
@@ -71,10 +71,10 @@ def test_every_model_reads_every_object(data: dict[str, Any]) -> None:
 
 @quick
 @given(JSON)
-def test_a_connection_is_found_in_every_body_or_it_has_none(body: Any) -> None:
-    """A body without id and status tells of no connection."""
-    found = find_connection(body)
-    assert found is None or found.connection_id or found.status
+def test_a_connection_in_a_body_has_an_id_or_a_status(body: Any) -> None:
+    """A body without both names no connection."""
+    connection = find_connection(body)
+    assert connection is None or connection.connection_id or connection.status
     assert Event.read(body).raw is not None
 
 
@@ -89,10 +89,10 @@ READERS: list[Callable[[dict[str, Any]], object]] = [
 
 @quick
 @given(OBJECTS, st.sampled_from(READERS))
-def test_every_done_callback_is_an_answer_or_none_or_unreadable(
+def test_any_done_callback_is_an_answer_no_answer_or_an_error(
     body: dict[str, Any], read: Callable[[dict[str, Any]], object]
 ) -> None:
-    """Nothing but the documented error is raised, and nothing but the documented types are returned."""
+    """Only the documented error is raised, and only the documented types are returned."""
     try:
         answer = read(body)
     except InvalidResponse:
@@ -105,52 +105,52 @@ def test_every_done_callback_is_an_answer_or_none_or_unreadable(
 @given(st.text(), st.text())
 @example("!", "?")
 def test_a_word_error_rate_is_never_negative_and_zero_for_the_same_words(expected: str, heard: str) -> None:
-    """For texts without any words too."""
+    """Also for texts without words."""
     assert word_error_rate(expected, heard) >= 0
     assert word_error_rate(expected, f" {expected}  ") == 0
 
 
-# ---- the record: orders, repeats, confusion
+# ---- the log: order, repeats, and callbacks of two calls
 
 ONE, OTHER = "c1c1c1c1c1c1c1c1", "c2c2c2c2c2c2c2c2"
 
 
 def life_of(connection_id: str, word: str) -> list[tuple[str, int, dict[str, Any]]]:
-    """The callbacks of a call in which two commands were answered and a conversation was held."""
+    """Return the callbacks of a call with two answers and a conversation."""
     statuses = ("connecting", "connected", "finished")
-    told: list[tuple[str, int, dict[str, Any]]] = [
+    callbacks: list[tuple[str, int, dict[str, Any]]] = [
         (STATUS, 0, {"connection": {"connection_id": connection_id, "status": status}}) for status in statuses
     ]
-    told += [(DONE, n, {"connection_id": connection_id, "value": f"{word} {n}"}) for n in (1, 2)]
-    told += [(EVENT, 3, {"conversation_id": word, "event_type": kind}) for kind in ("transcript", "ended")]
-    return told
+    callbacks += [(DONE, n, {"connection_id": connection_id, "value": f"{word} {n}"}) for n in (1, 2)]
+    callbacks += [(EVENT, 3, {"conversation_id": word, "event_type": kind}) for kind in ("transcript", "ended")]
+    return callbacks
 
 
 @quick
 @given(st.data())
-def test_every_order_and_every_repeat_tell_the_same(data: st.DataObject) -> None:
-    """A call's state depends on what was received, not on when or how often."""
+def test_order_and_repeats_of_callbacks_do_not_matter(data: st.DataObject) -> None:
+    """The state of a call depends on the set of callbacks only."""
     callbacks = life_of(ONE, "one")
     order = data.draw(st.permutations(callbacks + data.draw(st.lists(st.sampled_from(callbacks), max_size=10))))
-    record = CallbackLog()
-    inbox = record.open("call")
+    log = CallbackLog()
+    inbox = log.open("call")
     inbox.commands |= {1: "GetFreeResponse", 2: "GetFreeResponse", 3: "CallPhone"}
     for kind, number, body in order:
-        assert record.deliver(kind, "call", number, body, json.dumps(body)) == ""
+        assert log.deliver(kind, "call", number, body, json.dumps(body)) == ""
     assert (inbox.connection.status, inbox.connection.connection_id) == ("finished", ONE)
     assert sorted(inbox.reached) == ["connected", "connecting", "finished"]
     assert {number: body["value"] for number, body in inbox.answers.items()} == {1: "one 1", 2: "one 2"}
     assert sorted(event.type for event in inbox.events[3]) == ["ended", "transcript"]
-    assert len(record.callbacks) == len(order)
-    assert not record.unmatched
+    assert len(log.callbacks) == len(order)
+    assert not log.unmatched
 
 
 @quick
 @given(st.data())
-def test_two_calls_are_never_confused(data: st.DataObject) -> None:
-    """Interleaved in any order, and with callbacks that go astray to the other call's address."""
-    record = CallbackLog()
-    inboxes = {"one": record.open("one"), "other": record.open("other")}
+def test_callbacks_of_two_calls_are_kept_apart(data: st.DataObject) -> None:
+    """In any order, and with callbacks that are posted to the URL of the other call."""
+    log = CallbackLog()
+    inboxes = {"one": log.open("one"), "other": log.open("other")}
     for word, connection_id in (("one", ONE), ("other", OTHER)):
         inboxes[word].commands |= {1: "GetName", 2: "GetName", 3: "CallPhone"}
         inboxes[word].report(Connection.read({"connection_id": connection_id, "status": "connecting"}), "dialled")
@@ -158,25 +158,25 @@ def test_two_calls_are_never_confused(data: st.DataObject) -> None:
     swapped = {"one": "other", "other": "one"}
     astray = [(swapped[word], kind, number, body) for word, kind, number, body in lives if kind != EVENT]
     for address, kind, number, body in data.draw(st.permutations(lives + astray)):
-        record.deliver(kind, address, number, body, json.dumps(body))
+        log.deliver(kind, address, number, body, json.dumps(body))
     for word, connection_id in (("one", ONE), ("other", OTHER)):
         inbox = inboxes[word]
         assert inbox.connection.connection_id == connection_id
         assert {body["value"] for body in inbox.answers.values()} == {f"{word} 1", f"{word} 2"}
-    assert len(record.unmatched) == len(astray)
+    assert len(log.unmatched) == len(astray)
 
 
 @quick
 @given(st.lists(st.tuples(st.sampled_from([STATUS, DONE, EVENT, INCOMING]), st.integers(0, 4), JSON), max_size=8))
-def test_a_record_takes_everything(callbacks: list[tuple[str, int, Any]]) -> None:
-    """It is kept in order, whatever it is, and can be shown on one line without control characters."""
-    record = CallbackLog(account_id="mine")
-    inbox = record.open("call")
+def test_the_log_accepts_any_callback(callbacks: list[tuple[str, int, Any]]) -> None:
+    """Each is logged in order on one line without control characters."""
+    log = CallbackLog(account_id="mine")
+    inbox = log.open("call")
     inbox.commands |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
     for kind, number, body in callbacks:
-        record.deliver(kind, "call", number, body, json.dumps(body))
-    assert [one.number for one in record.callbacks] == list(range(1, len(callbacks) + 1))
-    for line in [*map(str, record.callbacks), *map(str, inbox.timeline)]:
+        log.deliver(kind, "call", number, body, json.dumps(body))
+    assert [callback.number for callback in log.callbacks] == list(range(1, len(callbacks) + 1))
+    for line in [*map(str, log.callbacks), *map(str, inbox.timeline)]:
         assert clean(line) == line
         line.encode()
 
@@ -185,7 +185,7 @@ def test_a_record_takes_everything(callbacks: list[tuple[str, int, Any]]) -> Non
 @given(st.lists(OBJECTS, max_size=8))
 @example([{"connection_id": [], "status": "failed"}])
 def test_a_call_that_is_over_stays_over(reports: list[dict[str, Any]]) -> None:
-    """Nothing that is reported later brings it back, and its id never changes."""
+    """Later reports do not reopen it, and its id never changes."""
     inbox = CallInbox(Timeline(lambda: 0.0))
     inbox.report(Connection.read({"connection_id": ONE, "status": "finished"}), "status")
     for data in reports:
@@ -212,7 +212,7 @@ def client() -> Iterator[httpx.Client]:
         yield opened
 
 
-PLACES = st.sampled_from(
+TARGETS = st.sampled_from(
     [("call", "status"), ("call", "done", 1), ("call", "done", 2), ("call", "event", 3), ("incoming",)]
 )
 BODIES = JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=200)
@@ -220,16 +220,16 @@ KINDS = st.sampled_from(["application/json", "applcation/json", "text/html; char
 
 
 @quick
-@given(PLACES, BODIES, KINDS)
+@given(TARGETS, BODIES, KINDS)
 @example(("call", "status"), b"[" * 5000, "application/json")
 @example(("call", "event", 3), b'{"event":' * 400 + b"1" + b"}" * 400, "application/json")
 @example(("call", "done", 2), b'{"digits": "\\ud800\\u001b[2J"}', "application/json")
 @example(("call", "status"), b"a=1&" * 5000, "application/x-www-form-urlencoded")
 @example(("call", "done", 1), b"1" * 5000, "application/json")
-def test_the_receiver_says_yes_to_every_body(
+def test_the_receiver_accepts_any_body(
     receiver: Receiver, client: httpx.Client, place: tuple[object, ...], body: bytes, kind: str
 ) -> None:
-    """Sift is never told that something went wrong here, and what came is kept."""
+    """Sift receives 200, and the callback is logged."""
     before = receiver.log.callbacks[-1:]
     answer = client.post(receiver.address(*place), content=body, headers={"Content-Type": kind} if kind else {})
     assert answer.status_code == 200
@@ -239,16 +239,14 @@ def test_the_receiver_says_yes_to_every_body(
 
 @quick
 @given(st.text(max_size=30))
-def test_the_receiver_gives_nothing_away_to_whoever_guesses(
-    receiver: Receiver, client: httpx.Client, path: str
-) -> None:
-    """404 for every address without the session's secret."""
+def test_the_receiver_answers_404_without_the_secret(receiver: Receiver, client: httpx.Client, path: str) -> None:
+    """A stranger learns nothing from a guess."""
     url = httpx.URL(receiver.address()).copy_with(raw_path=b"/" + path.encode("utf-8", "replace").hex().encode())
     assert client.post(url, content=b"{}").status_code == 404
 
 
 @quick
 @given(st.text())
-def test_every_text_is_read_as_a_body(raw: str) -> None:
-    """JSON, a form, or nothing."""
+def test_any_text_can_be_read_as_a_body(raw: str) -> None:
+    """It is JSON, a form, or ignored."""
     read_body(raw)

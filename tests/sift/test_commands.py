@@ -1,4 +1,4 @@
-"""Every command: how it is sent, what comes back over real HTTP, and what is refused before it is sent."""
+"""All commands: their fields, their answers over real HTTP, and invalid values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pytest_sipfront.clients.sift.routine import (
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.sift.answers import NO_ANSWER
 from pytest_sipfront.sift.call import Call
-from tests.sift.conftest import Stand, bank
+from tests.sift.conftest import SiftLab, bank
 
 Dial = Callable[..., Call]
 SOUND = "https://qa.example/a.wav"
@@ -73,7 +73,7 @@ SOUND = "https://qa.example/a.wav"
     ],
 )
 def test_each_command_is_sent_with_the_documented_fields(command: Any, sent: dict[str, Any]) -> None:
-    """Fields stand beside `name`; what is not given is not sent; do_record always is."""
+    """Fields are next to `name`. Fields that are not set are omitted, except do_record."""
     assert as_json(command) == sent
 
 
@@ -94,8 +94,8 @@ def test_each_command_is_sent_with_the_documented_fields(command: Any, sent: dic
         (lambda: as_json("HangUp"), "is not a command"),
     ],
 )
-def test_a_value_that_cannot_work_is_refused_when_the_command_is_made(make: Callable[[], object], why: str) -> None:
-    """The text names the command, the field and what is allowed."""
+def test_an_invalid_value_is_an_error_when_the_command_is_created(make: Callable[[], object], why: str) -> None:
+    """The message names the command, the field and what is allowed."""
     with pytest.raises(ConfigurationError, match=why):
         make()
 
@@ -119,11 +119,11 @@ ANSWERS: list[tuple[str, Callable[[Call], object], object]] = [
 
 
 @pytest.mark.parametrize(("turn", "verb", "expected"), ANSWERS)
-def test_each_asking_verb_returns_what_was_answered(
-    stand: Stand, dial: Dial, turn: str, verb: Callable[[Call], object], expected: object
+def test_each_listening_method_returns_the_answer(
+    sift_lab: SiftLab, dial: Dial, turn: str, verb: Callable[[Call], object], expected: object
 ) -> None:
-    """Under whichever key the command reports it: value, choice or digits."""
-    stand.configure(bank(turn))
+    """From the field that the command uses: value, choice or digits."""
+    sift_lab.configure(bank(turn))
     with dial() as call:
         answer = verb(call)
     assert answer == expected
@@ -143,11 +143,11 @@ VERBS: list[Callable[[Call], object]] = [
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("way", ["documented", "empty", "null", "absent"])
-def test_silence_is_no_answer_in_every_way_that_it_is_reported(
-    stand: Stand, dial: Dial, verb: Callable[[Call], object], way: str
+def test_every_form_of_a_missing_answer_is_no_answer(
+    sift_lab: SiftLab, dial: Dial, verb: Callable[[Call], object], way: str
 ) -> None:
-    """An empty text, null and nothing at all are alike, and are neither False nor empty text."""
-    stand.configure(bank("silence: 1", no_answer=way, timeout_scale=0.01))
+    """An empty string, null and an absent field. NO_ANSWER differs from False and from an empty string."""
+    sift_lab.configure(bank("silence: 1", no_answer=way, timeout_scale=0.01))
     with dial() as call:
         answer = verb(call)
     assert answer not in ("", False, None, 0)
@@ -156,101 +156,101 @@ def test_silence_is_no_answer_in_every_way_that_it_is_reported(
 
 
 @pytest.mark.parametrize(("turn", "error"), [("silence: 1", "timeout"), ("says: I do not know", "invalid")])
-def test_the_error_of_an_unanswered_number_is_kept(stand: Stand, dial: Dial, turn: str, error: str) -> None:
-    """GetNumber says whether nothing was heard or nothing that is a number."""
-    stand.configure(bank(turn, timeout_scale=0.01))
+def test_the_error_of_an_unanswered_number_is_kept(sift_lab: SiftLab, dial: Dial, turn: str, error: str) -> None:
+    """GetNumber reports whether there was silence or no number."""
+    sift_lab.configure(bank(turn, timeout_scale=0.01))
     with dial() as call:
         assert call.number(timeout=1) is NO_ANSWER
         assert call.error == error
 
 
-def test_too_few_digits_are_lost(stand: Stand, dial: Dial) -> None:
-    """On a timeout GetDigits reports none, even if some keys were pressed."""
-    stand.configure(bank('presses: "12"', timeout_scale=0.01))
+def test_too_few_digits_are_lost(sift_lab: SiftLab, dial: Dial) -> None:
+    """After a timeout GetDigits reports no digits."""
+    sift_lab.configure(bank('presses: "12"', timeout_scale=0.01))
     with dial() as call:
         assert call.digits(count=4, timeout=1) is NO_ANSWER
 
 
-def test_after_a_timeout_the_routine_goes_on(stand: Stand, dial: Dial) -> None:
-    """The command reports and moves on to the next one."""
-    stand.configure(bank("silence: 1", "says: at last", timeout_scale=0.01))
+def test_the_routine_continues_after_a_timeout(sift_lab: SiftLab, dial: Dial) -> None:
+    """The command reports, and the next one starts."""
+    sift_lab.configure(bank("silence: 1", "says: at last", timeout_scale=0.01))
     with dial() as call:
         call.expect_connected()
         bodies = call.run([GetFreeResponse(timeout_seconds=1), GetFreeResponse(timeout_seconds=1)])
     assert [body["value"] for body in bodies] == ["", "at last"]
 
 
-def test_say_and_play_wait_for_their_done_callback(stand: Stand, dial: Dial) -> None:
-    """Both report account and connection, and nothing else; only the address tells them apart."""
-    stand.configure(bank("hears: billing", "hears: turn_1.wav", "says: both heard"))
+def test_say_and_play_wait_for_their_done_callback(sift_lab: SiftLab, dial: Dial) -> None:
+    """Their bodies are equal; only the URL identifies the command."""
+    sift_lab.configure(bank("hears: billing", "hears: turn_1.wav", "says: both heard"))
     with dial() as call:
         call.say("the billing line")
         call.play("https://qa.example/turn_1.wav")
         assert call.listen().text == "both heard"
-    bodies = [dict(posted.body) for posted in stand.posted("done")][:2]
+    bodies = [dict(posted.body) for posted in sift_lab.posted("done")][:2]
     assert bodies == [{"account_id": "lab-public", "connection_id": call.connection.connection_id}] * 2
 
 
-def test_every_command_of_a_call_has_an_address_of_its_own(stand: Stand, dial: Dial) -> None:
-    """Bodies do not name the command, so addresses must differ."""
-    stand.configure(bank())
+def test_every_command_of_a_call_has_its_own_url(sift_lab: SiftLab, dial: Dial) -> None:
+    """Bodies do not name the command."""
+    sift_lab.configure(bank())
     with dial() as call:
         call.say("one")
         call.run([Say(text="two"), Say(text="three")])
-    addresses = [command["on_done"] for command in stand.commands if "on_done" in command]
+    addresses = [command["on_done"] for command in sift_lab.commands if "on_done" in command]
     assert len(set(addresses)) == 3
 
 
-def test_a_timeout_is_sent_in_whole_seconds(stand: Stand, dial: Dial) -> None:
-    """timeout_seconds is an int: a fraction is rounded up."""
-    stand.configure(bank("says: hello"))
+def test_a_timeout_is_sent_in_whole_seconds(sift_lab: SiftLab, dial: Dial) -> None:
+    """timeout_seconds is an integer; a fraction is rounded up."""
+    sift_lab.configure(bank("says: hello"))
     with dial() as call:
         call.listen(timeout=2.5)
-    assert stand.commands[0]["timeout_seconds"] == 3
+    assert sift_lab.commands[0]["timeout_seconds"] == 3
 
 
-def test_an_unknown_command_can_be_passed_raw(stand: Stand, dial: Dial) -> None:
-    """It is sent as it is, and waited for by nobody."""
-    stand.configure(bank("says: hello"))
+def test_a_command_without_a_class_is_sent_as_it_is(sift_lab: SiftLab, dial: Dial) -> None:
+    """The call does not wait for it."""
+    sift_lab.configure(bank("says: hello"))
     with dial() as call:
         call.expect_connected()
         assert call.run([{"name": "Say", "text": "raw"}, GetFreeResponse(timeout_seconds=5)])[1]["value"] == "hello"
-    assert stand.commands[0] == {"name": "Say", "text": "raw"}
+    assert sift_lab.commands[0] == {"name": "Say", "text": "raw"}
 
 
 # ---- conversations
 
 
-def test_a_bridge_reports_transcripts_and_its_end(stand: Stand, dial: Dial) -> None:
-    """CallPhone dials a second leg; its events are flat and typed by event_type."""
+def test_a_bridge_reports_transcripts_and_its_end(sift_lab: SiftLab, dial: Dial) -> None:
+    """CallPhone dials a second leg. Its events have an event_type."""
     agent = '\n  "+15550100300":\n    script: [{says: agent speaking}, {hangs_up: 0.05}]'
-    stand.configure(bank() + agent)
+    sift_lab.configure(bank() + agent)
     with dial() as call:
         bridge = call.bridge("+15550100300", live_transcripts=True, do_record=True)
         ended = bridge.wait_ended(within=5)
         assert ended.fields["status"] == "processing"
         assert [event.transcript for event in bridge.transcripts] == ["agent speaking"]
         assert bridge.transcripts[0].connection_id != call.connection.connection_id
-    assert stand.commands[0]["do_record"] is True
+    assert sift_lab.commands[0]["do_record"] is True
 
 
-def test_a_client_is_bridged_without_recording_unless_told(stand: Stand, dial: Dial) -> None:
-    """CallClient records by default; so do_record is always said."""
-    stand.configure(bank() + '\n  "webrtc:agent-7":\n    script: [{hangs_up: 0.05}]')
+def test_a_client_is_bridged_without_recording_by_default(sift_lab: SiftLab, dial: Dial) -> None:
+    """CallClient records by default, so do_record is always sent."""
+    sift_lab.configure(bank() + '\n  "webrtc:agent-7":\n    script: [{hangs_up: 0.05}]')
     with dial() as call:
         call.bridge(client_name="agent-7").wait_ended(within=5)
-    assert stand.commands[0]["do_record"] is False
-    assert stand.commands[0]["client_name"] == "agent-7"
+    assert sift_lab.commands[0]["do_record"] is False
+    assert sift_lab.commands[0]["client_name"] == "agent-7"
 
 
-def test_a_conference_ends_when_its_last_member_leaves(stand: Stand, dial: Dial) -> None:
-    """Two calls in one room share a conversation, whose end names the conference."""
-    stand.configure(bank())
-    with dial() as one, dial() as other:
-        rooms = [call.join_conference("qa-room") for call in (one, other)]
-        one.hang_up()
+def test_a_conference_ends_when_its_last_member_leaves(sift_lab: SiftLab, dial: Dial) -> None:
+    """Two calls in one room share a conversation. Its end names the conference."""
+    sift_lab.configure(bank())
+    with dial() as first, dial() as second:
+        rooms = [call.join_conference("qa-room") for call in (first, second)]
+        first.hang_up()
         assert not rooms[1].events
-        other.hang_up()
+        second.hang_up()
         ended = rooms[1].wait_ended(within=5)
     assert ended.conference_name == "qa-room"
 
@@ -264,7 +264,7 @@ def test_a_conference_ends_when_its_last_member_leaves(stand: Stand, dial: Dial)
         {"conversation_id": "c", "event": {"type": "transcript", "transcript": "hi"}},
     ],
 )
-def test_an_event_is_read_flat_and_nested_under_both_names(body: dict[str, Any]) -> None:
+def test_an_event_is_read_in_each_documented_form(body: dict[str, Any]) -> None:
     """The pages disagree on event_type and type, and on the event field."""
     from pytest_sipfront.clients.sift.models import Event
 
@@ -312,25 +312,25 @@ def test_an_event_is_read_flat_and_nested_under_both_names(body: dict[str, Any])
         ),
     ],
 )
-def test_a_conversations_options_arrive_as_given(
-    stand: Stand, dial: Dial, begin: Callable[[Call], object], sent: dict[str, Any]
+def test_the_options_of_a_conversation_are_sent(
+    sift_lab: SiftLab, dial: Dial, begin: Callable[[Call], object], sent: dict[str, Any]
 ) -> None:
-    """Under the names of the reference pages, beside an event_callback of its own."""
-    stand.configure(bank())
+    """With the names of the reference pages and an event_callback."""
+    sift_lab.configure(bank())
     with dial() as call:
         call.expect_connected()
         begin(call)
-    arrived = dict(stand.commands[0])
+    arrived = dict(sift_lab.commands[0])
     assert "/event/1" in arrived.pop("event_callback")
     assert arrived == sent
 
 
-def test_a_prompt_is_sent_with_its_question(stand: Stand, dial: Dial) -> None:
+def test_a_prompt_is_sent_with_its_command(sift_lab: SiftLab, dial: Dial) -> None:
     """prompt_url is played first; there is no spoken prompt."""
-    stand.configure(bank('presses: "1"'))
+    sift_lab.configure(bank('presses: "1"'))
     with dial() as call:
         assert call.digits(count=1, timeout=8, prompt_url=SOUND) == "1"
-    arrived = dict(stand.commands[0])
+    arrived = dict(sift_lab.commands[0])
     assert arrived.pop("on_done")
     assert arrived == {"name": "GetDigits", "count": 1, "timeout_seconds": 8, "prompt_url": SOUND}
 
@@ -347,22 +347,22 @@ def test_a_prompt_is_sent_with_its_question(stand: Stand, dial: Dial) -> None:
         ("add: {choice: ' YES, please'}", lambda call: call.choose(["yes please"]), "yes please"),
     ],
 )
-def test_an_answer_is_found_under_every_documented_key(
-    stand: Stand, dial: Dial, fault: str, verb: Callable[[Call], object], answer: object
+def test_an_answer_is_read_from_every_documented_field(
+    sift_lab: SiftLab, dial: Dial, fault: str, verb: Callable[[Call], object], answer: object
 ) -> None:
-    """The key varies from page to page, and so may the type."""
-    stand.configure(bank("says: yes please", callbacks=f"[{{on: done, {fault}}}]"))
+    """Field and type differ between the pages."""
+    sift_lab.configure(bank("says: yes please", callbacks=f"[{{on: done, {fault}}}]"))
     with dial() as call:
         assert verb(call) == answer
 
 
-def test_an_option_that_a_conversation_does_not_have_is_an_error(stand: Stand, dial: Dial) -> None:
-    """With the nearest one that it has; nothing is sent."""
-    stand.configure(bank())
+def test_an_unknown_option_of_a_conversation_is_an_error(sift_lab: SiftLab, dial: Dial) -> None:
+    """The message suggests the nearest option; no request is sent."""
+    sift_lab.configure(bank())
     with dial() as call:
         call.expect_connected()
         with pytest.raises(
             ConfigurationError, match="unknown option 'live_transcript'; did you mean 'live_transcripts'"
         ):
             call.bridge("+15550100300", live_transcript=True)
-    assert [command["name"] for command in stand.commands] == ["HangUp"]
+    assert [command["name"] for command in sift_lab.commands] == ["HangUp"]

@@ -1,4 +1,4 @@
-"""Every row of the page "Connections", over real HTTP."""
+"""The page "Connections", row by row, over real HTTP."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pytest_sipfront.errors import (
 )
 from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
-from tests.sift.conftest import BANK, Stand, bank
+from tests.sift.conftest import BANK, SiftLab, bank
 
 T = TypeVar("T")
-Ask = Callable[..., Any]
+UseClient = Callable[..., Any]
 NOWHERE = "http://127.0.0.1:9/status"
 
 
@@ -34,7 +34,7 @@ async def all_of(entries: AsyncIterator[T]) -> list[T]:
     return [entry async for entry in entries]
 
 
-def create(use_client: Ask, **endpoint: str) -> Any:
+def create(use_client: UseClient, **endpoint: str) -> Any:
     return use_client(lambda client: client.create_connection(status_url=NOWHERE, **endpoint))
 
 
@@ -42,25 +42,27 @@ def create(use_client: Ask, **endpoint: str) -> Any:
 
 
 def test_a_finished_connection_has_every_documented_property(
-    stand: Stand, dial: Callable[..., Call], use_client: Ask
+    sift_lab: SiftLab, dial: Callable[..., Call], use_client: UseClient
 ) -> None:
-    """connection_id, status, start_time, end_time, from, to, direction are read as the page types them."""
-    stand.configure(bank())
+    """connection_id, status, start_time, end_time, from, to and direction have the documented types."""
+    sift_lab.configure(bank())
     with dial() as call:
         call.expect_connected()
-    seen = use_client(lambda client: client.connection(call.connection.connection_id))
-    assert len(seen.connection_id) == 16
-    assert seen.status == "finished"
-    assert seen.start_time.tzinfo is UTC
-    assert seen.start_time <= seen.end_time
-    assert (seen.from_, seen.to) == ("+15550100000", BANK)
-    assert seen.direction == "incoming"
-    assert seen.client_data is None
+    connection = use_client(lambda client: client.connection(call.connection.connection_id))
+    assert len(connection.connection_id) == 16
+    assert connection.status == "finished"
+    assert connection.start_time.tzinfo is UTC
+    assert connection.start_time <= connection.end_time
+    assert (connection.from_, connection.to) == ("+15550100000", BANK)
+    assert connection.direction == "incoming"
+    assert connection.client_data is None
 
 
-def test_end_time_is_there_only_once_finished(stand: Stand, dial: Callable[..., Call], use_client: Ask) -> None:
-    """`end_time` is present only if the status is finished."""
-    stand.configure(bank())
+def test_only_a_finished_connection_has_an_end_time(
+    sift_lab: SiftLab, dial: Callable[..., Call], use_client: UseClient
+) -> None:
+    """As documented."""
+    sift_lab.configure(bank())
     with dial() as call:
         call.expect_connected()
         during = use_client(lambda client: client.connection(call.connection.connection_id))
@@ -71,20 +73,20 @@ def test_end_time_is_there_only_once_finished(stand: Stand, dial: Callable[..., 
     assert after.end_time is not None
 
 
-def test_a_client_is_shown_with_its_webrtc_name(stand: Stand, use_client: Ask) -> None:
+def test_a_client_has_a_webrtc_name(sift_lab: SiftLab, use_client: UseClient) -> None:
     """`to` may be a webrtc name."""
-    stand.configure('callees:\n  "webrtc:jimmy": {rings: 5}')
+    sift_lab.configure('callees:\n  "webrtc:jimmy": {rings: 5}')
     assert create(use_client, client_name="jimmy").to == "webrtc:jimmy"
 
 
 def test_client_data_of_any_type_is_kept() -> None:
-    """`client_data` is whatever the client passed."""
+    """`client_data` is any argument of the client."""
     for data in ({"username": "jimmy"}, [1, None], "text", 7):
         assert Connection.read({"client_data": data}).client_data == data
 
 
-def test_an_example_with_the_pages_own_contradictions_is_read_as_it_stands() -> None:
-    """A call from a phone to a client that is "incoming", connected and has an end_time: nothing is inferred."""
+def test_a_contradictory_sample_is_read_unchanged() -> None:
+    """A call from a phone to a client is "incoming", connected and has an end_time."""
     connection = Connection.read(
         {
             "connection_id": "1994a0ee21b612ee",
@@ -103,8 +105,8 @@ def test_an_example_with_the_pages_own_contradictions_is_read_as_it_stands() -> 
     assert connection.end_time is not None
 
 
-def test_the_list_example_without_direction_is_read() -> None:
-    """The page's list shows neither direction nor client_data."""
+def test_the_sample_of_the_list_is_read() -> None:
+    """It has no direction and no client_data."""
     connection = Connection.read(
         {
             "connection_id": "bb09c6c4e1b34275",
@@ -122,18 +124,18 @@ def test_the_list_example_without_direction_is_read() -> None:
 # ---- list
 
 
-def test_the_list_is_read_page_by_page_over_next(stand: Stand, use_client: Ask) -> None:
-    """`next` is followed until it is null, and every connection appears once."""
-    stand.configure(bank(page_size=2))
+def test_the_list_is_read_page_by_page(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """`next` is followed until it is null, and every connection occurs once."""
+    sift_lab.configure(bank(page_size=2))
     made = [create(use_client, phone_number=BANK).connection_id for _ in range(5)]
     listed = use_client(lambda client: all_of(client.connections()))
-    assert [one.connection_id for one in listed] == made[::-1]
-    assert stand.now.recorder.by_kind["sift-list"] == 3
+    assert [connection.connection_id for connection in listed] == made[::-1]
+    assert sift_lab.service.recorder.by_kind["sift-list"] == 3
 
 
-def test_a_page_is_only_requested_when_it_is_needed(stand: Stand, use_client: Ask) -> None:
+def test_a_page_is_requested_when_it_is_needed(sift_lab: SiftLab, use_client: UseClient) -> None:
     """Iteration is lazy."""
-    stand.configure(bank(page_size=2))
+    sift_lab.configure(bank(page_size=2))
     for _ in range(5):
         create(use_client, phone_number=BANK)
 
@@ -143,47 +145,47 @@ def test_a_page_is_only_requested_when_it_is_needed(stand: Stand, use_client: As
         raise AssertionError
 
     use_client(first)
-    assert stand.now.recorder.by_kind["sift-list"] == 1
+    assert sift_lab.service.recorder.by_kind["sift-list"] == 1
 
 
-def test_a_page_has_next_previous_and_results(stand: Stand, use_client: Ask) -> None:
-    """The envelope is the documented one: null at the ends, absolute URLs between."""
-    stand.configure(bank(page_size=2))
+def test_a_page_has_next_previous_and_results(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """`next` and `previous` are absolute URLs, or null at the ends."""
+    sift_lab.configure(bank(page_size=2))
     for _ in range(5):
         create(use_client, phone_number=BANK)
     first = use_client(lambda client: client.request("GET", "/connections"))
     assert first["previous"] is None
-    assert first["next"].startswith(f"{stand.url}/connections?cursor=")
-    second = use_client(lambda client: client.request("GET", first["next"].removeprefix(stand.url)))
-    assert second["previous"].startswith(f"{stand.url}/connections?cursor=")
+    assert first["next"].startswith(f"{sift_lab.url}/connections?cursor=")
+    second = use_client(lambda client: client.request("GET", first["next"].removeprefix(sift_lab.url)))
+    assert second["previous"].startswith(f"{sift_lab.url}/connections?cursor=")
     assert len(second["results"]) == 2
 
 
-@pytest.mark.usefixtures("stand")
-def test_an_empty_list_is_empty(use_client: Ask) -> None:
-    """An account without connections lists none."""
+@pytest.mark.usefixtures("sift_lab")
+def test_an_empty_list_is_empty(use_client: UseClient) -> None:
+    """The account has no connections."""
     assert use_client(lambda client: all_of(client.connections())) == []
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/v0/connections?cursor=x", "http://127.0.0.1:9/v0/connections"])
-def test_a_next_page_elsewhere_is_not_requested(stand: Stand, use_client: Ask, url: str) -> None:
-    """Credentials go to the configured origin only."""
-    stand.configure(f'faults:\n  - on: list\n    body: {{next: "{url}", previous: null, results: []}}')
+def test_a_next_page_of_another_origin_is_not_requested(sift_lab: SiftLab, use_client: UseClient, url: str) -> None:
+    """Credentials are sent to the configured origin only."""
+    sift_lab.configure(f'faults:\n  - on: list\n    body: {{next: "{url}", previous: null, results: []}}')
     with pytest.raises(CrossOriginURL, match="no credentials sent"):
         use_client(lambda client: all_of(client.connections()))
 
 
-def test_a_next_page_that_leads_back_ends_in_an_error(stand: Stand, use_client: Ask) -> None:
-    """A list that goes in circles is not read for ever."""
-    stand.configure(f'faults:\n  - on: list\n    body: {{next: "{stand.url}/connections", results: []}}')
+def test_a_circular_list_is_an_error(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """It would be read endlessly."""
+    sift_lab.configure(f'faults:\n  - on: list\n    body: {{next: "{sift_lab.url}/connections", results: []}}')
     with pytest.raises(InvalidResponse, match="leads back"):
         use_client(lambda client: all_of(client.connections()))
 
 
 @pytest.mark.parametrize("body", ["{}", "{results: 3}", "'text'", "7"])
-def test_what_is_no_page_is_an_error(stand: Stand, use_client: Ask, body: str) -> None:
-    """A list that is none is unreadable, never an empty one."""
-    stand.configure(f"faults:\n  - on: list\n    body: {body}")
+def test_a_response_that_is_not_a_page_is_an_error(sift_lab: SiftLab, use_client: UseClient, body: str) -> None:
+    """It is not treated as an empty list."""
+    sift_lab.configure(f"faults:\n  - on: list\n    body: {body}")
     with pytest.raises(InvalidResponse, match="not a page of results"):
         use_client(lambda client: all_of(client.connections()))
 
@@ -191,23 +193,25 @@ def test_what_is_no_page_is_an_error(stand: Stand, use_client: Ask, body: str) -
 # ---- retrieve
 
 
-@pytest.mark.usefixtures("stand")
-def test_an_unknown_connection_is_not_found(use_client: Ask) -> None:
-    """The error is Sift's own text."""
+@pytest.mark.usefixtures("sift_lab")
+def test_an_unknown_connection_is_not_found(use_client: UseClient) -> None:
+    """The message is Sift's text."""
     with pytest.raises(NotFound, match="Connection not found"):
         use_client(lambda client: client.connection("0000000000000000"))
 
 
-def test_another_connection_than_asked_for_is_an_error(stand: Stand, use_client: Ask) -> None:
-    """One call is never taken for another."""
-    stand.configure("faults:\n  - on: retrieve\n    body: {connection_id: other, status: connected}\n    effect: false")
+def test_a_response_with_another_connection_is_an_error(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The ids must be equal."""
+    sift_lab.configure(
+        "faults:\n  - on: retrieve\n    body: {connection_id: other, status: connected}\n    effect: false"
+    )
     with pytest.raises(InvalidResponse, match="not connection mine"):
         use_client(lambda client: client.connection("mine"))
 
 
-@pytest.mark.usefixtures("stand")
-def test_an_id_cannot_leave_its_place_in_the_path(use_client: Ask) -> None:
-    """An id with a slash is escaped and so simply unknown."""
+@pytest.mark.usefixtures("sift_lab")
+def test_an_id_is_escaped_in_the_path(use_client: UseClient) -> None:
+    """An id with a slash is unknown."""
     with pytest.raises(NotFound):
         use_client(lambda client: client.connection("../applications?x="))
 
@@ -215,19 +219,19 @@ def test_an_id_cannot_leave_its_place_in_the_path(use_client: Ask) -> None:
 # ---- create
 
 
-def test_a_connection_is_created_by_phone_number_as_json(stand: Stand, use_client: Ask) -> None:
-    """POST /connections with application/json, status_url and phone_number, and nothing else."""
-    stand.configure(bank())
+def test_a_connection_is_created_by_phone_number_as_json(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The body holds status_url and phone_number only."""
+    sift_lab.configure(bank())
     create(use_client, phone_number=BANK)
-    entry = stand.now.recorder.entries[-1]
+    entry = sift_lab.service.recorder.entries[-1]
     assert (entry.method, entry.path, entry.content_type) == ("POST", "/v0/connections", "application/json")
     assert entry.body == {"status_url": NOWHERE, "phone_number": BANK}
 
 
-def test_a_connection_is_created_by_client_name(stand: Stand, use_client: Ask) -> None:
-    """client_name takes the place of phone_number."""
+def test_a_connection_is_created_by_client_name(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """client_name replaces phone_number."""
     create(use_client, client_name="agent-7")
-    assert stand.now.recorder.entries[-1].body == {"status_url": NOWHERE, "client_name": "agent-7"}
+    assert sift_lab.service.recorder.entries[-1].body == {"status_url": NOWHERE, "client_name": "agent-7"}
 
 
 @pytest.mark.parametrize(
@@ -241,118 +245,122 @@ def test_a_connection_is_created_by_client_name(stand: Stand, use_client: Ask) -
         ({"client_name": " "}, "must be the name of a VoIP client"),
     ],
 )
-def test_a_wrong_endpoint_is_an_error_before_anything_is_sent(
-    stand: Stand, use_client: Ask, endpoint: dict[str, str], why: str
+def test_an_invalid_endpoint_is_an_error_before_a_request(
+    sift_lab: SiftLab, use_client: UseClient, endpoint: dict[str, str], why: str
 ) -> None:
-    """One of phone_number and client_name must be provided, and nothing is dialled otherwise."""
+    """Exactly one of phone_number and client_name is required."""
     with pytest.raises(ConfigurationError, match=why):
         create(use_client, **endpoint)
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
 @pytest.mark.parametrize("shape", ["bare", "wrapped", "id"])
-def test_each_shape_of_the_create_answer_names_the_connection(stand: Stand, use_client: Ask, shape: str) -> None:
-    """What create answers is on no page: a bare connection, {connection}, and an id alone are understood."""
-    stand.configure(bank(created=shape))
+def test_each_form_of_the_response_names_the_connection(sift_lab: SiftLab, use_client: UseClient, shape: str) -> None:
+    """The response is not documented: a bare connection, {connection}, and an id are accepted."""
+    sift_lab.configure(bank(created=shape))
     created = create(use_client, phone_number=BANK)
-    assert created.connection_id == next(iter(stand.now.calls.connections)).id
+    assert created.connection_id == next(iter(sift_lab.service.calls.connections)).id
 
 
-def test_an_empty_create_answer_is_an_answer(stand: Stand, use_client: Ask) -> None:
-    """With an empty body there is no connection yet, and no error."""
-    stand.configure(bank(created="empty"))
+def test_an_empty_response_to_a_creation_is_accepted(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The connection is unknown until the first status callback."""
+    sift_lab.configure(bank(created="empty"))
     assert create(use_client, phone_number=BANK) is None
 
 
-def test_a_refused_create_says_why_in_sifts_words(stand: Stand, use_client: Ask) -> None:
-    """`{"error": ...}` is the message."""
-    stand.configure("faults:\n  - {on: create, status: 402, error: Out of credit}")
+def test_a_refused_creation_quotes_sift(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The message is in `error`."""
+    sift_lab.configure("faults:\n  - {on: create, status: 402, error: Out of credit}")
     with pytest.raises(RequestRefused, match="Sift refused: Out of credit"):
         create(use_client, phone_number=BANK)
 
 
-def test_a_call_is_never_placed_twice(stand: Stand, use_client: Ask) -> None:
-    """A create whose answer is lost is not sent again."""
-    stand.configure("faults:\n  - {on: create, drop: after, times: 1}")
+def test_a_call_is_never_placed_twice(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """A request whose response is lost is not sent again."""
+    sift_lab.configure("faults:\n  - {on: create, drop: after, times: 1}")
     with pytest.raises(PlatformUnavailable) as raised:
         create(use_client, phone_number=BANK)
     assert raised.value.arrived
-    assert stand.now.recorder.by_kind["sift-create"] == 1
+    assert sift_lab.service.recorder.by_kind["sift-create"] == 1
 
 
 # ---- set the routine
 
 
-def test_a_routine_is_set_as_a_list_of_commands(stand: Stand, dial: Callable[..., Call], use_client: Ask) -> None:
+def test_a_routine_is_set_as_a_list_of_commands(
+    sift_lab: SiftLab, dial: Callable[..., Call], use_client: UseClient
+) -> None:
     """POST /connections/:id with `routine`; 200 with an empty body is success."""
-    stand.configure(bank())
+    sift_lab.configure(bank())
     with dial() as call:
         call.expect_connected()
         connection_id = call.connection.connection_id
         use_client(lambda client: client.set_routine(connection_id, [HangUp()]))
         call.wait_finished(within=5)
-    posted = next(entry for entry in stand.now.recorder.entries if entry.path.endswith(connection_id))
+    posted = next(entry for entry in sift_lab.service.recorder.entries if entry.path.endswith(connection_id))
     assert posted.body == {"routine": [{"name": "HangUp"}]}
 
 
-def test_a_new_routine_stops_the_one_before_at_once(stand: Stand, dial: Callable[..., Call]) -> None:
-    """It stops any previously executing routine: the second command of the first is never begun."""
-    stand.configure(bank("silence: 9"))
+def test_a_new_routine_stops_the_previous_one(sift_lab: SiftLab, dial: Callable[..., Call]) -> None:
+    """The second command of the first routine does not start."""
+    sift_lab.configure(bank("silence: 9"))
     with dial() as call:
         call.expect_connected()
         call.run([{"name": "GetFreeResponse", "timeout_seconds": 60}, {"name": "Say", "text": "never"}])
         call.say("instead")
-    assert [command["name"] for command in stand.commands] == ["GetFreeResponse", "Say", "HangUp"]
-    assert stand.commands[1]["text"] == "instead"
+    assert [command["name"] for command in sift_lab.commands] == ["GetFreeResponse", "Say", "HangUp"]
+    assert sift_lab.commands[1]["text"] == "instead"
 
 
-def test_a_rejected_routine_says_why_in_sifts_words(stand: Stand, use_client: Ask) -> None:
-    """In a failure case, the reply describes the error."""
-    stand.configure(bank())
+def test_a_rejected_routine_quotes_sift(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The message is in `error`."""
+    sift_lab.configure(bank())
     connection = create(use_client, phone_number=BANK)
     with pytest.raises(RequestRefused, match="Unknown command Dance"):
         use_client(lambda client: client.set_routine(connection.connection_id, [{"name": "Dance"}]))
 
 
-def test_an_error_inside_a_200_is_a_refusal(stand: Stand, use_client: Ask) -> None:
-    """The page gives no status code for failures, so the `error` itself decides."""
-    stand.configure(bank(faults="[{on: routine, body: {error: routine too long}}]"))
+def test_an_error_inside_a_200_is_a_refusal(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The documentation names no status code for failures, so `error` decides."""
+    sift_lab.configure(bank(faults="[{on: routine, body: {error: routine too long}}]"))
     connection = create(use_client, phone_number=BANK)
     with pytest.raises(RequestRefused, match="routine too long"):
         use_client(lambda client: client.set_routine(connection.connection_id, [HangUp()]))
 
 
 @pytest.mark.parametrize("routine", [Say(text="hi"), {"name": "HangUp"}, "HangUp", None, 3])
-def test_a_routine_that_is_no_list_is_an_error_before_anything_is_sent(
-    stand: Stand, use_client: Ask, routine: Any
+def test_a_routine_that_is_not_a_list_is_an_error_before_a_request(
+    sift_lab: SiftLab, use_client: UseClient, routine: Any
 ) -> None:
-    """The message says what to write."""
+    """The message shows the correct form."""
     with pytest.raises(ConfigurationError, match="a routine must be a list of commands"):
         use_client(lambda client: client.set_routine("any", routine))
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
-# ---- who we are
+# ---- credentials
 
 
 @pytest.mark.parametrize(
     "credentials", [Basic(Secret("lab-public"), Secret("lab-secret")), Bearer(Secret("lab-secret"))]
 )
-def test_basic_and_bearer_credentials_are_let_in(stand: Stand, background: Any, credentials: Any) -> None:
-    """An account's id and token, or a temporary key."""
+def test_basic_and_bearer_credentials_are_accepted(sift_lab: SiftLab, background: Any, credentials: Any) -> None:
+    """The account's id and token, or a temporary key."""
 
     async def listed() -> list[Connection]:
-        async with SiftClient(HttpClient(stand.url, credentials)) as client:
+        async with SiftClient(HttpClient(sift_lab.url, credentials)) as client:
             return await all_of(client.connections())
 
     assert background.wait(listed) == []
 
 
-def test_wrong_credentials_are_an_error_that_shows_no_secret(stand: Stand, background: Any) -> None:
-    """401 is an error of its own."""
+def test_wrong_credentials_are_an_error_without_the_secret(sift_lab: SiftLab, background: Any) -> None:
+    """401 has an error class."""
 
     async def listed() -> None:
-        async with SiftClient(HttpClient(stand.url, Basic(Secret("me"), Secret("sesame")), service="Sift")) as client:
+        async with SiftClient(
+            HttpClient(sift_lab.url, Basic(Secret("me"), Secret("sesame")), service="Sift")
+        ) as client:
             await all_of(client.connections())
 
     with pytest.raises(AuthenticationFailed, match="Sift refused the credentials") as raised:
@@ -360,8 +368,8 @@ def test_wrong_credentials_are_an_error_that_shows_no_secret(stand: Stand, backg
     assert "sesame" not in f"{raised.value} {raised.value.evidence}"
 
 
-def test_an_unreachable_sift_is_an_error_that_says_so(background: Any) -> None:
-    """A refused connection certainly placed no call."""
+def test_an_unreachable_sift_is_an_error(background: Any) -> None:
+    """After a refused connection it is certain that no call was placed."""
 
     async def created() -> None:
         limits = Timeouts(retry=0.0)

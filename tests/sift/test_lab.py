@@ -1,4 +1,4 @@
-"""Sift in the lab that a session starts for itself, and what the lab tells of it."""
+"""Sift in the lab of a session, and the lab's records of calls."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def read(url: str) -> str:
         return text
 
 
-def test_the_documented_example_passes_with_no_account_and_no_file(pytester: pytest.Pytester) -> None:
-    """`pytest --sipfront-lab` is all that a new user needs."""
+def test_the_documented_example_passes_without_account_and_lab_file(pytester: pytest.Pytester) -> None:
+    """A new user needs only `pytest --sipfront-lab`."""
     pytester.makepyfile(EXAMPLE)
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
 
 
-def test_calls_keep_to_the_lab_whatever_the_environment_says(
+def test_the_lab_takes_precedence_over_the_environment(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --sipfront-lab nobody is called for real, and no credentials are needed."""
+    """With --sipfront-lab no real call is placed, and no credentials are needed."""
     monkeypatch.setenv("SIFT_BASE_URL", "https://api.gridspace.invalid/v0")
     monkeypatch.setenv("SIFT_ACCOUNT_ID", "a-real-one")
     monkeypatch.setenv("SIFT_AUTH_TOKEN", "a-real-token")
@@ -58,8 +58,8 @@ def test_calls_keep_to_the_lab_whatever_the_environment_says(
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
 
 
-def test_a_lab_file_may_be_about_sift_alone(pytester: pytest.Pytester) -> None:
-    """Whoever runs no Sipfront tests needs no `tests` section."""
+def test_a_lab_file_may_have_only_a_sift_section(pytester: pytest.Pytester) -> None:
+    """`tests` is optional."""
     pytester.makefile(".yaml", lab=f'sift: {{callees: {{"{BANK}": {{answer: busy}}}}}}')
     pytester.makepyfile(EXAMPLE)
     result = pytester.runpytest_inprocess("--sipfront-lab")
@@ -83,16 +83,16 @@ def test_a_lab_file_may_be_about_sift_alone(pytester: pytest.Pytester) -> None:
         ("page_size: 0", "sift.page_size must be an integer >= 1, got 0"),
     ],
 )
-def test_a_mistake_in_the_section_is_told_with_its_line(lab: LabProcess, section: str, why: str) -> None:
-    """As everywhere in a lab file."""
+def test_a_mistake_in_the_section_is_reported_with_its_line(lab: LabProcess, section: str, why: str) -> None:
+    """As for every mistake in a lab file."""
     with pytest.raises(LabError) as raised:
         lab.configure(f"sift:\n  {section}")
     assert str(raised.value).startswith("lab.yaml:2: ")
     assert why in str(raised.value)
 
 
-def test_a_test_can_ask_the_lab_what_happened(pytester: pytest.Pytester) -> None:
-    """`sipfront_lab` shows connections with their commands, and callbacks with their outcome."""
+def test_a_test_can_read_the_records_of_the_lab(pytester: pytest.Pytester) -> None:
+    """`sipfront_lab` has connections with their commands, and callbacks with their outcome."""
     pytester.makepyfile(
         EXAMPLE
         + """
@@ -112,8 +112,8 @@ def test_what_the_lab_saw(sipfront_lab):
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=2)
 
 
-def test_requests_to_sift_are_kept_with_their_answers(lab: LabProcess) -> None:
-    """Beside those to the platform, without credentials."""
+def test_requests_to_sift_are_recorded_with_their_responses(lab: LabProcess) -> None:
+    """Next to those to the platform, without credentials."""
     lab.configure("account: {public_key: a, secret_key: b}\nsift: {}")
     with pytest.raises(urllib.error.HTTPError, match="401"):
         read(f"{lab.url}/v0/connections")
@@ -122,7 +122,7 @@ def test_requests_to_sift_are_kept_with_their_answers(lab: LabProcess) -> None:
 
 
 def test_the_front_page_shows_the_latest_calls(pytester: pytest.Pytester) -> None:
-    """For people: who was called, and what was done."""
+    """With the called number and the commands."""
     pytester.makepyfile(
         EXAMPLE
         + """
@@ -138,8 +138,8 @@ def test_page(sipfront_lab):
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=2)
 
 
-def test_workers_share_the_lab_and_have_receivers_of_their_own(pytester: pytest.Pytester) -> None:
-    """With -n 2 every call's callbacks reach the worker that placed it, and reports keep their properties."""
+def test_workers_share_the_lab_and_have_one_receiver_each(pytester: pytest.Pytester) -> None:
+    """Every callback reaches the worker that placed the call."""
     pytester.makefile(
         ".yaml",
         lab=f"""
@@ -168,8 +168,8 @@ sift:
     assert len(ids) == 6
 
 
-def test_a_handle_of_a_lab_without_calls_shows_none(lab: LabProcess) -> None:
-    """And its counts have no word of Sift where its file has none."""
+def test_a_lab_without_calls_has_no_records(lab: LabProcess) -> None:
+    """Its counts mention Sift only if the lab file has a `sift` section."""
     lab.configure("tests: {}")
     handle = LabHandle(lab.url)
     assert (handle.connections, handle.callbacks) == ([], [])

@@ -1,4 +1,4 @@
-"""Many calls at once through one receiver."""
+"""Many concurrent calls with one receiver."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.wait_policy import CallTimeouts
-from tests.sift.conftest import Stand, open_runtime
+from tests.sift.conftest import SiftLab, open_runtime
 
 CALLS = 200
-PATIENT = CallTimeouts(callback=60.0, poll_interval=30.0)  # what is lost must not be made good by asking
+PATIENT = CallTimeouts(callback=60.0, poll_interval=30.0)  # long, so that polling does not replace a lost callback
 
 
-def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
-    """Every call gets its own answers, and every callback that went out is on record, for somebody, exactly once."""
+def test_two_hundred_calls_in_parallel_lose_no_callback(sift_lab: SiftLab) -> None:
+    """Every call receives its answers, and every callback is logged exactly once."""
     numbers = [f"+1555010{1000 + n}" for n in range(CALLS)]
     callees = "\n".join(f'  "{number}": {{script: [{{says: this is {number}}}]}}' for number in numbers)
-    stand.configure(f"callees:\n{callees}")
-    with open_runtime(stand.url, PATIENT) as runtime:
+    sift_lab.configure(f"callees:\n{callees}")
+    with open_runtime(sift_lab.url, PATIENT) as runtime:
 
         def scenario(number: str) -> str:
             with Call(CallControl(runtime, number), {"phone_number": number}) as call:
@@ -34,8 +34,8 @@ def test_two_hundred_calls_in_parallel_lose_no_callback(stand: Stand) -> None:
             heard = list(pool.map(scenario, numbers))
         received = runtime.log.callbacks
     assert heard == [f"this is {number}" for number in numbers]
-    posted = stand.now.calls.callbacks.sent
+    posted = sift_lab.service.calls.callbacks.sent
     assert len(posted) == len(received) == CALLS * 5  # connecting, connected, finished, and two commands
-    assert {one.outcome for one in posted} == {200}
-    assert not [one for one in received if one.unmatched]
-    assert sorted(one.number for one in received) == list(range(1, len(received) + 1))
+    assert {callback.outcome for callback in posted} == {200}
+    assert not [callback for callback in received if callback.unmatched]
+    assert sorted(callback.number for callback in received) == list(range(1, len(received) + 1))

@@ -1,4 +1,4 @@
-"""Both services together: a Sipfront run that dials a number answered by Sift."""
+"""Both services together: a Sipfront run dials a number that Sift answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def connection(to: str = NUMBER, after: float | None = 5) -> Connection:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "same"),
     [
         (NUMBER, NUMBER, True),
         (NUMBER, "15550100300", True),
@@ -51,28 +51,28 @@ def connection(to: str = NUMBER, after: float | None = 5) -> Connection:
         ("webrtc:jimmy", "webrtc:jimmy", False),
     ],
 )
-def test_a_number_is_known_in_every_spelling(one: str, other: str, same: bool) -> None:
+def test_spellings_of_one_number_are_equal(first: str, second: str, same: bool) -> None:
     """The platform dials with prefixes, as SIP and tel URIs, and without the country code."""
-    assert same_number(one, other) is same
-    assert same_number(other, one) is same
+    assert same_number(first, second) is same
+    assert same_number(second, first) is same
 
 
 @pytest.mark.parametrize(
     ("after", "matches"), [(-3, False), (-2, True), (0, True), (30, True), (32, True), (33, False), (None, False)]
 )
-def test_a_call_matches_while_the_run_lasts(after: float | None, matches: bool) -> None:
-    """Give or take two seconds, since both services round to whole ones."""
+def test_a_call_matches_during_the_run(after: float | None, matches: bool) -> None:
+    """With a tolerance of two seconds, since both services report whole seconds."""
     assert bool(pair(run_of(), connection(after=after))) is matches
 
 
-def test_a_run_without_times_matches_nothing() -> None:
-    """A number alone could be any call; a run that does not say when it ended matches whatever came after its start."""
+def test_a_run_without_times_does_not_match() -> None:
+    """The number alone could belong to any call. A run without an end matches all calls after its start."""
     assert not pair(run_of(start=None), connection())
     assert pair(run_of(lasted=None), connection(after=3600))
 
 
 def test_a_call_to_another_number_does_not_match() -> None:
-    """And says what was compared."""
+    """The repr shows the comparison."""
     pairing = pair(run_of(), connection("+15550100999"))
     assert not pairing
     assert repr(pairing) == (
@@ -81,15 +81,15 @@ def test_a_call_to_another_number_does_not_match() -> None:
     )
 
 
-def test_a_destination_that_is_set_on_the_platform_can_be_named() -> None:
-    """A run knows its overrides only."""
+def test_a_destination_that_is_set_on_the_platform_can_be_given() -> None:
+    """A run knows only its overrides."""
     assert not pair(run_of(None), connection())
     assert "not among its overrides" in repr(pair(run_of(None), connection()))
     assert pair(run_of(None), connection(), dialled=NUMBER)
 
 
-def test_a_connection_without_a_start_came_when_it_was_heard_of() -> None:
-    """Whether a callback has start_time is on no page."""
+def test_a_connection_without_start_time_starts_when_it_is_first_seen() -> None:
+    """It is not documented whether a callback has start_time."""
     assert pair(run_of(), connection(after=None), first_seen=BEGAN + timedelta(seconds=3))
 
 
@@ -117,15 +117,15 @@ sift:
 """
 
 
-def test_a_run_that_dials_a_number_answered_by_sift_is_found(pytester: pytest.Pytester) -> None:
-    """In one test, with both services in one lab; the run's end is the call's."""
+def test_the_connection_of_a_run_is_found(pytester: pytest.Pytester) -> None:
+    """One test uses both services of one lab."""
     pytester.makefile(".yaml", lab=LAB)
     pytester.makepyfile(SUITE)
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
 
 
-def test_a_call_that_does_not_match_shows_what_was_compared(pytester: pytest.Pytester) -> None:
-    """Both numbers and all times, in the assertion."""
+def test_a_failed_match_shows_the_comparison(pytester: pytest.Pytester) -> None:
+    """The assertion shows both numbers and all times."""
     pytester.makefile(".yaml", lab=LAB)
     pytester.makepyfile(SUITE.replace("not call.matches(other)", "call.matches(other)"))
     result = pytester.runpytest_inprocess("--sipfront-lab")

@@ -1,4 +1,4 @@
-"""Sift in a pytest session: fixtures, mark, outcomes, reports, settings."""
+"""Sift in a pytest session: fixtures, marker, outcomes, reports, settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.sift.conftest import BANK, Stand, bank
+from tests.sift.conftest import BANK, SiftLab, bank
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -23,9 +23,9 @@ def call(body: str, number: str = BANK) -> str:
 # ---- sift_call
 
 
-def test_the_documented_example_passes_as_it_stands(stand: Stand, pytester: pytest.Pytester) -> None:
-    """A test author copies this."""
-    stand.configure(bank("says: welcome to Acme Bank", "hears: balance", "says: checking"))
+def test_the_documented_example_passes(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """A test author copies it."""
+    sift_lab.configure(bank("says: welcome to Acme Bank", "hears: balance", "says: checking"))
     result = run(
         pytester,
         f"""
@@ -42,9 +42,9 @@ def test_the_documented_example_passes_as_it_stands(stand: Stand, pytester: pyte
     result.assert_outcomes(passed=1)
 
 
-def test_wrong_words_fail_with_what_was_heard_and_the_timeline(stand: Stand, pytester: pytest.Pytester) -> None:
-    """The assertion shows both texts and the error rate; the timeline stands below."""
-    stand.configure(bank("says: we are closed"))
+def test_wrong_words_fail_with_both_texts_and_the_timeline(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """The assertion shows both texts and the error rate."""
+    sift_lab.configure(bank("says: we are closed"))
     result = run(pytester, call("assert call.listen().says('welcome to acme bank')"))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -60,9 +60,9 @@ def re_escaped(text: str) -> str:
     return text.replace("[", "[[]")
 
 
-def test_a_hang_up_in_the_middle_is_a_failure_without_our_frames(stand: Stand, pytester: pytest.Pytester) -> None:
-    """One line, the test's own frame, and the timeline."""
-    stand.configure(bank("hangs_up: 0.05"))
+def test_a_hang_up_is_a_failure_without_plugin_frames(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """One line, the test's frame, and the timeline."""
+    sift_lab.configure(bank("hangs_up: 0.05"))
     result = run(pytester, call("call.expect_connected(); call.listen(timeout=30)"))
     result.assert_outcomes(failed=1)
     text = result.stdout.str()
@@ -71,33 +71,33 @@ def test_a_hang_up_in_the_middle_is_a_failure_without_our_frames(stand: Stand, p
     assert "FAILED" in text
 
 
-def test_a_rejected_routine_in_a_tests_body_is_an_error(stand: Stand, pytester: pytest.Pytester) -> None:
-    """Sift's own failure is never the product's, wherever it is raised."""
-    stand.configure(bank(faults="[{on: routine, status: 500, error: oops, times: 1}]"))
+def test_a_rejected_routine_in_a_test_body_is_an_error(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """A failure of Sift is not a failure of the system under test."""
+    sift_lab.configure(bank(faults="[{on: routine, status: 500, error: oops, times: 1}]"))
     result = run(pytester, call("call.expect_connected(); call.say('hello')"))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*Sift failed: oops (500 Internal Server Error)*"])
 
 
-def test_a_callback_that_sift_owes_is_an_error(stand: Stand, pytester: pytest.Pytester) -> None:
-    """A lost done callback says nothing of the product."""
-    stand.configure(bank(callbacks="[{on: done, lost: true}]"))
+def test_a_missing_callback_is_an_error(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """It says nothing about the system under test."""
+    sift_lab.configure(bank(callbacks="[{on: done, lost: true}]"))
     result = run(pytester, call("call.say('hello')"), "--sift-callback-timeout=0.3")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*Sift did not report the end of Say*"])
 
 
-def test_a_call_that_a_test_leaves_open_is_hung_up(stand: Stand, pytester: pytest.Pytester) -> None:
-    """Also without a with block, and also when the test fails."""
-    stand.configure(bank())
+def test_a_call_that_a_test_leaves_open_is_hung_up(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """Also without a with block, and if the test fails."""
+    sift_lab.configure(bank())
     result = run(pytester, f"def test_it(sift_call):\n    sift_call('{BANK}').expect_connected()\n    assert False\n")
     result.assert_outcomes(failed=1)
-    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
+    assert [leg.status for leg in sift_lab.service.calls.connections] == ["finished"]
 
 
-def test_a_call_can_be_prepared_and_dialled_later(stand: Stand, pytester: pytest.Pytester) -> None:
-    """connect=False leaves it to dial()."""
-    stand.configure(bank())
+def test_a_call_can_be_prepared_and_dialled_later(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """`connect=False` leaves dialling to dial()."""
+    sift_lab.configure(bank())
     result = run(
         pytester,
         f"""
@@ -119,14 +119,14 @@ def test_a_call_can_be_prepared_and_dialled_later(stand: Stand, pytester: pytest
         ("'100'", "not a phone number in E.164"),
     ],
 )
-def test_a_wrong_endpoint_is_an_error_before_anything_is_dialled(
-    stand: Stand, pytester: pytest.Pytester, arguments: str, why: str
+def test_an_invalid_endpoint_is_an_error_before_dialling(
+    sift_lab: SiftLab, pytester: pytest.Pytester, arguments: str, why: str
 ) -> None:
-    """The text says what to give."""
+    """The message says what is required."""
     result = run(pytester, f"def test_it(sift_call):\n    sift_call({arguments})\n")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*{why}*"])
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
 # ---- settings
@@ -135,27 +135,27 @@ def test_a_wrong_endpoint_is_an_error_before_anything_is_dialled(
 def test_missing_credentials_are_an_error_that_names_the_variables(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Never a skip."""
+    """The test is not skipped."""
     monkeypatch.delenv("SIFT_AUTH_TOKEN")
     result = run(pytester, call("pass"))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*no credentials for Sift: SIFT_AUTH_TOKEN is not set*"])
 
 
-def test_a_bearer_token_is_enough(stand: Stand, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIFT_BEARER_TOKEN is the other way in."""
+def test_a_bearer_token_is_sufficient(
+    sift_lab: SiftLab, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIFT_BEARER_TOKEN replaces id and token."""
     for name in ("SIFT_AUTH_TOKEN", "SIFT_ACCOUNT_ID"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("SIFT_BEARER_TOKEN", "lab-secret")
-    stand.configure(bank())
+    sift_lab.configure(bank())
     run(pytester, call("call.expect_connected()")).assert_outcomes(passed=1)
-    assert {entry.authorization for entry in stand.now.recorder.entries} == {"bearer"}
+    assert {entry.authorization for entry in sift_lab.service.recorder.entries} == {"bearer"}
 
 
-def test_refused_credentials_are_an_error_that_shows_none(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No output has the token, with locals shown as well."""
+def test_refused_credentials_are_not_shown(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not with --showlocals."""
     monkeypatch.setenv("SIFT_AUTH_TOKEN", "sesame-sesame")
     result = run(pytester, call("pass"), "-l", "--tb=long", "--junitxml=junit.xml")
     result.assert_outcomes(errors=1)
@@ -164,37 +164,35 @@ def test_refused_credentials_are_an_error_that_shows_none(
     assert "sesame-sesame" not in (pytester.path / "junit.xml").read_text(encoding="utf-8")
 
 
-def test_a_callback_url_that_leads_elsewhere_is_an_error_before_anything_is_dialled(
-    stand: Stand, pytester: pytest.Pytester
-) -> None:
-    """It is called once before the first call."""
+def test_an_unreachable_callback_url_is_an_error_before_dialling(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """It is requested once before the first call."""
     result = run(pytester, call("pass"), "--sift-callback-url=http://127.0.0.1:9/hook")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*callback URL http://127.0.0.1:9 does not lead to this session*no call was placed*"])
     result.stdout.fnmatch_lines(["*--sift-callback-url (SIFT_CALLBACK_URL, ini sift_callback_url)*"])
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
-def test_somebody_else_behind_the_callback_url_is_noticed(stand: Stand, pytester: pytest.Pytester) -> None:
-    """A tunnel that leads to another service would swallow every callback."""
-    result = run(pytester, call("pass"), f"--sift-callback-url={stand.url}")
+def test_another_server_at_the_callback_url_is_an_error(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """It would receive all callbacks."""
+    result = run(pytester, call("pass"), f"--sift-callback-url={sift_lab.url}")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*another server answers with 401 Unauthorized*"])
 
 
-def test_sift_on_the_internet_cannot_reach_this_machine_by_itself(
+def test_sift_on_the_internet_requires_a_callback_url(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a public callback URL no call could ever report; nothing is sent."""
+    """No callback could arrive, so no call is placed."""
     monkeypatch.setenv("SIFT_BASE_URL", "https://api.gridspace.invalid/v0")
     result = run(pytester, call("pass"))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*cannot post callbacks to http://127.0.0.1:* on this machine*no call was placed*"])
 
 
-def test_an_address_that_is_taken_is_an_error_that_names_the_option(pytester: pytest.Pytester, stand: Stand) -> None:
+def test_an_address_in_use_is_an_error_that_names_the_option(pytester: pytest.Pytester, sift_lab: SiftLab) -> None:
     """Two sessions cannot listen on one port."""
-    port = stand.url.rpartition(":")[2].partition("/")[0]
+    port = sift_lab.url.rpartition(":")[2].partition("/")[0]
     result = run(pytester, call("pass"), f"--sift-listen=127.0.0.1:{port}")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*cannot listen on 127.0.0.1:*", "*Set --sift-listen (SIFT_LISTEN, ini sift_listen)*"])
@@ -210,19 +208,28 @@ def test_an_address_that_is_taken_is_an_error_that_names_the_option(pytester: py
         ("--sift-callback-timeout=soon", "*must be a number of seconds*"),
     ],
 )
-def test_a_wrong_setting_ends_the_session_before_anything_else(
-    pytester: pytest.Pytester, option: str, why: str
-) -> None:
-    """A usage error names the option and what is allowed."""
+def test_an_invalid_setting_is_a_usage_error(pytester: pytest.Pytester, option: str, why: str) -> None:
+    """It names the option and what is allowed."""
     result = run(pytester, call("pass"), option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{option.partition('=')[0]}{why}"])
 
 
-def test_a_callback_token_that_can_be_guessed_is_refused(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["SIFT_ACCOUNT_ID", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN"])
+@pytest.mark.parametrize("value", ["sentinel\nline", "sentinel-ü"])
+def test_an_invalid_credential_is_refused_without_its_value(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """And is not shown."""
+    """The HTTP library would print the header that it cannot send."""
+    monkeypatch.setenv(name, value)
+    result = run(pytester, call("pass"))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{name} must contain printable ASCII characters only (its value is not shown)*"])
+    assert "sentinel" not in result.stdout.str()
+
+
+def test_a_short_callback_token_is_refused(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its value is not shown."""
     monkeypatch.setenv("SIFT_CALLBACK_TOKEN", "hunter2")
     result = run(pytester, call("pass"))
     result.assert_outcomes(errors=1)
@@ -233,9 +240,9 @@ def test_a_callback_token_that_can_be_guessed_is_refused(
 # ---- the mark
 
 
-def test_a_marked_test_gets_a_connected_call(stand: Stand, pytester: pytest.Pytester) -> None:
-    """Dialled in setup, hung up in teardown, parametrized destinations included."""
-    stand.configure(bank("says: hello"))
+def test_a_marked_test_gets_a_connected_call(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """The call is placed in setup and hung up in teardown. Templates are filled."""
+    sift_lab.configure(bank("says: hello"))
     result = run(
         pytester,
         f"""
@@ -253,35 +260,36 @@ def test_a_marked_test_gets_a_connected_call(stand: Stand, pytester: pytest.Pyte
         """,
     )
     result.assert_outcomes(passed=2)
-    assert [leg.status for leg in stand.now.calls.connections] == ["finished", "finished"]
+    assert [leg.status for leg in sift_lab.service.calls.connections] == ["finished", "finished"]
 
 
 @pytest.mark.parametrize(
-    ("callee", "why"), [("answer: busy", "the call failed"), ("rings: 30", "not connected within 0.2 s")]
+    ("callee", "within", "reason"),
+    [("answer: busy", 20, "the call failed"), ("rings: 30", 0.2, "not connected within 0.2 s")],
 )
 def test_a_marked_test_whose_call_is_not_connected_fails_before_its_body(
-    stand: Stand, pytester: pytest.Pytester, callee: str, why: str
+    sift_lab: SiftLab, pytester: pytest.Pytester, callee: str, within: float, reason: str
 ) -> None:
-    """A failure, not an error: it says something of what was called."""
-    stand.configure(f'callees: {{"{BANK}": {{{callee}}}}}')
+    """It is a failure of the called side, not an error."""
+    sift_lab.configure(f'callees: {{"{BANK}": {{{callee}}}}}')
     result = run(
         pytester,
         f"""
         import pytest
 
-        @pytest.mark.sift(phone_number="{BANK}", connect_within=0.2)
+        @pytest.mark.sift(phone_number="{BANK}", connect_within={within})
         def test_it(sift_connection):
             print("the body ran")
         """,
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f"*{why}*"])
+    result.stdout.fnmatch_lines([f"*{reason}*"])
     assert "the body ran" not in result.stdout.str()
 
 
-def test_a_marked_test_that_sift_refuses_is_an_error(stand: Stand, pytester: pytest.Pytester) -> None:
-    """What is Sift's own failure says nothing of what was called."""
-    stand.configure("faults: [{on: create, status: 402, error: Out of credit}]")
+def test_a_marked_test_that_sift_refuses_is_an_error(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """A failure of Sift says nothing about the called side."""
+    sift_lab.configure("faults: [{on: create, status: 402, error: Out of credit}]")
     result = run(
         pytester, f"import pytest\n@pytest.mark.sift(phone_number='{BANK}')\ndef test_it(sift_connection): pass\n"
     )
@@ -300,24 +308,26 @@ def test_a_marked_test_that_sift_refuses_is_an_error(stand: Stand, pytester: pyt
         ("phone_number='12'", "not a phone number in E.164"),
     ],
 )
-def test_a_wrong_mark_is_a_collection_error(stand: Stand, pytester: pytest.Pytester, mark: str, why: str) -> None:
-    """Mistakes show before anything is dialled."""
+def test_an_invalid_marker_is_a_collection_error(
+    sift_lab: SiftLab, pytester: pytest.Pytester, mark: str, why: str
+) -> None:
+    """No call is placed."""
     result = run(pytester, f"import pytest\n@pytest.mark.sift({mark})\ndef test_it(): pass\n")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*{re_escaped(why)}*"])
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
-def test_the_fixture_without_a_mark_says_what_is_missing(pytester: pytest.Pytester) -> None:
-    """An error that names the mark."""
+def test_the_fixture_requires_the_marker(pytester: pytest.Pytester) -> None:
+    """The error names the marker."""
     result = run(pytester, "def test_it(sift_connection): pass\n")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*requires @pytest.mark.sift(phone_number=...)*"])
 
 
-def test_the_nearest_mark_wins_word_by_word(stand: Stand, pytester: pytest.Pytester) -> None:
-    """A nearer client_name takes the place of a farther phone_number."""
-    stand.configure('callees: {"webrtc:jimmy": {}}')
+def test_the_closest_marker_wins_for_each_argument(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """A closer client_name replaces phone_number."""
+    sift_lab.configure('callees: {"webrtc:jimmy": {}}')
     result = run(
         pytester,
         f"""
@@ -336,9 +346,9 @@ def test_the_nearest_mark_wins_word_by_word(stand: Stand, pytester: pytest.Pytes
 # ---- incoming calls
 
 
-def test_a_call_to_a_number_of_ours_is_driven_with_the_same_verbs(stand: Stand, pytester: pytest.Pytester) -> None:
-    """The application's callback brings it, and whoever hangs up is noticed by asking."""
-    stand.configure(
+def test_an_incoming_call_has_the_same_methods(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """The application's callback announces it, and polling finds its end."""
+    sift_lab.configure(
         """
 callers:
   - from: "+15550100999"
@@ -359,23 +369,25 @@ callers:
                 assert call.connection.client_data == {"username": "jimmy"}
                 assert call.listen().says("good morning")
                 call.wait_finished(within=5)
-            assert [one.name for one in sift.applications()] == ["pytest-sipfront"]
+            assert [application.name for application in sift.applications()] == ["pytest-sipfront"]
         """,
     )
     result.assert_outcomes(passed=1)
-    assert {posted.outcome for posted in stand.posted("incoming")} == {200}
+    assert {posted.outcome for posted in sift_lab.posted("incoming")} == {200}
 
 
-def test_a_call_that_nobody_makes_fails(pytester: pytest.Pytester) -> None:
-    """The text says for how long was waited."""
+def test_a_missing_incoming_call_is_a_failure(pytester: pytest.Pytester) -> None:
+    """The message contains the time limit."""
     result = run(pytester, "def test_it(sift_incoming):\n    sift_incoming(to='+15550100300', within=0.1)\n")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*no incoming call to +15550100300 within 0.1 s*"])
 
 
-def test_an_incoming_call_that_no_test_takes_is_hung_up_at_the_end(stand: Stand, pytester: pytest.Pytester) -> None:
-    """Nobody is left on the line."""
-    stand.configure('callers: [{from: "+15550100999", to: "+15550100300"}]')
+def test_an_incoming_call_that_no_test_takes_is_hung_up_at_the_end(
+    sift_lab: SiftLab, pytester: pytest.Pytester
+) -> None:
+    """The caller is not left waiting."""
+    sift_lab.configure('callers: [{from: "+15550100999", to: "+15550100300"}]')
     result = run(
         pytester,
         """
@@ -386,15 +398,15 @@ def test_an_incoming_call_that_no_test_takes_is_hung_up_at_the_end(stand: Stand,
         """,
     )
     result.assert_outcomes(passed=1)
-    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
+    assert [leg.status for leg in sift_lab.service.calls.connections] == ["finished"]
 
 
 # ---- reports
 
 
-def test_properties_and_the_timeline_reach_junit(stand: Stand, pytester: pytest.Pytester) -> None:
-    """sift.connection_id, sift.status, sift.duration; those of a second call are numbered."""
-    stand.configure(bank("says: hello"))
+def test_properties_and_the_timeline_reach_junit(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """sift.connection_id, sift.status and sift.duration; those of a second call are numbered."""
+    sift_lab.configure(bank("says: hello"))
     result = run(
         pytester,
         f"""
@@ -410,27 +422,27 @@ def test_properties_and_the_timeline_reach_junit(stand: Stand, pytester: pytest.
     result.assert_outcomes(failed=1)
     case = ET.parse(pytester.path / "junit.xml").getroot().find(".//testcase")
     assert case is not None
-    found = {one.get("name"): one.get("value") for one in case.findall("properties/property")}
-    ids = [leg.id for leg in stand.now.calls.connections]
-    assert [found["sift.connection_id"], found["sift.2.connection_id"]] == ids
-    assert found["sift.status"] == "finished"
-    assert float(found["sift.duration"] or "nan") >= 0
+    values = {entry.get("name"): entry.get("value") for entry in case.findall("properties/property")}
+    ids = [leg.id for leg in sift_lab.service.calls.connections]
+    assert [values["sift.connection_id"], values["sift.2.connection_id"]] == ids
+    assert values["sift.status"] == "finished"
+    assert float(values["sift.duration"] or "nan") >= 0
     failure = case.find("failure")
     assert failure is not None
     assert "-> HangUp" in (failure.text or "")
 
 
-def test_what_was_received_for_nobody_is_shown_at_the_end(stand: Stand, pytester: pytest.Pytester) -> None:
-    """It may be the callback that a test misses."""
-    stand.configure(bank(callbacks="[{on: status, status: connecting, add: {account_id: theirs}}]"))
+def test_unmatched_callbacks_are_shown_at_the_end(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """A test may be waiting for one of them."""
+    sift_lab.configure(bank(callbacks="[{on: status, status: connecting, add: {account_id: theirs}}]"))
     result = run(pytester, call("call.expect_connected()"))
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*1 unmatched callback;*", "*it names another account*"])
 
 
-def test_a_session_without_calls_opens_nothing_and_shows_nothing(stand: Stand, pytester: pytest.Pytester) -> None:
-    """No request, no section, no need for credentials."""
+def test_a_session_without_calls_is_unchanged(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """No request, no section, no credentials required."""
     result = run(pytester, "def test_it(): pass\n")
     result.assert_outcomes(passed=1)
     assert "sift" not in result.stdout.str().replace(str(pytester.path), "").replace("pytest_sipfront.sift", "")
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries

@@ -22,8 +22,8 @@ ACCOUNT, ID = "a0a0a0a0a0a0a0a0", "c1c1c1c1c1c1c1c1"
 @contextmanager
 def receiving(background: LoopThread, **options: Any) -> Iterator[Receiver]:
     token = Secret("t" * 24)
-    record = CallbackLog(scrub=token.scrub, account_id=ACCOUNT)
-    receiver = Receiver(record, bind("127.0.0.1", 0), token=token.reveal(), **options)
+    log = CallbackLog(scrub=token.scrub, account_id=ACCOUNT)
+    receiver = Receiver(log, bind("127.0.0.1", 0), token=token.reveal(), **options)
     background.wait(receiver.start)
     try:
         yield receiver
@@ -51,15 +51,15 @@ def post(url: str, body: object, **headers: str) -> httpx.Response:
     return _CLIENT.post(url, content=content, headers=headers)
 
 
-def test_a_status_callback_is_recorded_with_its_time_and_place(receiver: Receiver) -> None:
-    """Account and connection, as the incoming callback has them; the answer holds no routine, which would start one."""
+def test_a_status_callback_is_logged_with_time_and_number(receiver: Receiver) -> None:
+    """The response has no routine, since it would start at once."""
     inbox = receiver.log.open("call")
     body = {"account_id": ACCOUNT, "connection": {"connection_id": ID, "status": "connected"}}
     answer = post(receiver.address("call", "status"), body)
     assert (answer.status_code, answer.json()) == (200, {})
     assert inbox.connection.status == "connected"
     received = receiver.log.callbacks
-    assert [one.number for one in received] == [1]
+    assert [callback.number for callback in received] == [1]
     assert received[0].kind == "status"
     assert received[0].moment.utcoffset() is not None
 
@@ -68,15 +68,15 @@ def test_a_status_callback_is_recorded_with_its_time_and_place(receiver: Receive
     "body",
     [{"connection_id": ID, "status": "connecting"}, {"connection": {"connection_id": ID, "status": "connecting"}}],
 )
-def test_a_status_callback_is_understood_flat_and_nested(receiver: Receiver, body: dict[str, Any]) -> None:
-    """Its body is on no page."""
+def test_a_status_callback_may_be_flat_or_nested(receiver: Receiver, body: dict[str, Any]) -> None:
+    """Its body is not documented."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), body)
     assert inbox.connection.connection_id == ID
 
 
-def test_a_done_callback_is_known_by_its_address(receiver: Receiver) -> None:
-    """Say and Play report nothing that tells them apart."""
+def test_a_done_callback_is_identified_by_its_url(receiver: Receiver) -> None:
+    """The bodies of Say and Play are equal."""
     inbox = receiver.log.open("call")
     inbox.commands |= {1: "Say", 2: "Play"}
     post(receiver.address("call", "done", 2), {"account_id": ACCOUNT, "connection_id": ID})
@@ -88,21 +88,21 @@ def test_a_done_callback_is_known_by_its_address(receiver: Receiver) -> None:
     ["application/json", "applcation/json", "applicaiton/json", "json", "text/plain", "application/octet-stream"],
 )
 def test_any_content_type_is_read_as_json(receiver: Receiver, kind: str) -> None:
-    """The pages misspell it in three ways."""
+    """The documentation misspells it in three ways."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), {"connection_id": ID, "status": "connected"}, **{"Content-Type": kind})
     assert inbox.connection.status == "connected"
 
 
-def test_a_form_is_read_too(receiver: Receiver) -> None:
-    """A guide shows form encoding where its page says JSON."""
+def test_a_form_is_accepted(receiver: Receiver) -> None:
+    """A guide uses forms for requests that are documented as JSON."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), f"connection_id={ID}&status=connected".encode())
     assert inbox.connection.status == "connected"
 
 
 def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None:
-    """`routine` is required there; an empty one leaves the call to the test."""
+    """`routine` is required; an empty one leaves the call to the test."""
     body = {
         "account_id": ACCOUNT,
         "connection": {"connection_id": ID, "status": "connected", "from": "+15550100999", "to": "+15550100300"},
@@ -118,7 +118,7 @@ def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None
 @pytest.mark.parametrize(
     ("segments", "body", "why"),
     [
-        (("nobody", "status"), {"connection_id": ID, "status": "connected"}, "no call of this session"),
+        (("unknown", "status"), {"connection_id": ID, "status": "connected"}, "no call of this session"),
         (("call", "done", 7), {"connection_id": ID}, "no command 7"),
         (("call", "dance"), {}, "no callback has this address"),
         (("call", "done", "x"), {}, "no callback has this address"),
@@ -131,67 +131,67 @@ def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None
         (("incoming",), {"connection": {"status": "connected"}}, "names no connection"),
     ],
 )
-def test_what_arrives_for_nobody_is_kept_with_the_reason(
+def test_an_unmatched_callback_is_logged_with_the_reason(
     receiver: Receiver, segments: tuple[object, ...], body: object, why: str
 ) -> None:
-    """It is answered all the same, and shown."""
+    """The response is 200 all the same."""
     receiver.log.open("call")
     assert post(receiver.address(*segments), body).status_code == 200
     assert why in receiver.log.unmatched[-1].unmatched
 
 
-def test_a_body_beyond_the_limit_is_refused_and_noted(receiver: Receiver) -> None:
-    """One megabyte is plenty."""
+def test_a_body_over_the_limit_is_refused_and_logged(receiver: Receiver) -> None:
+    """The limit is one megabyte."""
     answer = post(receiver.address("call", "status"), b"x" * (LARGEST_BODY + 1))
     assert answer.status_code == 413
     assert "too large" in receiver.log.unmatched[-1].unmatched
 
 
 @pytest.mark.parametrize("path", ["/", "/call/status", f"/{'u' * 24}/call/status"])
-def test_an_address_without_the_secret_leads_nowhere(receiver: Receiver, path: str) -> None:
-    """Whoever does not know the session's segment cannot report anything."""
+def test_a_url_without_the_secret_is_not_found(receiver: Receiver, path: str) -> None:
+    """A stranger cannot report a callback."""
     inbox = receiver.log.open("call")
     address = receiver.address("").partition("/tttt")[0] + path
     assert post(address, {"connection_id": ID, "status": "finished"}).status_code == 404
     assert inbox.connection.status == ""
 
 
-def test_the_secret_of_the_addresses_is_not_shown(receiver: Receiver) -> None:
-    """Neither the record nor the timeline gives it away."""
+def test_the_secret_of_the_urls_is_not_shown(receiver: Receiver) -> None:
+    """Log and timeline do not contain it."""
     inbox = receiver.log.open("call")
     body = {"connection_id": ID, "status": "connected", "status_url": receiver.address("call", "status")}
     post(receiver.address("call", "status"), body)
     post(receiver.address("x", "y", "z"), body)
-    shown = f"{receiver.log.callbacks} {inbox.timeline}"
-    assert "t" * 24 not in shown
-    assert "[secret]" in shown
+    text = f"{receiver.log.callbacks} {inbox.timeline}"
+    assert "t" * 24 not in text
+    assert "[secret]" in text
 
 
-def test_each_session_has_a_secret_of_its_own() -> None:
-    """Unguessable, and new every time."""
+def test_each_session_has_another_secret() -> None:
+    """It is long and random."""
     listening = [bind("127.0.0.1", 0) for _ in range(2)]
-    one, other = (Receiver(CallbackLog(), socket) for socket in listening)
-    assert one.token != other.token
-    assert len(one.token) >= 32
+    first, second = (Receiver(CallbackLog(), socket) for socket in listening)
+    assert first.token != second.token
+    assert len(first.token) >= 32
     for socket in listening:
         socket.close()
 
 
-def test_the_receiver_is_reached_from_this_machine_only() -> None:
-    """It binds 127.0.0.1 unless told."""
+def test_the_receiver_listens_on_loopback_by_default() -> None:
+    """It binds 127.0.0.1."""
     listening = bind("127.0.0.1", 0)
     assert Receiver(CallbackLog(), listening).address("x").startswith("http://127.0.0.1:")
     listening.close()
 
 
-def test_addresses_are_those_of_the_tunnel_where_there_is_one(background: LoopThread) -> None:
-    """What Sift is told is the public URL, with its path."""
+def test_callback_urls_begin_with_the_public_url(background: LoopThread) -> None:
+    """Including its path."""
     with receiving(background, public_url="https://qa.example/hook/") as receiver:
         assert receiver.address("call", "done", 3) == f"https://qa.example/hook/{'t' * 24}/call/done/3"
 
 
-def test_repeats_are_recorded_and_change_nothing(receiver: Receiver) -> None:
-    """The first answer of a command stands."""
+def test_repeated_callbacks_have_no_effect(receiver: Receiver) -> None:
+    """The first answer of a command counts."""
     inbox = receiver.log.open("call")
     inbox.commands[1] = "GetDigits"
     for digits in ("12", "12", "34"):
@@ -200,25 +200,23 @@ def test_repeats_are_recorded_and_change_nothing(receiver: Receiver) -> None:
     assert len(receiver.log.callbacks) == 3
 
 
-def test_many_at_once_are_all_recorded_in_one_order(receiver: Receiver) -> None:
-    """Numbers are gapless and times never go back."""
+def test_concurrent_callbacks_are_logged_in_one_order(receiver: Receiver) -> None:
+    """Numbers have no gaps, and times never decrease."""
     inbox = receiver.log.open("call")
     inbox.commands.update(dict.fromkeys(range(100), "Say"))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: post(receiver.address("call", "done", n), {"connection_id": ID}), range(100)))
     received = receiver.log.callbacks
-    assert [one.number for one in received] == list(range(1, 101))
-    assert [one.at for one in received] == sorted(one.at for one in received)
+    assert [callback.number for callback in received] == list(range(1, 101))
+    assert [callback.at for callback in received] == sorted(callback.at for callback in received)
     assert len(inbox.answers) == 100
 
 
 @pytest.mark.parametrize("name", ["event_type", "type"])
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("kind", ["transcript", "ended", "scan", "talk_time", "topic"])
-def test_an_event_arrives_flat_and_nested_under_both_names(
-    receiver: Receiver, name: str, nested: bool, kind: str
-) -> None:
-    """The pages disagree on event_type and type, and on an event field; other kinds keep all of their fields."""
+def test_an_event_is_accepted_in_each_documented_form(receiver: Receiver, name: str, nested: bool, kind: str) -> None:
+    """The pages disagree on event_type and type, and on an event field. Unknown events keep their fields."""
     inbox = receiver.log.open("call")
     inbox.commands[1] = "JoinConference"
     fields = {name: kind, "transcript": "please hold", "key": "hold", "emotion": {"sem_v0": [0.1, 0.8, 0.1]}}
@@ -230,8 +228,8 @@ def test_an_event_arrives_flat_and_nested_under_both_names(
     assert event.fields["emotion"] == {"sem_v0": [0.1, 0.8, 0.1]}
 
 
-def test_a_sample_of_the_pages_that_is_no_json_is_kept_and_shown(receiver: Receiver) -> None:
-    """Two of them lack a comma or have one too many; nothing is guessed."""
+def test_an_invalid_sample_of_the_documentation_is_logged(receiver: Receiver) -> None:
+    """Two samples lack a comma or have one too many."""
     receiver.log.open("call")
     post(receiver.address("call", "status"), b'{"to": "webrtc:jimmy" "direction": "incoming"}')
     assert receiver.log.unmatched[-1].unmatched == "it is not a JSON object"
@@ -239,17 +237,17 @@ def test_a_sample_of_the_pages_that_is_no_json_is_kept_and_shown(receiver: Recei
 
 
 @pytest.mark.parametrize("prefix", ["hook", "a/b/c"])
-def test_a_proxy_may_leave_its_own_path_in_front(receiver: Receiver, prefix: str) -> None:
-    """Some take it off and some do not."""
+def test_a_proxy_may_prefix_the_path(receiver: Receiver, prefix: str) -> None:
+    """Some proxies remove their prefix, and some do not."""
     inbox = receiver.log.open("call")
     address = receiver.address("call", "status").replace(f"/{'t' * 24}", f"/{prefix}/{'t' * 24}")
     assert post(address, {"connection_id": ID, "status": "connected"}).status_code == 200
     assert inbox.connection.status == "connected"
 
 
-def test_what_would_drive_a_terminal_is_not_shown(receiver: Receiver) -> None:
-    """A callback is text from outside."""
+def test_control_characters_in_callbacks_are_escaped(receiver: Receiver) -> None:
+    """A callback is text from a stranger."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), {"connection_id": "\x1b[2J", "status": "connected", "x": "\x07\ud800"})
-    shown = [str(receiver.log.callbacks[-1]), str(inbox.timeline), inbox.connection.connection_id]
-    assert all(text.isprintable() for text in shown)
+    texts = [str(receiver.log.callbacks[-1]), str(inbox.timeline), inbox.connection.connection_id]
+    assert all(text.isprintable() for text in texts)

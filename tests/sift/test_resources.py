@@ -1,4 +1,4 @@
-"""What stands around connections at Sift: conversations, media, applications, numbers - as far as their pages say."""
+"""Conversations, media, applications and numbers, as far as they are documented."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from pytest_sipfront.clients.sift.routine import Say
 from pytest_sipfront.errors import InvalidResponse, NotFound, RequestRefused
 from pytest_sipfront.sift.call import Call
-from tests.sift.conftest import BANK, Stand, bank
+from tests.sift.conftest import BANK, SiftLab, bank
 
 T = TypeVar("T")
-Ask = Callable[..., Any]
+UseClient = Callable[..., Any]
 AGENT = '\n  "+15550100300":\n    script: [{says: agent speaking}, {hangs_up: 0.02}]'
 
 
@@ -24,11 +24,11 @@ async def all_of(entries: AsyncIterator[T]) -> list[T]:
 # ---- conversations
 
 
-def test_a_recorded_conversation_is_listed_and_processed_by_and_by(
-    stand: Stand, dial: Callable[..., Call], use_client: Ask
+def test_a_recorded_conversation_is_processed_after_its_end(
+    sift_lab: SiftLab, dial: Callable[..., Call], use_client: UseClient
 ) -> None:
-    """Right after its end it is "processing", so whoever wants its recording asks again."""
-    stand.configure(bank() + AGENT)
+    """Its status is "processing" at first."""
+    sift_lab.configure(bank() + AGENT)
     with dial() as call:
         ended = call.bridge("+15550100300", do_record=True).wait_ended(within=5)
     [listed] = use_client(lambda client: all_of(client.conversations()))
@@ -43,10 +43,12 @@ def test_a_recorded_conversation_is_listed_and_processed_by_and_by(
 
 @pytest.mark.parametrize("key", ["mixed_audio", "audio"])
 @pytest.mark.parametrize("file", ["wav_file", "wave_file"])
-def test_a_recording_is_read_under_both_names(stand: Stand, use_client: Ask, key: str, file: str) -> None:
-    """The pages call the audio, and its file, differently."""
+def test_a_recording_is_read_in_both_documented_forms(
+    sift_lab: SiftLab, use_client: UseClient, key: str, file: str
+) -> None:
+    """The pages use different names for audio and file."""
     audio = f"{{{file}: https://x.example/a.wav, duration_ms: 1200, snr: 31.5, rt60: 0.2}}"
-    stand.configure(
+    sift_lab.configure(
         f"faults:\n  - on: conversations\n    effect: false\n    body: {{conversation_id: c, {key}: {audio}, "
         f"channels: [{{start_ms: 0, end_ms: 9, audio: {audio}}}]}}"
     )
@@ -57,7 +59,7 @@ def test_a_recording_is_read_under_both_names(stand: Stand, use_client: Ask, key
 
 
 @pytest.mark.parametrize(
-    ("times", "found"),
+    ("times", "count"),
     [
         ({"min_created": "2015-05-05T12:14:00.0000Z"}, 1),
         ({"min_created": "2999-01-01T00:00:00Z"}, 0),
@@ -65,26 +67,26 @@ def test_a_recording_is_read_under_both_names(stand: Stand, use_client: Ask, key
         ({"updated_after": "2015-05-05T12:14:00.0000Z", "max_created": "2999-01-01T00:00:00+02:00"}, 1),
     ],
 )
-def test_conversations_are_asked_for_by_time(
-    stand: Stand, dial: Callable[..., Call], use_client: Ask, times: dict[str, str], found: int
+def test_conversations_are_filtered_by_time(
+    sift_lab: SiftLab, dial: Callable[..., Call], use_client: UseClient, times: dict[str, str], count: int
 ) -> None:
-    """min_created, max_created and updated_after go into the query."""
-    stand.configure(bank() + AGENT)
+    """min_created, max_created and updated_after are query parameters."""
+    sift_lab.configure(bank() + AGENT)
     with dial() as call:
         call.bridge("+15550100300").wait_ended(within=5)
-    assert len(use_client(lambda client: all_of(client.conversations(**times)))) == found
+    assert len(use_client(lambda client: all_of(client.conversations(**times)))) == count
 
 
-def test_a_time_that_is_none_is_refused_by_sift(stand: Stand, use_client: Ask) -> None:
-    """Its words are shown."""
-    stand.configure("page_size: 20")
+def test_an_invalid_time_is_refused_by_sift(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The message is Sift's text."""
+    sift_lab.configure("page_size: 20")
     with pytest.raises(RequestRefused, match="min_created must be an ISO 8601 time"):
         use_client(lambda client: all_of(client.conversations(min_created="yesterday")))
 
 
-def test_an_unknown_conversation_is_not_found(stand: Stand, use_client: Ask) -> None:
-    """As Sift says it."""
-    stand.configure("page_size: 20")
+def test_an_unknown_conversation_is_not_found(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The message is Sift's text."""
+    sift_lab.configure("page_size: 20")
     with pytest.raises(NotFound, match="Conversation not found"):
         use_client(lambda client: client.conversation("nope"))
 
@@ -92,19 +94,19 @@ def test_an_unknown_conversation_is_not_found(stand: Stand, use_client: Ask) -> 
 # ---- media
 
 
-def test_a_sound_file_is_uploaded_as_the_form_field_audio(stand: Stand, use_client: Ask) -> None:
-    """multipart/form-data, and the answer's audio_id comes back."""
-    stand.configure("page_size: 20")
+def test_a_sound_file_is_uploaded_as_the_form_field_audio(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """As multipart form data. The response contains the audio_id."""
+    sift_lab.configure("page_size: 20")
     assert len(use_client(lambda client: client.upload_media(b"RIFF....WAVE", filename="turn.wav"))) == 16
-    entry = stand.now.recorder.entries[-1]
+    entry = sift_lab.service.recorder.entries[-1]
     assert entry.content_type.startswith("multipart/form-data")
     assert list(entry.body) == ["audio"]
 
 
 @pytest.mark.parametrize("body", ["{}", "{audio_id: null}", "[]", "{error: too long}"])
-def test_an_upload_without_an_id_is_an_error(stand: Stand, use_client: Ask, body: str) -> None:
-    """A file that nobody can refer to was not uploaded."""
-    stand.configure(f"faults: [{{on: media, body: {body}}}]")
+def test_an_upload_without_an_id_is_an_error(sift_lab: SiftLab, use_client: UseClient, body: str) -> None:
+    """The file could not be used."""
+    sift_lab.configure(f"faults: [{{on: media, body: {body}}}]")
     with pytest.raises((InvalidResponse, RequestRefused)):
         use_client(lambda client: client.upload_media(b"x"))
 
@@ -112,60 +114,65 @@ def test_an_upload_without_an_id_is_an_error(stand: Stand, use_client: Ask, body
 # ---- applications and numbers
 
 
-def test_an_application_is_created_as_json_and_listed(stand: Stand, use_client: Ask) -> None:
-    """A guide sends a form, the page's neighbours take JSON: JSON is sent, with what was given and nothing else."""
-    stand.configure("page_size: 20")
+def test_an_application_is_created_as_json_and_listed(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """A guide sends a form, related pages JSON. The body holds the given fields only."""
+    sift_lab.configure("page_size: 20")
     made = use_client(lambda client: client.create_application("ivr", "https://x.example/in", phone_numbers=[BANK]))
     assert (made.name, made.on_incoming, made.phone_numbers) == ("ivr", "https://x.example/in", (BANK,))
-    entry = stand.now.recorder.entries[-1]
+    entry = sift_lab.service.recorder.entries[-1]
     assert entry.content_type == "application/json"
     assert entry.body == {"name": "ivr", "on_incoming": "https://x.example/in", "phone_numbers": [BANK]}
-    assert [one.name for one in use_client(lambda client: all_of(client.applications()))] == ["ivr"]
+    assert [application.name for application in use_client(lambda client: all_of(client.applications()))] == ["ivr"]
 
 
 @pytest.mark.parametrize("body", ["", "{application_id: a1}", "{name: ivr}"])
-def test_whatever_creating_an_application_answers_is_understood(stand: Stand, use_client: Ask, body: str) -> None:
-    """Its answer is on no page; what it lacks is what was sent."""
-    stand.configure(f"faults: [{{on: applications, body: {body or '{}'}}}]")
+def test_any_response_to_creating_an_application_is_accepted(
+    sift_lab: SiftLab, use_client: UseClient, body: str
+) -> None:
+    """It is not documented. Missing fields are taken from the request."""
+    sift_lab.configure(f"faults: [{{on: applications, body: {body or '{}'}}}]")
     assert use_client(lambda client: client.create_application("ivr", "https://x.example/in")).name == "ivr"
 
 
-def test_a_default_routine_travels_with_an_application(stand: Stand, use_client: Ask) -> None:
-    """As a list of commands."""
-    stand.configure("page_size: 20")
+def test_an_application_may_have_a_default_routine(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """It is sent as a list of commands."""
+    sift_lab.configure("page_size: 20")
     use_client(
         lambda client: client.create_application("ivr", "https://x.example/in", default_routine=[Say(text="hi")])
     )
-    assert stand.now.recorder.entries[-1].body["default_routine"] == [{"name": "Say", "text": "hi"}]
+    assert sift_lab.service.recorder.entries[-1].body["default_routine"] == [{"name": "Say", "text": "hi"}]
 
 
-def test_applications_that_come_as_a_bare_list_are_read(stand: Stand, use_client: Ask) -> None:
-    """The shape of that list is on no page."""
-    stand.configure("faults: [{on: applications, body: [{name: one}, {name: two}, 3]}]")
-    assert [one.name for one in use_client(lambda client: all_of(client.applications()))] == ["one", "two"]
+def test_a_bare_list_of_applications_is_accepted(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """The form of the list is not documented."""
+    sift_lab.configure("faults: [{on: applications, body: [{name: one}, {name: two}, 3]}]")
+    assert [application.name for application in use_client(lambda client: all_of(client.applications()))] == [
+        "one",
+        "two",
+    ]
 
 
 @pytest.mark.parametrize("field", ["phone_number", "number", "e164"])
-def test_our_numbers_are_found_under_whichever_name(stand: Stand, use_client: Ask, field: str) -> None:
-    """No page shows the fields of a number."""
-    stand.configure(
+def test_phone_numbers_are_read_from_any_field(sift_lab: SiftLab, use_client: UseClient, field: str) -> None:
+    """The fields are not documented."""
+    sift_lab.configure(
         f"faults: [{{on: numbers, body: {{next: null, previous: null, results: [{{{field}: '{BANK}'}}]}}}}]"
     )
-    assert [one.number for one in use_client(lambda client: all_of(client.phone_numbers()))] == [BANK]
+    assert [number.number for number in use_client(lambda client: all_of(client.phone_numbers()))] == [BANK]
 
 
-def test_numbers_to_be_had_are_listed_by_country(stand: Stand, use_client: Ask) -> None:
-    """`results` is a list of E.164 texts there."""
-    stand.configure(f"numbers: ['{BANK}', '+15550100201']")
+def test_available_numbers_are_listed_by_country(sift_lab: SiftLab, use_client: UseClient) -> None:
+    """`results` is a list of E.164 strings."""
+    sift_lab.configure(f"numbers: ['{BANK}', '+15550100201']")
     assert use_client(lambda client: all_of(client.available_numbers("US"))) == [BANK, "+15550100201"]
-    assert stand.now.recorder.entries[-1].path == "/v0/availablenumbers/US"
+    assert sift_lab.service.recorder.entries[-1].path == "/v0/availablenumbers/US"
     with pytest.raises(RequestRefused, match="ISO 3166-1 alpha-2"):
         use_client(lambda client: all_of(client.available_numbers("USA")))
 
 
-def test_what_is_not_published_can_be_asked_for(stand: Stand, use_client: Ask) -> None:
+def test_any_other_request_can_be_sent(sift_lab: SiftLab, use_client: UseClient) -> None:
     """Any method and path below /v0, once."""
-    stand.configure("page_size: 20")
+    sift_lab.configure("page_size: 20")
     with pytest.raises(NotFound, match="No such resource: PATCH /v0/users/7"):
         use_client(lambda client: client.request("PATCH", "/users/7", body={"role": "agent"}))
-    assert stand.now.recorder.entries[-1].body is None or stand.now.recorder.entries[-1].method == "PATCH"
+    assert sift_lab.service.recorder.entries[-1].body is None or sift_lab.service.recorder.entries[-1].method == "PATCH"

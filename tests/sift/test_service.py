@@ -15,7 +15,7 @@ from pytest_sipfront.lab.file.sift_section import Callee, SiftSpec, Turn
 from pytest_sipfront.lab.sift.call_server import CallServer
 from pytest_sipfront.lab.sift.connections import LabConnection
 from pytest_sipfront.lab.sift.remote_party import ScriptedParty
-from tests.sift.conftest import BANK, Stand, bank
+from tests.sift.conftest import BANK, SiftLab, bank
 from tests.support import Reply, Server
 
 AUTH = ("lab-public", "lab-secret")
@@ -35,13 +35,13 @@ def until(ready: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def place(stand: Stand, status_url: str, number: str = BANK) -> httpx.Response:
+def place(sift_lab: SiftLab, status_url: str, number: str = BANK) -> httpx.Response:
     body = {"phone_number": number, "status_url": status_url}
-    return httpx.post(f"{stand.url}/connections", json=body, auth=AUTH, trust_env=False)
+    return httpx.post(f"{sift_lab.url}/connections", json=body, auth=AUTH, trust_env=False)
 
 
-def over(stand: Stand) -> bool:
-    legs = list(stand.now.calls.connections)
+def over(sift_lab: SiftLab) -> bool:
+    legs = list(sift_lab.service.calls.connections)
     return bool(legs) and all(leg.is_over for leg in legs)
 
 
@@ -49,85 +49,85 @@ def bodies(server: Server) -> list[dict[str, Any]]:
     return [json.loads(request.body) for request in server.requests]
 
 
-def test_a_routine_in_the_reply_to_a_status_is_performed(stand: Stand) -> None:
+def test_a_routine_in_the_reply_to_a_status_is_performed(sift_lab: SiftLab) -> None:
     """A routine that is set while the connection rings starts with the answer."""
-    stand.configure(bank())
+    sift_lab.configure(bank())
     with Server(reply({"routine": [SAY, HANG_UP]}), reply({})) as server:
-        place(stand, f"{server.url}/status")
-        until(lambda: over(stand))
+        place(sift_lab, f"{server.url}/status")
+        until(lambda: over(sift_lab))
         until(lambda: len(server.requests) == 3)
         statuses = [body["connection"]["status"] for body in bodies(server)]
     assert statuses == ["connecting", "connected", "finished"]
-    assert [command["name"] for command in stand.commands] == ["Say", "HangUp"]
+    assert [command["name"] for command in sift_lab.commands] == ["Say", "HangUp"]
     assert {body["account_id"] for body in bodies(server)} == {"lab-public"}
 
 
-def test_the_same_routine_in_every_reply_starts_anew_at_every_change(stand: Stand) -> None:
+def test_the_same_routine_in_every_reply_starts_anew_at_every_change(sift_lab: SiftLab) -> None:
     """A new routine replaces the current one, even if both are equal."""
-    stand.configure(bank("says: hello", "says: again"))
+    sift_lab.configure(bank("says: hello", "says: again"))
     routine = [{"name": "GetFreeResponse", "timeout_seconds": 5, "on_done": "{url}/done"}]
     with Server() as server:
         routine[0]["on_done"] = f"{server.url}/done"
         server._script = (reply({"routine": routine}), reply({"routine": routine}), reply({}))  # noqa: SLF001
-        place(stand, f"{server.url}/status")
+        place(sift_lab, f"{server.url}/status")
         until(lambda: len([r for r in server.requests if r.target == "/done"]) >= 1)
-    names = [command["name"] for command in stand.commands]
+    names = [command["name"] for command in sift_lab.commands]
     assert names.count("GetFreeResponse") == 2
 
 
-def test_a_routine_in_the_reply_to_a_done_replaces_the_rest(stand: Stand) -> None:
+def test_a_routine_in_the_reply_to_a_done_replaces_the_rest(sift_lab: SiftLab) -> None:
     """The rest of the old routine is not performed."""
-    stand.configure(bank())
+    sift_lab.configure(bank())
     with Server(reply({}), reply({}), reply({"routine": [HANG_UP]}), reply({})) as server:
-        answer = place(stand, f"{server.url}/status")
+        answer = place(sift_lab, f"{server.url}/status")
         until(lambda: len(server.requests) == 2)
         routine = [{**SAY, "on_done": f"{server.url}/done"}, {"name": "Say", "text": "never"}]
-        url = f"{stand.url}/connections/{answer.json()['connection_id']}"
+        url = f"{sift_lab.url}/connections/{answer.json()['connection_id']}"
         set_ = httpx.post(url, json={"routine": routine}, auth=AUTH, trust_env=False)
-        until(lambda: over(stand))
+        until(lambda: over(sift_lab))
     assert (set_.status_code, set_.content) == (200, b"")
-    assert [command.get("text", command["name"]) for command in stand.commands] == ["hello", "HangUp"]
+    assert [command.get("text", command["name"]) for command in sift_lab.commands] == ["hello", "HangUp"]
 
 
 @pytest.mark.parametrize("said", ["", "not json", "[]", '"text"', '{"routine": "Say"}', '{"routine": [7]}'])
-def test_an_invalid_reply_has_no_effect(stand: Stand, said: str) -> None:
+def test_an_invalid_reply_has_no_effect(sift_lab: SiftLab, said: str) -> None:
     """The call continues unchanged."""
-    stand.configure(bank())
+    sift_lab.configure(bank())
     with Server(reply(said)) as server:
-        place(stand, f"{server.url}/status")
+        place(sift_lab, f"{server.url}/status")
         until(lambda: len(server.requests) == 2)
-        [leg] = stand.now.calls.connections
+        [leg] = sift_lab.service.calls.connections
         until(lambda: leg.status == "connected")
-    assert stand.commands == []
+    assert sift_lab.commands == []
 
 
-def application(stand: Stand, **fields: Any) -> None:
-    answer = httpx.post(f"{stand.url}/applications", json={"name": "ivr", **fields}, auth=AUTH, trust_env=False)
+def application(sift_lab: SiftLab, **fields: Any) -> None:
+    answer = httpx.post(f"{sift_lab.url}/applications", json={"name": "ivr", **fields}, auth=AUTH, trust_env=False)
     assert answer.status_code == 200
 
 
 CALLER = 'callers: [{from: "+15550100999", to: "+15550100300", client_data: {username: jimmy}}]'
 
 
-def test_an_incoming_call_performs_the_routine_of_the_reply(stand: Stand) -> None:
+def test_an_incoming_call_performs_the_routine_of_the_reply(sift_lab: SiftLab) -> None:
     """The callback contains the account and a connection that is already connected."""
-    stand.configure(CALLER)
+    sift_lab.configure(CALLER)
     with Server(reply({"routine": [SAY, HANG_UP]})) as server:
-        application(stand, on_incoming=f"{server.url}/incoming")
-        until(lambda: over(stand))
+        application(sift_lab, on_incoming=f"{server.url}/incoming")
+        until(lambda: over(sift_lab))
         [body] = bodies(server)
     assert body["connection"]["status"] == "connected"
     assert (body["connection"]["from"], body["connection"]["to"]) == ("+15550100999", "+15550100300")
     assert body["connection"]["client_data"] == {"username": "jimmy"}
-    assert [command["name"] for command in stand.commands] == ["Say", "HangUp"]
+    assert [command["name"] for command in sift_lab.commands] == ["Say", "HangUp"]
 
 
-def test_a_default_routine_is_used_without_a_url_for_incoming_calls(stand: Stand) -> None:
+def test_a_default_routine_is_used_without_a_url_for_incoming_calls(sift_lab: SiftLab) -> None:
     """An application without `on_incoming` uses `default_routine`."""
-    stand.configure(CALLER)
-    application(stand, default_routine=[SAY, HANG_UP])
-    until(lambda: over(stand))
-    assert [command["name"] for command in stand.commands] == ["Say", "HangUp"]
+    sift_lab.configure(CALLER)
+    application(sift_lab, default_routine=[SAY, HANG_UP])
+    until(lambda: over(sift_lab))
+    assert [command["name"] for command in sift_lab.commands] == ["Say", "HangUp"]
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_a_default_routine_is_used_without_a_url_for_incoming_calls(stand: Stand
         ([], "The request body must be an object"),
     ],
 )
-def test_an_invalid_create_is_refused(stand: Stand, body: Any, error: str) -> None:
+def test_an_invalid_create_is_refused(sift_lab: SiftLab, body: Any, error: str) -> None:
     """The error has Sift's form."""
-    answer = httpx.post(f"{stand.url}/connections", json=body, auth=AUTH, trust_env=False)
+    answer = httpx.post(f"{sift_lab.url}/connections", json=body, auth=AUTH, trust_env=False)
     assert answer.status_code == 400
     assert error in answer.json()["error"]
     assert list(answer.json()) == ["error"]
@@ -159,28 +159,28 @@ def test_an_invalid_create_is_refused(stand: Stand, body: Any, error: str) -> No
         ([{"name": "GetName", "timeout_seconds": "5"}], "timeout_seconds must be a number of seconds"),
     ],
 )
-def test_an_invalid_routine_is_refused(stand: Stand, routine: Any, error: str) -> None:
+def test_an_invalid_routine_is_refused(sift_lab: SiftLab, routine: Any, error: str) -> None:
     """The connection continues unchanged."""
-    stand.configure(bank())
-    connection = place(stand, "http://127.0.0.1:9/status").json()["connection_id"]
-    url = f"{stand.url}/connections/{connection}"
+    sift_lab.configure(bank())
+    connection = place(sift_lab, "http://127.0.0.1:9/status").json()["connection_id"]
+    url = f"{sift_lab.url}/connections/{connection}"
     answer = httpx.post(url, json={"routine": routine}, auth=AUTH, trust_env=False)
     assert (answer.status_code, answer.json()) == (400, {"error": error})
-    assert stand.commands == []
+    assert sift_lab.commands == []
 
 
-def test_an_undeliverable_callback_is_recorded_and_not_retried(stand: Stand) -> None:
+def test_an_undeliverable_callback_is_recorded_and_not_retried(sift_lab: SiftLab) -> None:
     """The call continues."""
-    stand.configure(bank())
-    place(stand, "http://127.0.0.1:9/status")
-    until(lambda: len(stand.posted("status")) == 2)
-    assert {posted.outcome for posted in stand.posted("status")} == {"ConnectError"}
-    assert [leg.status for leg in stand.now.calls.connections] == ["connected"]
+    sift_lab.configure(bank())
+    place(sift_lab, "http://127.0.0.1:9/status")
+    until(lambda: len(sift_lab.posted("status")) == 2)
+    assert {posted.outcome for posted in sift_lab.posted("status")} == {"ConnectError"}
+    assert [leg.status for leg in sift_lab.service.calls.connections] == ["connected"]
 
 
-def test_an_invalid_cursor_is_refused(stand: Stand) -> None:
+def test_an_invalid_cursor_is_refused(sift_lab: SiftLab) -> None:
     """The response is an error 400."""
-    answer = httpx.get(f"{stand.url}/connections?cursor=xyz", auth=AUTH, trust_env=False)
+    answer = httpx.get(f"{sift_lab.url}/connections?cursor=xyz", auth=AUTH, trust_env=False)
     assert (answer.status_code, answer.json()) == (400, {"error": "Invalid cursor"})
 
 

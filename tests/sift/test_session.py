@@ -1,4 +1,4 @@
-"""What a session owes whoever is called and whoever reads its report: tunnels, interrupts, reruns, lost services."""
+"""Sift sessions with tunnels, interrupts, reruns and service failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.sift.conftest import BANK, Stand, bank
+from tests.sift.conftest import BANK, SiftLab, bank
 from tests.support import Reply, Server, refusing_port
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -42,12 +42,12 @@ def free_port() -> int:
 
 @contextmanager
 def tunnel(port: int, *, path: str, keeps_path: bool) -> Iterator[tuple[str, list[str]]]:
-    """A reverse proxy in front of `port`; yields its public URL and the paths that came through it."""
+    """Run a reverse proxy in front of `port`; yield its public URL and the requested paths."""
     paths: list[str] = []
 
     class Forward(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Suppress the log."""
 
         def do_GET(self) -> None:
             self._forward()
@@ -81,37 +81,37 @@ def tunnel(port: int, *, path: str, keeps_path: bool) -> Iterator[tuple[str, lis
 
 
 @pytest.mark.parametrize("keeps_path", [False, True])
-def test_callbacks_come_through_a_tunnel(stand: Stand, pytester: pytest.Pytester, keeps_path: bool) -> None:
-    """--sift-callback-url is where Sift posts, --sift-listen where it arrives; a path in front may stay or go."""
-    stand.configure(bank("says: hello"))
+def test_callbacks_arrive_through_a_tunnel(sift_lab: SiftLab, pytester: pytest.Pytester, keeps_path: bool) -> None:
+    """Sift posts to --sift-callback-url, and the receiver listens on --sift-listen. The tunnel may prefix the path."""
+    sift_lab.configure(bank("says: hello"))
     port = free_port()
     with tunnel(port, path="/hook", keeps_path=keeps_path) as (url, paths):
         result = run(pytester, CALL, f"--sift-callback-url={url}", f"--sift-listen=127.0.0.1:{port}")
     result.assert_outcomes(passed=1)
-    assert len(paths) == 1 + 4  # the check, three statuses and one answer
+    assert len(paths) == 1 + 4  # the check, three statuses, one answer
     assert all(path.startswith("/hook/") for path in paths)
 
 
-def test_a_fixed_token_lets_a_tunnels_address_be_the_same_every_time(
-    stand: Stand, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+def test_a_callback_token_makes_the_urls_permanent(
+    sift_lab: SiftLab, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For an application at Sift that is set up once; the token is in no output."""
+    """An application at Sift needs to be set up only once. The token is not shown."""
     token = "a-token-of-thirty-two-characters"
     monkeypatch.setenv("SIFT_CALLBACK_TOKEN", token)
-    stand.configure(bank("says: hello"))
+    sift_lab.configure(bank("says: hello"))
     result = run(pytester, CALL.replace("hello", "bye"), "-l", "--full-trace", "--junitxml=junit.xml")
     result.assert_outcomes(failed=1)
-    created = next(entry for entry in stand.now.recorder.entries if entry.path == "/v0/connections")
+    created = next(entry for entry in sift_lab.service.recorder.entries if entry.path == "/v0/connections")
     assert f"/{token}/" in created.body["status_url"]
     output = result.stdout.str() + result.stderr.str() + (pytester.path / "junit.xml").read_text(encoding="utf-8")
     assert token not in output
     assert "lab-secret" not in output
 
 
-def test_an_unreachable_sift_is_an_error_as_soon_as_settings_say(
+def test_the_time_limits_of_the_session_apply_to_sift(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time limits of the session hold for both services."""
+    """An unreachable Sift is an error without a delay."""
     with refusing_port() as port:
         monkeypatch.setenv("SIFT_BASE_URL", f"http://127.0.0.1:{port}/v0")
         result = run(pytester, CALL, "--sipfront-retry-for=0")
@@ -120,9 +120,9 @@ def test_an_unreachable_sift_is_an_error_as_soon_as_settings_say(
     assert "the call may have been placed" not in result.stdout.str().lower()
 
 
-def test_an_interrupt_hangs_up(stand: Stand, pytester: pytest.Pytester) -> None:
-    """Ctrl-C in the middle of a call leaves nobody on the line."""
-    stand.configure(bank())
+def test_an_interrupt_hangs_up(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """Ctrl-C during a call ends the call."""
+    sift_lab.configure(bank())
     text = f"""
         def test_it(sift_call):
             sift_call("{BANK}").expect_connected()
@@ -131,30 +131,30 @@ def test_an_interrupt_hangs_up(stand: Stand, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(text)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
+    assert [leg.status for leg in sift_lab.service.calls.connections] == ["finished"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
-def test_a_session_that_is_terminated_hangs_up(stand: Stand, pytester: pytest.Pytester) -> None:
-    """As CI ends an aborted build."""
-    stand.configure(bank())
+def test_sigterm_hangs_up(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """CI servers abort builds with it."""
+    sift_lab.configure(bank())
     pytester.makepyfile(f"def test_it(sift_call):\n    sift_call('{BANK}').wait_finished(within=60)\n")
     with (pytester.path / "output.txt").open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"], cwd=pytester.path, stdout=output, stderr=output
         )
     deadline = time.monotonic() + 30
-    while [leg.status for leg in stand.now.calls.connections] != ["connected"]:
-        assert time.monotonic() < deadline, "nobody was called"
+    while [leg.status for leg in sift_lab.service.calls.connections] != ["connected"]:
+        assert time.monotonic() < deadline, "no call was placed"
         time.sleep(0.01)
     process.terminate()
     assert process.wait(30) == pytest.ExitCode.INTERRUPTED
-    assert [leg.status for leg in stand.now.calls.connections] == ["finished"]
+    assert [leg.status for leg in sift_lab.service.calls.connections] == ["finished"]
 
 
-def test_a_rerun_has_a_call_and_properties_of_its_own(stand: Stand, pytester: pytest.Pytester) -> None:
-    """Nothing of the first attempt is left in the second one's report."""
-    stand.configure(bank())
+def test_a_rerun_has_a_new_call_and_new_properties(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """The report of the second attempt does not mention the first."""
+    sift_lab.configure(bank())
     text = f"""
         import pytest
 
@@ -170,13 +170,13 @@ def test_a_rerun_has_a_call_and_properties_of_its_own(stand: Stand, pytester: py
     result = run(pytester, text, "--reruns=1", "--junitxml=junit.xml")
     result.assert_outcomes(passed=1)
     case = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")[-1]
-    found = [one.get("value") for one in case.iter("property") if "connection_id" in (one.get("name") or "")]
-    assert found == [[leg.id for leg in stand.now.calls.connections][-1]]
+    ids = [entry.get("value") for entry in case.iter("property") if "connection_id" in (entry.get("name") or "")]
+    assert ids == [[leg.id for leg in sift_lab.service.calls.connections][-1]]
 
 
-def test_an_expected_failure_does_not_hide_what_is_sifts_own(stand: Stand, pytester: pytest.Pytester) -> None:
-    """xfail is for calls that go otherwise than asserted; an error of Sift's is at least warned of."""
-    stand.configure(bank(faults="[{on: routine, status: 500, error: oops, times: 1}]"))
+def test_xfail_does_not_hide_a_failure_of_sift(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """xfail is for failed calls; an error of Sift causes a warning."""
+    sift_lab.configure(bank(faults="[{on: routine, status: 500, error: oops, times: 1}]"))
     text = f"""
         import pytest
 
@@ -189,19 +189,17 @@ def test_an_expected_failure_does_not_hide_what_is_sifts_own(stand: Stand, pytes
     result.stdout.fnmatch_lines(["*xfail hides a missing verdict*"])
 
 
-def test_a_hang_up_that_sift_refuses_is_an_error_beside_the_tests_own_outcome(
-    stand: Stand, pytester: pytest.Pytester
-) -> None:
-    """A line that may stay open is never silent."""
-    stand.configure(bank(faults="[{on: routine, status: 500, error: oops}]"))
+def test_a_refused_hang_up_is_an_error_next_to_the_outcome(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """The call may still be active."""
+    sift_lab.configure(bank(faults="[{on: routine, status: 500, error: oops}]"))
     result = run(pytester, f"def test_it(sift_call):\n    sift_call('{BANK}').expect_connected()\n")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*oops*", "*hanging up*"])
 
 
-def test_a_connection_can_be_asked_for_like_any_other_thing(stand: Stand, pytester: pytest.Pytester) -> None:
-    """`sift` is the account: lists, single ones, files, and whatever is not published."""
-    stand.configure(bank(page_size=2, numbers=f"['{BANK}']"))
+def test_the_account_is_available_as_a_fixture(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """`sift` has lists, single objects, uploads and any other request."""
+    sift_lab.configure(bank(page_size=2, numbers=f"['{BANK}']"))
     text = f"""
         import pytest
         from pytest_sipfront import NotFound
@@ -210,25 +208,25 @@ def test_a_connection_can_be_asked_for_like_any_other_thing(stand: Stand, pytest
             for _ in range(5):
                 with sift_call("{BANK}"):
                     pass
-            listed = [one.connection_id for one in sift.connections()]
+            listed = [connection.connection_id for connection in sift.connections()]
             assert len(listed) == 5
             assert sift.connection(listed[0]).status in ("finished", "failed")
             assert list(sift.conversations()) == []
             assert len(sift.upload_media(b"RIFF")) == 16
             assert sift.request("GET", "/phonenumbers")["results"] == [{{"phone_number": "{BANK}"}}]
-            assert {{one.kind for one in sift.received}} == {{"status"}}
+            assert {{callback.kind for callback in sift.received}} == {{"status"}}
             with pytest.raises(NotFound):
                 sift.conversation("none")
     """
     run(pytester, text).assert_outcomes(passed=1)
 
 
-def test_nothing_is_sent_where_fixtures_are_only_shown(stand: Stand, pytester: pytest.Pytester) -> None:
-    """--setup-plan dials nobody."""
+def test_no_request_is_sent_if_fixtures_are_only_shown(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """--setup-plan places no call."""
     text = f"import pytest\n@pytest.mark.sift(phone_number='{BANK}')\ndef test_it(sift_connection): pass\n"
     result = run(pytester, text, "--setup-plan")
     result.stdout.fnmatch_lines(["*SETUP*sift_connection*"])
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
 def test_help_names_every_option_with_its_variable_and_key(pytester: pytest.Pytester) -> None:
@@ -240,32 +238,32 @@ def test_help_names_every_option_with_its_variable_and_key(pytester: pytest.Pyte
     assert "@pytest.mark.sift(phone_number=None, client_name=None, connect_within=20)" in (
         pytester.runpytest_inprocess("--markers").stdout.str()
     )
-    shown = pytester.runpytest_inprocess("--fixtures").stdout.str()
+    fixtures = pytester.runpytest_inprocess("--fixtures").stdout.str()
     for fixture in ("sift ", "sift_call", "sift_connection", "sift_incoming"):
-        assert fixture in shown
+        assert fixture in fixtures
 
 
-def test_settings_come_from_the_ini_file_too(pytester: pytest.Pytester) -> None:
-    """And a wrong one there is told with the file's name."""
+def test_settings_are_read_from_the_ini_file(pytester: pytest.Pytester) -> None:
+    """An invalid value is reported with the name of the file."""
     pytester.makeini("[pytest]\nsift_callback_timeout = soon\n")
     result = run(pytester, "def test_it(): pass\n")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*sift_callback_timeout in *tox.ini*number of seconds*"])
 
 
-def test_whoever_says_yes_at_the_callback_url_must_be_this_session(stand: Stand, pytester: pytest.Pytester) -> None:
-    """A tunnel's own greeting page is a 200 too."""
+def test_another_page_at_the_callback_url_is_an_error(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """A tunnel's greeting page has status 200."""
     with Server(Reply(body="<html>Hello from the tunnel</html>", headers={"Connection": "close"})) as server:
         result = run(pytester, CALL, f"--sift-callback-url={server.url}")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*another server answers with 200 OK; no call was placed*"])
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
-def test_a_rerun_is_not_held_to_what_the_first_attempt_ran_into(stand: Stand, pytester: pytest.Pytester) -> None:
+def test_a_rerun_forgets_the_failure_of_the_first_attempt(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
     """A call that is connected the second time passes."""
     lost = "[{on: status, status: connected, lost: true, times: 1}]"
-    stand.configure(bank(callbacks=lost, faults="[{on: retrieve, status: 500, times: 1}]"))
+    sift_lab.configure(bank(callbacks=lost, faults="[{on: retrieve, status: 500, times: 1}]"))
     text = f"""
         import pytest
 
@@ -278,9 +276,9 @@ def test_a_rerun_is_not_held_to_what_the_first_attempt_ran_into(stand: Stand, py
     result.stdout.fnmatch_lines(["*1 rerun*"])
 
 
-def test_a_call_that_came_before_a_test_is_not_its_own(stand: Stand, pytester: pytest.Pytester) -> None:
-    """A test takes what arrives while it runs."""
-    stand.configure('callers: [{from: "+15550100999", to: "+15550100300"}]')
+def test_an_incoming_call_before_the_test_is_ignored(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """A test takes calls that arrive while it runs."""
+    sift_lab.configure('callers: [{from: "+15550100999", to: "+15550100300"}]')
     text = """
         def test_first(sift_incoming, sift):
             sift_incoming.register("+15550100300")
@@ -296,20 +294,18 @@ def test_a_call_that_came_before_a_test_is_not_its_own(stand: Stand, pytester: p
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
-def test_listening_everywhere_needs_to_be_told_where_that_is(
-    stand: Stand, pytester: pytest.Pytester, host: str
-) -> None:
-    """No address of the outside world is guessed."""
+def test_a_wildcard_address_requires_a_callback_url(sift_lab: SiftLab, pytester: pytest.Pytester, host: str) -> None:
+    """The public address cannot be guessed."""
     result = run(pytester, CALL, f"--sift-listen={host}:0")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*is not an address that Sift can post to*", "*--sift-callback-url*"])
-    assert not stand.now.recorder.entries
+    assert not sift_lab.service.recorder.entries
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
-def test_the_receiver_may_listen_on_ipv6(stand: Stand, pytester: pytest.Pytester) -> None:
-    """Its address is written with brackets."""
-    stand.configure(bank("says: hello"))
+def test_the_receiver_may_listen_on_ipv6(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
+    """The callback URL has brackets."""
+    sift_lab.configure(bank("says: hello"))
     run(pytester, CALL, "--sift-listen=[::1]:0").assert_outcomes(passed=1)
-    created = next(entry for entry in stand.now.recorder.entries if entry.path == "/v0/connections")
+    created = next(entry for entry in sift_lab.service.recorder.entries if entry.path == "/v0/connections")
     assert created.body["status_url"].startswith("http://[::1]:")

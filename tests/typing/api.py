@@ -33,6 +33,9 @@ def imperative(sipfront: Sipfront) -> None:
     assert_type(pending.report_url, str)
     assert_type(pending.wait(), RunResult)
     assert_type(sipfront.tests().names(), tuple[str, ...])
+    assert_type([endpoint.url for endpoint in sipfront.endpoints()], list[str])
+    assert_type(sipfront.last_run(101).state, str)
+    assert_type(sipfront.runs().names(), tuple[str, ...])
     sipfront.stats(pending, "mos")
     sipfront.request("GET", "/appimages")
 

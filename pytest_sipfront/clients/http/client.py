@@ -225,7 +225,7 @@ class HttpClient(Closable):
         """Return the server's hint, else an exponential wait of which up to half is taken off at random."""
         hint = _hint(state)
         if hint is not None:
-            return hint
+            return max(hint, self._limits.first_wait)
         wait = min(self._limits.first_wait * 2.0 ** (state.attempt_number - 1), self._limits.longest_wait)
         return wait * (1 - self._timing.random() / 2)
 

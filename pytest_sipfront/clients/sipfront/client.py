@@ -21,9 +21,15 @@ API = "/api/v2"
 class SipfrontClient(Closable):
     """One Sipfront account. Every method raises subclasses of `SipfrontError` only."""
 
-    def __init__(self, http: HttpClient) -> None:
-        """Use `http`, whose base URL is the account's without `/api/v2`."""
+    def __init__(self, http: HttpClient, *, form: bool = False) -> None:
+        """Create a client.
+
+        Args:
+            http: Its base URL is that of the platform, without `/api/v2`.
+            form: Whether launches are form-encoded instead of JSON; the API documents both.
+        """
         self._http = http
+        self._form = form
 
     async def close(self) -> None:
         """Close all connections."""
@@ -53,12 +59,11 @@ class SipfrontClient(Closable):
         """Return all measurements of a test over its runs, or one (`GET /tests/:tid/stats[/:measure]`)."""
         return await self._document(f"/tests/{test_id}/stats" + (f"/{measure}" if measure else ""))
 
-    async def launch(self, request: RunRequest, *, form: bool = False) -> Launched:
+    async def launch(self, request: RunRequest) -> Launched:
         """Start a run (`POST /tests/run` or `/projects/run`).
 
         Args:
             request: The test or project to run.
-            form: Send the body form-encoded instead of as JSON; the API documents both.
 
         Raises:
             PlatformBusy: No run was started. The caller decides when to try again.
@@ -67,7 +72,7 @@ class SipfrontClient(Closable):
         """
         path = f"{API}/projects/run" if request.is_project else f"{API}/tests/run"
         try:
-            return _launched(await self._http.post(path, request.payload(), form=form, when_busy=False))
+            return _launched(await self._http.post(path, request.payload(), form=self._form, when_busy=False))
         except InvalidResponse as error:
             raise LaunchOutcomeUnknown(error) from None
         except PlatformUnavailable as error:

@@ -16,12 +16,13 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from pytest_sipfront.clients.json_fields import EMPTY, frozen, integer, mapping, moment, text
-from pytest_sipfront.clients.service_text import clean
+from pytest_sipfront.clients.service_text import clean, one_line
 
 Override: TypeAlias = str | int | float | bool
 """The value of a `step.<step>.<action>.<name>` parameter. A dial destination is a string: it may begin with 0 or +."""
 
 STATE_FIELDS = ("status", "session_status", "run_status")
+STATE_LIMIT, MOST_TAGS = 100, 100
 FLAGS = ("has_passed", "is_failed", "is_finished")
 
 
@@ -245,7 +246,7 @@ def _states(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in STATE_FIELDS:
         value = run.get(name)
         if isinstance(value, str) and value.strip():
-            yield name, value.strip().lower()
+            yield name, one_line(value, STATE_LIMIT).lower()
 
 
 def _unreadable(run: Mapping[str, Any]) -> Iterator[str]:
@@ -268,4 +269,4 @@ def _tags(value: Any) -> tuple[str, ...]:
             except (ValueError, RecursionError):
                 return ()
     # Decoding may bring back characters that were escaped.
-    return tuple(clean(text(tag)) for tag in value if text(tag)) if isinstance(value, list) else ()
+    return tuple(clean(text(tag)) for tag in value[:MOST_TAGS] if text(tag)) if isinstance(value, list) else ()

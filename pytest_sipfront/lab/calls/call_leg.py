@@ -8,9 +8,8 @@ import time
 from typing import Any
 
 from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, AudioReceiver, AudioSender
+from pytest_sipfront.lab.calls.ladder import TAG_HEADER
 
-TAG_HEADER = "X-Lab-Call"
-"""SIP header that the lab's own callers add to the INVITE."""
 _DTMF_SECONDS = 0.3
 """A digit takes a quarter of a second to arrive and is lost if the call ends before that."""
 _RENEGOTIATION_SECONDS = 0.25
@@ -55,6 +54,8 @@ class CallLeg:
         self.answered_at: float | None = None
         self.ended_at: float | None = None
         self.end_reason = ""
+        self.rtcp_at: float | None = None
+        self.capture_drops = 0
         self.ended_here = False
         self.digits = ""
         self.receiver = AudioReceiver()
@@ -100,6 +101,8 @@ class CallLeg:
             self._decided.set()
         elif name == "CALL_DTMF_START" and text:
             self._on_digit(text)
+        elif name == "CALL_RTCP":
+            self.rtcp_at = now
         elif name == "CALL_CLOSED":
             self._on_end(text, now)
 

@@ -11,24 +11,29 @@ from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch
 SILENCE_DBFS = -50.0
 """Speech and tones are far above this level; the noise of a G.711 call is below."""
 
-MOS_PACKETS = 10
-"""Minimum number of packets, a fifth of a second of audio, for an estimate of the quality."""
+MIN_PACKETS = 10
+"""Minimum number of packets, a fifth of a second of audio, to judge a direction of a call."""
 
 CALLER = "caller"
 CALLEE = "callee"
 LAB = "lab"
+UNMEASURED = "this process may not capture packets, and no RTCP report covers the call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reception:
-    """The audio and digits that one end of a call received.
+    """The audio and digits that one end of a call received. A value that was not measured is None.
 
     Args:
-        packets: RTP packets received.
-        lost: RTP packets lost, as RTCP reported.
+        packets: RTP packets received, including telephone-event and comfort noise.
+        packets_due: Packets that arrive if the sender pauses at no time and no packet is lost.
+        lost: RTP packets lost.
+        duplicates: RTP packets received again.
+        reordered: RTP packets that arrived after a later one.
         jitter_ms: Interarrival jitter in milliseconds.
-        rtt_ms: Round-trip time in milliseconds, 0 before the first RTCP exchange.
-        longest_gap: The longest time without audio arriving, in seconds.
+        rtt_ms: Round-trip time by RTCP, in milliseconds.
+        source: Where loss and jitter come from, for example "packet capture"; "" if they were not measured.
+        longest_gap: The longest time without a packet, in seconds.
         level_dbfs: Level of the loudest tenth of a second; -inf without audio.
         digits: DTMF digits received, in order.
         prompts: The match of every prompt of the catalogue, the best first.
@@ -36,9 +41,13 @@ class Reception:
     """
 
     packets: int = 0
-    lost: int = 0
-    jitter_ms: float = 0.0
-    rtt_ms: float = 0.0
+    packets_due: int = 0
+    lost: int | None = None
+    duplicates: int | None = None
+    reordered: int | None = None
+    jitter_ms: float | None = None
+    rtt_ms: float | None = None
+    source: str = ""
     longest_gap: float = 0.0
     level_dbfs: float = float("-inf")
     digits: str = ""
@@ -46,16 +55,37 @@ class Reception:
     audio: bytes = field(default=b"", repr=False)
 
     @property
-    def loss_percent(self) -> float:
-        """Lost packets in percent of the packets sent."""
-        return 100 * self.lost / max(1, self.packets + self.lost)
+    def is_enough(self) -> bool:
+        """Whether enough packets arrived to judge this direction."""
+        return self.packets >= MIN_PACKETS
+
+    @property
+    def loss_percent(self) -> float | None:
+        """Lost packets in percent of the packets sent; None if not measured or too few packets arrived."""
+        if self.lost is None or not self.is_enough:
+            return None
+        return 100 * self.lost / (self.packets + self.lost)
+
+    @property
+    def max_loss_percent(self) -> float | None:
+        """Upper bound of the loss in percent, by packets due; None if too few packets arrived."""
+        if not self.is_enough or not self.packets_due:
+            return None
+        return max(0.0, 100 * (1 - self.packets / self.packets_due))
 
     @property
     def mos(self) -> float | None:
-        """MOS-CQE by the E-model; None if too few packets arrived for an estimate."""
-        if self.packets < MOS_PACKETS:
+        """MOS-CQE by the E-model; None if loss or jitter was not measured. An unmeasured delay counts as 0."""
+        if self.loss_percent is None or self.jitter_ms is None:
             return None
-        return mos_cqe(loss_percent=self.loss_percent, jitter_ms=self.jitter_ms, rtt_ms=self.rtt_ms)
+        return mos_cqe(loss_percent=self.loss_percent, jitter_ms=self.jitter_ms, rtt_ms=self.rtt_ms or 0.0)
+
+    @property
+    def unmeasured_reason(self) -> str:
+        """Why loss, jitter or MOS has no value."""
+        if self.is_enough:
+            return UNMEASURED
+        return f"{counted(self.packets, 'RTP packet')} received, {MIN_PACKETS} needed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +103,12 @@ class CallRecord:
         answer_after: Seconds from dialling to the answer; None without an answer.
         duration: Seconds from the answer to the end; 0 without an answer.
         ended_by: `CALLER`, `CALLEE`, or `LAB` if a limit of the lab ended it.
-        received_by_caller: What the caller received.
-        received_by_callee: What the called side received; None if it is not a phone of the lab.
+        bye_confirmed_after: Seconds from the caller's BYE to its response; None without a response or without a BYE.
+        received_by_caller: The reception of the caller.
+        received_by_callee: The reception of the called side; None if it is not a phone of the lab.
+        callee_unknown_reason: Why there is no reception of the called side.
         sent_packets: RTP packets the caller sent.
+        media_problem: Why the SDP of the callee allows no audio, or "".
         complaints: Sentences for the report about actions that failed within the call.
         ladder: Its SIP messages.
     """
@@ -90,9 +123,12 @@ class CallRecord:
     answer_after: float | None = None
     duration: float = 0.0
     ended_by: str = CALLER
+    bye_confirmed_after: float | None = None
     received_by_caller: Reception = field(default_factory=Reception)
     received_by_callee: Reception | None = None
+    callee_unknown_reason: str = "the called side is not a phone of the lab"
     sent_packets: int = 0
+    media_problem: str = ""
     complaints: tuple[str, ...] = ()
     ladder: tuple[Rung, ...] = ()
 
@@ -103,3 +139,8 @@ class CallRecord:
         if self.cancelled:
             return f"{self.reason} within {self.ended_after:.2f} s, cancelled" + (f" ({code.strip()})" if code else "")
         return f"{code}{self.reason} after {self.answer_after if self.answered else self.ended_after:.2f} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return number and noun, for example "1 packet" or "2 packets"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

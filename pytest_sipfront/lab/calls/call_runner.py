@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
-from pytest_sipfront.lab.calls.audio import level_dbfs
 from pytest_sipfront.lab.calls.call_leg import CallLeg
-from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, CallRecord, Reception
-from pytest_sipfront.lab.calls.ladder import Rung
+from pytest_sipfront.lab.calls.call_measurement import measure_reception, media_problem
+from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, CallRecord
+from pytest_sipfront.lab.calls.ladder import TO_CALLEE, TO_CALLER, Rung
 from pytest_sipfront.lab.calls.prompt_recognition import rank
-from pytest_sipfront.lab.calls.sip_stack import NoStackError, SipAgent, StackError
+from pytest_sipfront.lab.calls.sip_stack import NoStackError, SipAgent, SipStack, StackError
 from pytest_sipfront.lab.calls.switchboard import ExpectedLeg, Switchboard
 from pytest_sipfront.lab.file.steps import (
     Action,
@@ -25,8 +25,11 @@ from pytest_sipfront.lab.file.steps import (
     SendDtmfAction,
 )
 
+T = TypeVar("T")
 _CALLEE_END_SECONDS = 1.0
 _FINAL_CODE_SECONDS = 0.5
+_BYE_RESPONSE_SECONDS = 1.2
+"""Time for one retransmission of a BYE, which the stack sends after 0.5 s."""
 _POLL_SECONDS = 0.02
 
 
@@ -60,9 +63,7 @@ class CallRunner:
         except NoStackError:
             raise
         except StackError as error:
-            return CallRecord(
-                destination=self._call.dial_destination, answered=False, code=None, reason=str(error), ended_after=0.0
-            )
+            return await self._failed_record(expected, str(error))
         finally:
             self._switchboard.forget(expected)
         if match_prompts and record.received_by_caller.audio:
@@ -105,11 +106,19 @@ class CallRunner:
             await leg.wait_for_end(action.seconds)
         elif isinstance(action, SendDtmfAction):
             await leg.wait_for_end(action.after)
-            await leg.send_dtmf(action.digits)
+            await self._send_dtmf(action.digits, leg)
         elif isinstance(action, PlayAction):
             await leg.play(self._switchboard.prompts[action.prompt])
         elif isinstance(action, ExpectDtmfAction):
             await self._expect_digits(action, leg)
+
+    async def _send_dtmf(self, digits: str, leg: CallLeg) -> None:
+        stack = await self._switchboard.open()
+        _, remote = stack.ladders.media(leg.call_id, TO_CALLEE)
+        if remote is not None and not remote.accepts_dtmf:
+            self._complaints.append(f"DTMF {digits} could not be sent: the callee does not accept telephone-event")
+            return
+        await leg.send_dtmf(digits)
 
     async def _expect_digits(self, action: ExpectDtmfAction, leg: CallLeg) -> None:
         try:
@@ -125,72 +134,81 @@ class CallRunner:
             )
 
     async def _record(self, leg: CallLeg, expected: ExpectedLeg) -> CallRecord:
-        code, reason, ladder = await self._final_response(leg)
+        stack = await self._switchboard.open()
+
+        def ladder() -> tuple[Rung, ...]:
+            return stack.ladders.of(leg.call_id or stack.ladders.call_id_of(expected.tag))
+
+        code, reason = await self._final_response(leg, ladder)
         ended_at = leg.ended_at or time.monotonic()
         answered_at = leg.answered_at
-        answered = answered_at is not None
-        stats = leg.stats
-        return CallRecord(
+        record = CallRecord(
             destination=self._call.dial_destination,
-            answered=answered,
+            answered=answered_at is not None,
             code=code,
             reason=reason,
             ended_after=ended_at - leg.started_at,
-            cancelled=not answered and leg.ended_here,
+            cancelled=answered_at is None and leg.ended_here,
             post_dial_delay=_seconds_since(leg.started_at, leg.rang_at or answered_at),
             answer_after=_seconds_since(leg.started_at, answered_at),
             duration=ended_at - answered_at if answered_at is not None else 0.0,
             ended_by=LAB if self._cut_off else CALLER if leg.ended_here else CALLEE,
-            received_by_caller=_reception(leg) if answered else Reception(),
-            received_by_callee=_callee_reception(expected) if answered else None,
-            sent_packets=stats.tx_packets if stats is not None else 0,
+            sent_packets=leg.stats.tx_packets if leg.stats is not None else 0,
             complaints=tuple(self._complaints),
+        )
+        if record.answered:
+            record = await self._with_media(record, leg, expected, stack)
+        return replace(record, ladder=ladder())
+
+    async def _failed_record(self, expected: ExpectedLeg, error: str) -> CallRecord:
+        """Return the record of a call that the stack gave up before it knew the leg; its messages may be traced."""
+        ladders = (await self._switchboard.open()).ladders
+        final = await _within(_FINAL_CODE_SECONDS, lambda: _final(ladders.of(ladders.call_id_of(expected.tag))))
+        code, reason = final or (None, error)
+        ladder = ladders.of(ladders.call_id_of(expected.tag))
+        ended_after = ladder[-1].at - ladder[0].at if ladder else 0.0
+        return CallRecord(
+            destination=self._call.dial_destination,
+            answered=False,
+            code=code,
+            reason=reason,
+            ended_after=ended_after,
             ladder=ladder,
         )
 
-    async def _final_response(self, leg: CallLeg) -> tuple[int | None, str, tuple[Rung, ...]]:
-        """Return final code and phrase of the INVITE, and the ladder."""
-        ladders = (await self._switchboard.open()).ladders
+    async def _final_response(self, leg: CallLeg, ladder: Callable[[], tuple[Rung, ...]]) -> tuple[int | None, str]:
+        """Return final code and phrase of the INVITE."""
         if leg.answered_at is not None:
-            return 200, "OK", ladders.of(leg.call_id)
+            return 200, "OK"
+        # the trace may lag behind the events, and after a CANCEL the final response is still to arrive
+        final = await _within(_FINAL_CODE_SECONDS, lambda: _final(ladder()))
         if not leg.ended_here:
-            return *_split(leg.end_reason), ladders.of(leg.call_id)
-        # after a CANCEL the final response is still to arrive
-        deadline = time.monotonic() + _FINAL_CODE_SECONDS
-        while (code := _final_code(ladders.of(leg.call_id))) is None and time.monotonic() < deadline:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(_POLL_SECONDS)
-        return code, "no answer" if leg.rang_at is not None else "no response", ladders.of(leg.call_id)
+            return final or _split(leg.end_reason)
+        return final[0] if final else None, "no answer" if leg.rang_at is not None else "no response"
+
+    async def _with_media(self, record: CallRecord, leg: CallLeg, expected: ExpectedLeg, stack: SipStack) -> CallRecord:
+        by_caller = await asyncio.to_thread(measure_reception, leg, TO_CALLEE, stack)
+        by_callee = None
+        if expected.callee is not None:
+            by_callee = await asyncio.to_thread(measure_reception, expected.callee, TO_CALLER, stack)
+            by_callee = by_callee if expected.is_recorded else replace(by_callee, audio=b"")
+        bye_confirmed_after = None
+        if leg.ended_here:
+            bye_confirmed_after = await _within(
+                _BYE_RESPONSE_SECONDS, lambda: _bye_delay(stack.ladders.of(leg.call_id))
+            )
+        return replace(
+            record,
+            received_by_caller=by_caller,
+            received_by_callee=by_callee,
+            bye_confirmed_after=bye_confirmed_after,
+            media_problem=media_problem(*stack.ladders.media(leg.call_id, TO_CALLEE)),
+        )
 
     def _with_prompts(self, record: CallRecord) -> CallRecord:
         reception = record.received_by_caller
         prompts = rank(reception.audio, self._switchboard.prompts)
         return replace(record, received_by_caller=replace(reception, prompts=prompts))
-
-
-def _reception(leg: CallLeg) -> Reception:
-    stats: Any = leg.stats
-    if stats is None or leg.drops_incoming:
-        duration = (leg.ended_at or time.monotonic()) - (leg.answered_at or time.monotonic())
-        return Reception(longest_gap=max(duration, 0.0), digits=leg.digits)
-    audio = leg.receiver.audio
-    return Reception(
-        packets=stats.rx_packets,
-        # the first packet may arrive before the receiver is ready; it was rejected here, not lost on its way
-        lost=max(stats.rx_lost - stats.rx_errors, 0),
-        jitter_ms=stats.rx_jitter_ms,
-        rtt_ms=stats.rtt_ms,
-        longest_gap=leg.receiver.longest_gap,
-        level_dbfs=level_dbfs(audio),
-        digits=leg.digits,
-        audio=audio,
-    )
-
-
-def _callee_reception(expected: ExpectedLeg) -> Reception | None:
-    if expected.callee is None:
-        return None
-    reception = _reception(expected.callee)
-    return reception if expected.is_recorded else replace(reception, audio=b"")
 
 
 def _seconds_since(start: float, moment: float | None) -> float | None:
@@ -202,9 +220,26 @@ def _split(text: str) -> tuple[int | None, str]:
     return (int(head), tail) if len(head) == 3 and head.isdigit() else (None, text or "no reason given")  # noqa: PLR2004
 
 
-def _final_code(ladder: tuple[Rung, ...]) -> int | None:
+def _final(ladder: tuple[Rung, ...]) -> tuple[int, str] | None:
+    """Return code and phrase of the final error response to the INVITE; a challenge counts if none follows it."""
+    finals = []
     for rung in ladder:
         words = rung.line.split()
         if words[0] == "SIP/2.0" and words[-1] == "INVITE)" and int(words[1]) >= 300:  # noqa: PLR2004
-            return int(words[1])
-    return None
+            finals.append((int(words[1]), " ".join(words[2:-2])))
+    return finals[-1] if finals else None
+
+
+def _bye_delay(ladder: tuple[Rung, ...]) -> float | None:
+    """Return the seconds from the caller's BYE to its response."""
+    sent = next((rung.at for rung in ladder if rung.direction == TO_CALLEE and rung.line.startswith("BYE ")), None)
+    response = next((rung.at for rung in ladder if rung.direction == TO_CALLER and rung.line.endswith(" BYE)")), None)
+    return response - sent if sent is not None and response is not None else None
+
+
+async def _within(seconds: float, read: Callable[[], T | None]) -> T | None:
+    """Return the first result of `read` that is not None, or None after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (value := read()) is None and time.monotonic() < deadline:  # noqa: ASYNC110 - the trace sets no event
+        await asyncio.sleep(_POLL_SECONDS)
+    return value

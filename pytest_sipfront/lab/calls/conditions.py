@@ -1,157 +1,266 @@
 """Judge a call by the conditions of its test.
 
 Unless the conditions contain `media: none`, RTP must have arrived in both directions, or in those that `rtp` names.
+A condition whose value was not measured is violated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, SILENCE_DBFS, CallRecord, Reception
+from pytest_sipfront.lab.calls.call_record import (
+    CALLEE,
+    CALLER,
+    LAB,
+    MIN_PACKETS,
+    SILENCE_DBFS,
+    CallRecord,
+    Reception,
+    counted,
+)
 from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, PromptMatch, rivals
 from pytest_sipfront.lab.file.call_conditions import BOTH, Conditions
 from pytest_sipfront.lab.platform.executor import Violation
 
-NOT_MEASURABLE = "not measurable"
+NO_ANSWER_CODES = (480, 486, 600, 603)
+"""Final codes by which a phone that was reached does not answer."""
 _SAME_PLACE_SECONDS = 0.4
+_SHORT_CALL_SECONDS = 0.4
 _WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
-_NO_LAB_PHONE = "the called side is not a phone of the lab"
 
 
 def violations(conditions: Conditions, call: CallRecord) -> list[Violation]:
-    """Return every violated condition."""
-    found = [*_setup(conditions, call)]
+    """Return all violated conditions."""
+    violated = list(_setup(conditions, call))
     if call.answered:
-        found += [*_course(conditions, call), *_media(conditions, call), *_content(conditions, call)]
-    return found
+        violated += [*_course(conditions, call), *_media(conditions, call), *_content(conditions, call)]
+    return violated
 
 
-def _violation(condition: str, measured: str, required: str, sentence: str) -> Violation:
-    text = sentence.format(measured=measured, required=required)
+def _violation(text: str, condition: str, measured: str, required: str) -> Violation:
     return Violation(condition=condition, measured=measured, required=required, text=text)
 
 
+# ---- setup and course of the call
+
+
 def _setup(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
-    if conditions.answered is False and call.answered:
-        measured = f"answered after {call.answer_after:.2f} s"
-        yield _violation("answered", measured, "no answer", "{measured}, {required} expected")
+    if conditions.answered is False:
+        yield from _no_answer(conditions, call)
     if conditions.sip_code is not None and call.code != conditions.sip_code:
-        yield _violation("sip_code", call.outcome, f"{conditions.sip_code}", "{measured}, {required} expected")
+        yield _violation(
+            f"{call.outcome}, {conditions.sip_code} expected",
+            "sip_code",
+            call.outcome,
+            str(conditions.sip_code),
+        )
     elif not call.answered and conditions.wants_answer:
-        yield _violation("answered", call.outcome, "an answered call", "{measured}")
+        yield _violation(call.outcome, "answered", call.outcome, "an answered call")
     bound = conditions.answer_within
     if bound is not None and call.answer_after is not None and call.answer_after > bound:
-        measured, required = f"{call.answer_after:.2f} s", f"at most {bound:g} s"
-        yield _violation("answer_within", measured, required, "answered after {measured}, {required} allowed")
+        yield _violation(
+            f"answered after {call.answer_after:.2f} s, at most {bound:g} s allowed",
+            "answer_within",
+            f"{call.answer_after:.2f} s",
+            f"at most {bound:g} s",
+        )
     if conditions.max_post_dial_delay is not None:
         yield from _post_dial_delay(call, conditions.max_post_dial_delay)
 
 
+def _no_answer(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
+    """Require evidence that a phone was reached: silence of a dead target is not "no answer"."""
+    if call.answered:
+        yield _violation(
+            f"answered after {call.answer_after:.2f} s, no answer expected",
+            "answered",
+            f"answered after {call.answer_after:.2f} s",
+            "no answer",
+        )
+        return
+    rang = call.post_dial_delay is not None
+    if rang or call.code in NO_ANSWER_CODES or (conditions.sip_code is not None and call.code == conditions.sip_code):
+        return
+    codes = ", ".join(map(str, NO_ANSWER_CODES))
+    yield _violation(
+        f"{call.outcome}; 'answered: false' needs ringing, {codes}, or 'sip_code'",
+        "answered",
+        call.outcome,
+        "no, after ringing or a final code",
+    )
+
+
 def _post_dial_delay(call: CallRecord, bound: float) -> Iterator[Violation]:
-    condition, required = "max_post_dial_delay", f"at most {bound:g} s"
+    key, required = "max_post_dial_delay", f"at most {bound:g} s"
     if call.post_dial_delay is None:
-        sentence = f"post-dial delay {{measured}}: no ringing and no answer within {call.ended_after:.2f} s"
-        yield _violation(condition, NOT_MEASURABLE, required, sentence)
+        yield _violation(
+            f"post-dial delay not measurable: no ringing and no answer within {call.ended_after:.2f} s",
+            key,
+            "not measurable",
+            required,
+        )
     elif call.post_dial_delay > bound:
-        measured = f"{call.post_dial_delay:.2f} s"
-        yield _violation(condition, measured, required, "post-dial delay {measured}, {required} allowed")
+        value = f"{call.post_dial_delay:.2f} s"
+        yield _violation(f"post-dial delay {value}, {required} allowed", key, value, required)
 
 
 def _course(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
-    duration, ended_by = f"{call.duration:.2f} s", _WHO[call.ended_by]
+    value, who = f"{call.duration:.2f} s", _WHO[call.ended_by]
     if conditions.duration is not None:
         least, most = conditions.duration
         if not least <= call.duration <= most:
-            sentence = f"call lasted {{measured}}, ended by {ended_by}; {{required}} expected"
-            yield _violation("duration", duration, f"{least:g} to {most:g} s", sentence)
+            required = f"{least:g} to {most:g} s"
+            yield _violation(f"call lasted {value}, ended by {who}; {required} expected", "duration", value, required)
     if conditions.ended_by is not None and call.ended_by != conditions.ended_by:
-        sentence = f"ended by {{measured}} after {duration}, to be ended by {{required}}"
-        yield _violation("ended_by", ended_by, _WHO[conditions.ended_by], sentence)
+        required = _WHO.get(conditions.ended_by, conditions.ended_by)
+        yield _violation(f"ended by {who} after {value}, to be ended by {required}", "ended_by", who, required)
+    if conditions.bye_confirmed and call.ended_by != CALLEE and call.bye_confirmed_after is None:
+        yield _violation(
+            "no response from the callee to BYE, 200 expected", "bye_confirmed", "no response", "a response"
+        )
+
+
+# ---- media
 
 
 def _media(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
     proof, audible = conditions.proof, conditions.not_silent
-    for name, reception in _ends(call):
+    if proof is not None and call.media_problem:
+        yield _violation(f"no audio with the callee: {call.media_problem}", "rtp", call.media_problem, proof)
+        return
+    for name, reception in _directions(call):
         if proof in (BOTH, f"from_{name}"):
             yield from _rtp(name, reception, call, conditions.max_rtp_gap)
         if audible in (BOTH, f"from_{name}") and (reception is None or reception.level_dbfs < SILENCE_DBFS):
-            yield _silence(name, reception)
-    for name, reception in _ends(call):
+            yield _silent(name, reception, call)
+    for name, reception in _directions(call):
         if reception is not None:
             yield from _quality(conditions, name, reception)
 
 
-def _ends(call: CallRecord) -> tuple[tuple[str, Reception | None], ...]:
+def _directions(call: CallRecord) -> tuple[tuple[str, Reception | None], ...]:
     return (CALLEE, call.received_by_caller), (CALLER, call.received_by_callee)
 
 
-def _rtp(sender: str, reception: Reception | None, call: CallRecord, longest: float) -> Iterator[Violation]:
-    if reception is None:  # the called side is not a phone of the lab, so only the sent packets are known
-        if not call.sent_packets:
-            yield _violation("rtp", f"no RTP sent by the {sender}", f"RTP from the {sender}", "{measured}")
-        return
-    # even a call shorter than the longest gap needs audio for half of its duration
-    bound = min(longest, max(call.duration / 2, 0.5))
-    if not reception.packets or reception.longest_gap > bound:
-        gap = reception.longest_gap if reception.packets else max(reception.longest_gap, call.duration)
-        required = f"no gap longer than {bound:.2g} s"
-        yield _violation("max_rtp_gap", f"no RTP from {sender} for {gap:.1f} s", required, "{measured}")
+def _rtp(sender: str, reception: Reception | None, call: CallRecord, max_gap: float) -> Iterator[Violation]:
+    # without a reception of the called side only the sent packets are known
+    packets = call.sent_packets if reception is None else reception.packets
+    if packets < MIN_PACKETS:
+        yield _too_few_packets(sender, packets, reception, call)
+    elif reception is not None and reception.longest_gap > max_gap:
+        gap = f"{reception.longest_gap:.1f} s"
+        yield _violation(
+            f"no RTP from {sender} for {gap}, max_rtp_gap allows {max_gap:g} s",
+            "max_rtp_gap",
+            gap,
+            f"at most {max_gap:g} s",
+        )
 
 
-def _silence(sender: str, reception: Reception | None) -> Violation:
-    required = f"at least {SILENCE_DBFS:.0f} dBFS"
+def _too_few_packets(sender: str, packets: int, reception: Reception | None, call: CallRecord) -> Violation:
+    measured, required = counted(packets, "packet"), f"at least {MIN_PACKETS} packets"
+    if call.duration < _SHORT_CALL_SECONDS and call.ended_by == CALLER:
+        text = (
+            f"call of {call.duration:.2f} s is too short to judge RTP from {sender}: {measured} received, "
+            f"{MIN_PACKETS} needed; add 'hold' or 'play'"
+        )
+    elif reception is None:
+        text = f"no RTP sent by the {sender}" if not packets else f"{measured} sent by the {sender}, {required} needed"
+    else:
+        gap = reception.longest_gap if packets else max(reception.longest_gap, call.duration)
+        text = f"no RTP from {sender} for {gap:.1f} s" + (f" ({measured} in all)" if packets else "")
+    return _violation(text, "rtp", text, required)
+
+
+def _silent(sender: str, reception: Reception | None, call: CallRecord) -> Violation:
+    required = f"{SILENCE_DBFS:.0f} dBFS"
     if reception is None:
-        sentence = f"level from {sender} {{measured}}: {_NO_LAB_PHONE}"
-        return _violation("not_silent", NOT_MEASURABLE, required, sentence)
-    measured = "no audio" if reception.level_dbfs == float("-inf") else f"{reception.level_dbfs:.0f} dBFS at most"
-    return _violation(
-        "not_silent", measured, required, f"silence from {sender}: {{measured}}, {SILENCE_DBFS:.0f} dBFS needed"
-    )
+        text = f"level from {sender} not measurable: {call.callee_unknown_reason}"
+        return _violation(text, "not_silent", "not measurable", f"at least {required}")
+    level = "no audio" if reception.level_dbfs == float("-inf") else f"{reception.level_dbfs:.0f} dBFS"
+    return _violation(f"silence from {sender}: {level}, {required} needed", "not_silent", level, f"at least {required}")
 
 
 def _quality(conditions: Conditions, sender: str, reception: Reception) -> Iterator[Violation]:
-    bound = conditions.max_packet_loss
-    if bound is not None and reception.loss_percent > bound:
-        measured, required = f"{reception.loss_percent:.1f} %", f"at most {bound:g} %"
-        sentence = f"{{measured}} of the {sender}'s packets lost, {{required}} allowed"
-        yield _violation("max_packet_loss", measured, required, sentence)
-    if conditions.max_jitter is not None and reception.jitter_ms > conditions.max_jitter:
-        measured, required = f"{reception.jitter_ms:.1f} ms", f"at most {conditions.max_jitter:g} ms"
-        yield _violation("max_jitter", measured, required, f"jitter {{measured}} from {sender}, {{required}} allowed")
-    if conditions.min_mos is not None:
-        yield from _mos(conditions.min_mos, sender, reception)
+    source = f" ({reception.source})" if reception.source else ""
+    if conditions.max_packet_loss is not None:
+        yield from _loss(conditions.max_packet_loss, sender, reception, source)
+    bound = conditions.max_jitter
+    if bound is not None and (reception.jitter_ms is None or not reception.is_enough):
+        yield _unmeasured(f"jitter from {sender}", "max_jitter", reception.unmeasured_reason, f"at most {bound:g} ms")
+    elif bound is not None and reception.jitter_ms is not None and reception.jitter_ms > bound:
+        value = f"{reception.jitter_ms:.1f} ms"
+        yield _violation(
+            f"jitter {value} from {sender}{source}, at most {bound:g} ms allowed",
+            "max_jitter",
+            value,
+            f"at most {bound:g} ms",
+        )
+    bound = conditions.min_mos
+    if bound is not None and reception.mos is None:
+        yield _unmeasured(
+            f"MOS-CQE (E-model) from {sender}", "min_mos", reception.unmeasured_reason, f"at least {bound:g}"
+        )
+    elif bound is not None and reception.mos is not None and reception.mos < bound:
+        yield _violation(
+            f"MOS-CQE (E-model) {reception.mos:.2f} of the {sender}'s audio{source}, at least {bound:g} needed",
+            "min_mos",
+            f"{reception.mos:.2f}",
+            f"at least {bound:g}",
+        )
 
 
-def _mos(bound: float, sender: str, reception: Reception) -> Iterator[Violation]:
-    required = f"at least {bound:g}"
-    if reception.mos is None:
-        received = f"RTP packets received: {reception.packets}" if reception.packets else "no RTP received"
-        sentence = f"MOS-CQE (E-model) of the {sender}'s audio {{measured}}: {received}"
-        yield _violation("min_mos", NOT_MEASURABLE, required, sentence)
-    elif reception.mos < bound:
-        sentence = f"MOS-CQE (E-model) {{measured}} of the {sender}'s audio, {{required}} needed"
-        yield _violation("min_mos", f"{reception.mos:.2f}", required, sentence)
+def _loss(bound: float, sender: str, reception: Reception, source: str) -> Iterator[Violation]:
+    required, loss = f"at most {bound:g} %", reception.loss_percent
+    if loss is not None:
+        if loss > bound:
+            yield _violation(
+                f"{loss:.1f} % of the {sender}'s packets lost{source}, {required} allowed",
+                "max_packet_loss",
+                f"{loss:.1f} %",
+                required,
+            )
+        return
+    most = reception.max_loss_percent
+    if most is None or most > bound:
+        by_due = "" if most is None else f"; at most {most:.0f} % by {reception.packets_due} packets due"
+        yield _unmeasured(
+            f"packet loss from {sender}", "max_packet_loss", reception.unmeasured_reason + by_due, required
+        )
+
+
+def _unmeasured(measure: str, condition: str, reason: str, required: str) -> Violation:
+    text = f"{measure} not measurable: {reason}"
+    return _violation(text, condition, "not measurable", required)
+
+
+# ---- digits and prompts
 
 
 def _content(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
     if conditions.dtmf_received is not None:
-        yield from _digits(conditions.dtmf_received, call.received_by_callee)
+        yield from _digits(conditions.dtmf_received, call)
     after = 0.0
     for prompt in conditions.prompt_heard:
         match = _find_prompt(prompt, call.received_by_caller.prompts, after)
-        if isinstance(match, Violation):
-            yield match
-        else:
+        if isinstance(match, PromptMatch):
             after = match.at
+        else:
+            yield match
 
 
-def _digits(required: str, reception: Reception | None) -> Iterator[Violation]:
+def _digits(expected: str, call: CallRecord) -> Iterator[Violation]:
+    reception = call.received_by_callee
     if reception is None:
-        sentence = f"DTMF {{required}} expected; {{measured}}: {_NO_LAB_PHONE}"
-        yield _violation("dtmf_received", NOT_MEASURABLE, required, sentence)
-    elif reception.digits != required:
-        measured = reception.digits or "nothing"
-        yield _violation("dtmf_received", measured, required, "DTMF {required} expected, {measured} received")
+        yield _violation(
+            f"DTMF {expected} expected; not measurable: {call.callee_unknown_reason}",
+            "dtmf_received",
+            "not measurable",
+            expected,
+        )
+    elif reception.digits != expected:
+        received = reception.digits or "nothing"
+        yield _violation(f"DTMF {expected} expected, {received} received", "dtmf_received", received, expected)
 
 
 def _find_prompt(prompt: str, ranking: tuple[PromptMatch, ...], after: float) -> PromptMatch | Violation:
@@ -165,7 +274,7 @@ def _find_prompt(prompt: str, ranking: tuple[PromptMatch, ...], after: float) ->
         return _prompt_violation(prompt, f"'{rival.prompt}' sounds too similar {scores}")
     if own.at < after:
         measured, required = f"'{prompt}' heard at {own.at:.1f} s", f"after {after:.1f} s"
-        return _violation("prompt_heard", measured, required, "prompt {measured}, expected {required}")
+        return _violation(f"prompt {measured}, expected {required}", "prompt_heard", measured, required)
     return own
 
 
@@ -176,9 +285,8 @@ def _missing_prompt(prompt: str, own: PromptMatch | None, ranking: tuple[PromptM
         return _prompt_violation(prompt, f"'{best.prompt}' heard (match {best.score:.2f} against {score})")
     if own is not None and own.score == TOO_SHORT:
         return _prompt_violation(prompt, "the call was too short for it")
-    measured = f"no prompt of the catalogue heard (match {score}, {SCORE_NEEDED:g} needed)"
-    return _prompt_violation(prompt, measured)
+    return _prompt_violation(prompt, f"no prompt of the catalogue heard (match {score}, {SCORE_NEEDED:g} needed)")
 
 
 def _prompt_violation(prompt: str, measured: str) -> Violation:
-    return _violation("prompt_heard", measured, f"'{prompt}'", "prompt {required} expected, {measured}")
+    return _violation(f"prompt '{prompt}' expected, {measured}", "prompt_heard", measured, f"'{prompt}'")

@@ -1,4 +1,4 @@
-"""The SIP messages of each call, read from the message trace of the SIP stack."""
+"""The SIP messages and the SDP of each call, read from the message trace of the SIP stack."""
 
 from __future__ import annotations
 
@@ -6,34 +6,62 @@ import logging
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from pytest_sipfront.lab.calls.rtp import AudioMedia, audio_media
+
+TAG_HEADER = "X-Lab-Call"
+"""SIP header that the lab's own callers add to the INVITE."""
 TO_CALLEE = "->"
 TO_CALLER = "<-"
 _ADDRESSES = re.compile(r"\s*(TX|RX) \S+ (\S+) -> (\S+)\s+")
 _CALL_ID = re.compile(r"^(?:Call-ID|i)\s*:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 _FROM_TAG = re.compile(r"^(?:From|f)\s*:.*?;tag=([^;\s]+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ = re.compile(r"^CSeq\s*:\s*(\d+ \w+)", re.IGNORECASE | re.MULTILINE)
+_TAG = re.compile(rf"^{TAG_HEADER}\s*:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_BRANCH = re.compile(r"^(?:Via|v)\s*:.*?;branch=([^;,\s]+)", re.IGNORECASE | re.MULTILINE)
 _KEPT_CALLS = 500
 _SIP_LOG = logging.getLogger("baresip.native.sip")
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One SIP message: `at` in seconds of `time.monotonic()`, its direction and its first line."""
+    """One SIP message.
+
+    Args:
+        at: Seconds of `time.monotonic()`.
+        direction: `TO_CALLEE` or `TO_CALLER`.
+        line: The first line; of a response also its CSeq.
+        hop: The addresses of its sender and receiver.
+        is_sent: Whether this SIP stack sent it.
+        transaction: Identifies the message within its transaction; a retransmission has the same one.
+        media: The audio section of its SDP.
+    """
 
     at: float
     direction: str
     line: str
+    hop: tuple[str, str] = ("", "")
+    is_sent: bool = True
+    transaction: str = ""
+    media: AudioMedia | None = None
 
 
 class Ladders:
-    """The messages of the latest calls, by Call-ID."""
+    """The messages of the latest calls, by Call-ID.
 
-    def __init__(self, kept: int = _KEPT_CALLS) -> None:
+    Args:
+        kept: Number of calls to keep.
+        on_local_port: Called with each port at which this SIP stack announces to receive RTP.
+    """
+
+    def __init__(self, kept: int = _KEPT_CALLS, on_local_port: Callable[[int], None] = lambda _: None) -> None:
         self._rungs: OrderedDict[str, list[Rung]] = OrderedDict()
         self._caller_tags: dict[str, str] = {}
+        self._call_ids: dict[str, str] = {}
         self._kept = kept
+        self._on_local_port = on_local_port
 
     def add(self, text: str, at: float) -> None:
         """Add a traced message: a line with direction and addresses, then the message itself."""
@@ -44,16 +72,53 @@ class Ladders:
         way, source, destination = addresses.groups()
         if way == "RX" and source == destination:
             return  # the lab calls itself: the same message was traced when it was sent
+        media = audio_media(text.replace("\r\n", "\n").partition("\n\n")[2]) if "m=audio" in text else None
+        if media is not None and way == "TX":
+            self._on_local_port(media.port)
+        if tag_header := _TAG.search(text):
+            self._call_ids.setdefault(tag_header[1], call_id[1])
         line = text[addresses.end() :].split("\r\n", 1)[0].split("\n", 1)[0].strip()
         direction = self._direction(call_id[1], tag[1], is_response=line.startswith("SIP/2.0"))
         if line.startswith("SIP/2.0") and (cseq := _CSEQ.search(text)):
             line = f"{line} ({cseq[1]})"
-        self._rungs.setdefault(call_id[1], []).append(Rung(at, direction, line))
+        branch = _BRANCH.search(text)
+        rung = Rung(
+            at,
+            direction,
+            line,
+            hop=(source, destination),
+            is_sent=way == "TX",
+            transaction=f"{line} {branch[1] if branch else at}",
+            media=media,
+        )
+        self._rungs.setdefault(call_id[1], []).append(rung)
         self._discard_oldest()
 
     def of(self, call_id: str) -> tuple[Rung, ...]:
         """Return the messages of a call in their order."""
         return tuple(self._rungs.get(call_id, ()))
+
+    def call_id_of(self, tag: str) -> str:
+        """Return the Call-ID of the INVITE with this tag, or ""."""
+        return self._call_ids.get(tag, "")
+
+    def media(self, call_id: str, sender: str) -> tuple[AudioMedia | None, AudioMedia | None]:
+        """Return the audio that this stack announced in messages to `sender`'s other side, and the peer's audio.
+
+        Args:
+            call_id: The Call-ID.
+            sender: The direction of the messages that the leg sends: `TO_CALLEE` for the calling leg.
+        """
+        with_media = [rung for rung in self.of(call_id) if rung.media is not None]
+        local = [rung for rung in with_media if rung.direction == sender and rung.is_sent]
+        remote = [rung for rung in with_media if rung.direction != sender]
+        received = [rung for rung in remote if not rung.is_sent] or remote
+        return local[-1].media if local else None, received[-1].media if received else None
+
+    def local_ports(self, call_id: str, sender: str) -> set[int]:
+        """Return all ports that the leg announced for RTP."""
+        rungs = self.of(call_id)
+        return {rung.media.port for rung in rungs if rung.media and rung.direction == sender and rung.is_sent}
 
     @property
     def call_ids(self) -> tuple[str, ...]:

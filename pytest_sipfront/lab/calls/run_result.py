@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
 from pytest_sipfront.lab.calls.conditions import violations
-from pytest_sipfront.lab.calls.ladder import Rung
+from pytest_sipfront.lab.calls.ladder import TO_CALLER, Rung
 from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage, Violation
 
@@ -17,52 +17,51 @@ _MAX_CALLS_LISTED = 5
 
 
 def conclude(conditions: Conditions, calls: Sequence[CallRecord]) -> LabRunResult:
-    """Return the result of a run. It passes if at least one call was placed and no call violates a condition.
+    """Return the result of a run. It passed if a call was placed and no call violates a condition.
 
-    Ladder and recordings are those of the first call that went wrong, or of the first call.
+    Ladder and recordings are those of the first call with a violation, or of the first call.
     """
     violated = [violations(conditions, call) for call in calls]
-    reasons = [_reasons(call, found) for call, found in zip(calls, violated, strict=True)]
-    worst = next((index for index, sentences in enumerate(reasons) if sentences), 0)
+    reasons = [
+        list(dict.fromkeys([*call.complaints, *(violation.text for violation in of_call)]))
+        for call, of_call in zip(calls, violated, strict=True)
+    ]
+    worst = next((index for index, texts in enumerate(reasons) if texts), 0)
     return LabRunResult(
         state=FAILED if not calls or any(reasons) else PASSED,
         description=_description(reasons),
         measures=measures(calls),
         violations=_numbered(violated),
-        ladder=_ladder(calls[worst].ladder) if calls else (),
+        ladder=tuple(_messages(calls[worst])) if calls else (),
         recordings=_recordings(calls[worst]) if calls else {},
     )
 
 
-def _reasons(call: CallRecord, violated: Sequence[Violation]) -> list[str]:
-    return list(dict.fromkeys([*call.complaints, *(violation.text for violation in violated)]))
-
-
 def _numbered(violated: Sequence[Sequence[Violation]]) -> tuple[Violation, ...]:
     """Return the violations of the first calls that have some, with the numbers of the calls."""
-    calls = [(number, found) for number, found in enumerate(violated, start=1) if found]
-    return tuple(replace(each, call=number) for number, found in calls[:_MAX_CALLS_LISTED] for each in found)
+    calls = [(number, of_call) for number, of_call in enumerate(violated, start=1) if of_call]
+    return tuple(replace(each, call=number) for number, of_call in calls[:_MAX_CALLS_LISTED] for each in of_call)
 
 
-def _description(reasons: Sequence[list[str]]) -> str:
+def _description(reasons: Sequence[Sequence[str]]) -> str:
     if not reasons:
         return "no call was placed"
     if len(reasons) == 1:
         return "; ".join(reasons[0])
     listed = [
-        f"call {number} of {len(reasons)}: {'; '.join(sentences)}"
-        for number, sentences in enumerate(reasons, start=1)
-        if sentences
+        f"call {number} of {len(reasons)}: {'; '.join(of_call)}" for number, of_call in enumerate(reasons, 1) if of_call
     ]
     rest = [f"and {len(listed) - _MAX_CALLS_LISTED} more calls"] if len(listed) > _MAX_CALLS_LISTED else []
     return "; ".join([*listed[:_MAX_CALLS_LISTED], *rest])
 
 
 def measures(calls: Sequence[CallRecord]) -> dict[str, Measure]:
-    """Return the measurements of a run; of several calls each value is the worst."""
+    """Return the measurements of a run; of several calls each value is the worst. Unmeasured values are absent."""
     answered = [call for call in calls if call.answered]
     at_caller = [call.received_by_caller for call in answered]
     at_callee = [call.received_by_callee for call in answered if call.received_by_callee is not None]
+    digits = next((reception.digits for reception in at_callee if reception.digits), None)
+    best = next((reception.prompts[0] for reception in at_caller if reception.prompts), None)
     values = {
         "calls": Measure(value=len(calls), unit="calls"),
         "calls_answered": Measure(value=len(answered), unit="calls"),
@@ -70,8 +69,9 @@ def measures(calls: Sequence[CallRecord]) -> dict[str, Measure]:
         "post_dial_delay": Measure(value=_worst(max, [call.post_dial_delay for call in calls]), unit="s"),
         "answer_time": Measure(value=_worst(max, [call.answer_after for call in answered]), unit="s"),
         "call_duration": Measure(value=_worst(min, [call.duration for call in answered]), unit="s"),
-        "dtmf_received": Measure(value=_digits(at_callee)),
-        "prompt_heard": Measure(value=_prompt(at_caller)),
+        "bye_response_time": Measure(value=_worst(max, [call.bye_confirmed_after for call in answered]), unit="s"),
+        "dtmf_received": Measure(value=digits),
+        "prompt_heard": Measure(value=f"{best.prompt} ({best.score:.2f})" if best is not None else None),
         **_quality("caller", at_caller),
         **_quality("callee", at_callee),
     }
@@ -80,44 +80,48 @@ def measures(calls: Sequence[CallRecord]) -> dict[str, Measure]:
 
 def _quality(end: str, receptions: Sequence[Reception]) -> dict[str, Measure]:
     """Return the quality of the audio that one end received, under the name of that end."""
-    levels = [reception.level_dbfs if reception.level_dbfs > float("-inf") else None for reception in receptions]
+    source = ", ".join(dict.fromkeys(reception.source for reception in receptions if reception.source))
+
+    def worst(name: str, choose: Callable[[list[float]], float], unit: str, origin: str = source) -> Measure:
+        value = _worst(choose, [getattr(reception, name) for reception in receptions])
+        return Measure(value=value, unit=unit, source=origin)
+
     return {
-        f"mos_cqe_{end}": Measure(
-            value=_worst(min, [reception.mos for reception in receptions]), unit="MOS-CQE (E-model)"
-        ),
-        f"jitter_{end}": Measure(value=_worst(max, [reception.jitter_ms for reception in receptions]), unit="ms"),
-        f"packet_loss_{end}": Measure(
-            value=_worst(max, [reception.loss_percent for reception in receptions]), unit="%"
-        ),
-        f"rtt_{end}": Measure(value=_worst(max, [reception.rtt_ms or None for reception in receptions]), unit="ms"),
-        f"rtp_packets_{end}": Measure(
-            value=_worst(min, [reception.packets for reception in receptions]), unit="packets"
-        ),
-        f"rtp_gap_{end}": Measure(value=_worst(max, [reception.longest_gap for reception in receptions]), unit="s"),
-        f"level_{end}": Measure(value=_worst(min, levels), unit="dBFS"),
+        f"mos_cqe_{end}": worst("mos", min, "MOS-CQE (E-model)"),
+        f"jitter_{end}": worst("jitter_ms", max, "ms"),
+        f"packet_loss_{end}": worst("loss_percent", max, "%"),
+        f"duplicates_{end}": worst("duplicates", max, "packets"),
+        f"reordered_{end}": worst("reordered", max, "packets"),
+        f"rtt_{end}": worst("rtt_ms", max, "ms", "RTCP"),
+        f"rtp_packets_{end}": worst("packets", min, "packets", source or "SIP stack"),
+        f"rtp_gap_{end}": worst("longest_gap", max, "s", source or "SIP stack"),
+        f"level_{end}": worst("level_dbfs", min, "dBFS", source or "SIP stack"),
     }
 
 
-def _worst(
-    choose: Callable[[list[float]], float],
-    values: Sequence[float | None],
-) -> float | None:
-    known = [value for value in values if value is not None]
+def _worst(choose: Callable[[list[float]], float], values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None and value > float("-inf")]
     return round(choose(known), 3) if known else None
 
 
-def _digits(receptions: Sequence[Reception]) -> str | None:
-    return next((reception.digits for reception in receptions if reception.digits), None)
+def _messages(call: CallRecord) -> Iterator[SipMessage]:
+    """Yield the SIP messages. A call with several hops has the addresses of each message in its line."""
+    start = call.ladder[0].at if call.ladder else 0.0
+    has_hops = len({frozenset(rung.hop) for rung in call.ladder}) > 1
+    transactions = set()
+    for rung in call.ladder:
+        key = (rung.direction, rung.hop, rung.transaction)
+        line = f"{rung.line} [{rung.hop[0]} -> {rung.hop[1]}]" if has_hops else rung.line
+        yield SipMessage(
+            round(rung.at - start, 3), rung.direction, line, bool(rung.transaction) and key in transactions
+        )
+        transactions.add(key)
+    if call.answered and call.bye_confirmed_after is None and _sent_bye(call.ladder):
+        yield SipMessage(round(call.ladder[-1].at - start, 3), TO_CALLER, "(no response to BYE)")
 
 
-def _prompt(receptions: Sequence[Reception]) -> str | None:
-    best = next((reception.prompts[0] for reception in receptions if reception.prompts), None)
-    return f"{best.prompt} ({best.score:.2f})" if best is not None else None
-
-
-def _ladder(ladder: tuple[Rung, ...]) -> tuple[SipMessage, ...]:
-    start = ladder[0].at if ladder else 0.0
-    return tuple(SipMessage(round(rung.at - start, 3), rung.direction, rung.line) for rung in ladder)
+def _sent_bye(ladder: Sequence[Rung]) -> bool:
+    return any(rung.line.startswith("BYE ") and rung.direction != TO_CALLER for rung in ladder)
 
 
 def _recordings(call: CallRecord) -> dict[str, bytes]:

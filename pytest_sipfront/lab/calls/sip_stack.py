@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sipfront.lab.calls.audio import wav
-from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, CallLeg
-from pytest_sipfront.lab.calls.ladder import Ladders, TraceHandler
+from pytest_sipfront.lab.calls.call_leg import CallLeg
+from pytest_sipfront.lab.calls.ladder import TAG_HEADER, TO_CALLEE, TO_CALLER, Ladders, TraceHandler
+from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
 
 LOOPBACK = "127.0.0.1"
 CODECS = ("pcmu", "pcma")
@@ -41,6 +42,7 @@ _PORT_TRIES = 5
 _CLOSING_SECONDS = 0.5
 _POLL_SECONDS = 0.01
 _KEPT_CALLS = 200
+_KEPT_PACKETS_SECONDS = 30.0
 _CONFIG = """\
 sip_listen {host}:{port}
 sip_transports udp,tcp
@@ -128,7 +130,8 @@ class SipStack:
         self.errors: Any = import_module("baresip")
         self.host = host
         self.port = 0
-        self.ladders = Ladders()
+        self.capture = RtpCapture.open()
+        self.ladders = Ladders(on_local_port=self.capture.watch if self.capture else lambda _: None)
         self._legs: dict[int, CallLeg] = {}
         self._hangup_lock = asyncio.Lock()
         self._early_events: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
@@ -152,7 +155,7 @@ class SipStack:
                 await stack._start()
             except stack.errors.BaresipError as error:
                 if attempt == _PORT_TRIES - 1 or "another Runtime" in str(error) or "died" in str(error):
-                    stack._files.cleanup()
+                    stack._release()
                     raise NoStackError(f"the SIP stack does not start: {error}") from None
             else:
                 return stack
@@ -239,6 +242,7 @@ class SipStack:
     def adopt(self, call: Any, **faults: Any) -> CallLeg:
         """Return the leg of a call that the stack has created, with the events that arrived before."""
         leg = CallLeg(call, self.errors, self._hangup_lock, **faults)
+        leg.capture_drops = self.capture.dropped if self.capture else 0
         self._legs[leg.handle] = leg
         for name, text, at in self._early_events.pop(leg.handle, ()):
             self._pass_event(leg, name, text, at)
@@ -259,7 +263,12 @@ class SipStack:
             await runtime.close()
         finally:
             self._trace.remove()
-            self._files.cleanup()
+            self._release()
+
+    def _release(self) -> None:
+        self._files.cleanup()
+        if self.capture is not None:
+            self.capture.close()
 
     async def _wait_for_confirmations(self) -> None:
         """Give the peers time to confirm: the stack repeats a lost BYE, and answers a repeated 487 with its ACK."""
@@ -286,9 +295,16 @@ class SipStack:
         if name == "CALL_CLOSED":
             leg.exchange_audio(now)
             self._legs.pop(leg.handle, None)
+            asyncio.get_running_loop().call_later(_KEPT_PACKETS_SECONDS, self._forget_packets, leg.call_id)
             if leg.ended_here:
                 self._ended.append((leg.call_id, leg.answered_at is not None))
         leg.on_event(name, text, now)
+
+    def _forget_packets(self, call_id: str) -> None:
+        for direction in (TO_CALLEE, TO_CALLER):
+            for port in self.ladders.local_ports(call_id, direction):
+                if self.capture is not None:
+                    self.capture.forget(port)
 
     async def _exchange_audio(self) -> None:
         while True:

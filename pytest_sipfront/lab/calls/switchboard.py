@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pytest_sipfront.lab.calls.call_leg import TAG_HEADER, CallLeg
+from pytest_sipfront.lab.calls.call_leg import CallLeg
+from pytest_sipfront.lab.calls.ladder import TAG_HEADER
 from pytest_sipfront.lab.calls.phone_behaviour import PhoneBehaviour
 from pytest_sipfront.lab.calls.prompt_catalogue import render
 from pytest_sipfront.lab.calls.sip_stack import (
@@ -102,14 +103,14 @@ class Switchboard:
             return await self._agent(stack, user)
         account, password = credentials(target)
         return await self._agent(
-            stack, account or user, domain=target.address, password=password, transport=target.transport
+            stack, account or user, domain=_numeric(target.address), password=password, transport=target.transport
         )
 
     def uri(self, number: str) -> str:
         """Return the SIP URI to dial for `number`, at the target or at the lab itself."""
         target = self.plan.target
         if target is not None:
-            return f"sip:{number}@{target.address};transport={target.transport}"
+            return f"sip:{number}@{_numeric(target.address)};transport={target.transport}"
         if self._stack is None:
             raise StackError("the switchboard is not open")
         return f"sip:{number}@{self._stack.host}:{self._stack.port}"
@@ -121,7 +122,7 @@ class Switchboard:
             StackError: The registrar refuses or does not answer.
         """
         stack, target = await self.open(), self.plan.target
-        domain = action.registrar or (target.address if target else "")
+        domain = _numeric(action.registrar or (target.address if target else ""))
         if not domain:
             return None
         account, password = credentials(target)
@@ -196,6 +197,12 @@ def credentials(target: Target | None) -> tuple[str, str]:
     names = (target.user_variable, target.password_variable) if target else (USER_VARIABLE, PASSWORD_VARIABLE)
     user, password = (os.environ.get(name, "") for name in names)
     return user, password
+
+
+def _numeric(address: str) -> str:
+    """Return a host or host:port with the address of this machine for "localhost", which the stack cannot resolve."""
+    host, colon, port = address.partition(":")
+    return f"{LOOPBACK if host == 'localhost' else host}{colon}{port}"
 
 
 def _account_options(phone: Phone) -> dict[str, Any]:

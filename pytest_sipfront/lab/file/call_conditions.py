@@ -13,13 +13,14 @@ BOTH: Final = "both"
 NO_MEDIA: Final = "none"
 Direction: TypeAlias = Literal["both", "from_callee", "from_caller"]
 _ABOUT_MEDIA = ("rtp", "not_silent", "max_packet_loss", "max_jitter", "min_mos", "prompt_heard")
-_ABOUT_ANSWERED_CALLS = (*_ABOUT_MEDIA, "answer_within", "duration", "ended_by", "dtmf_received")
+_ABOUT_ANSWERED_CALLS = (*_ABOUT_MEDIA, "answer_within", "duration", "ended_by", "bye_confirmed", "dtmf_received")
 _ABOUT_SIGNALLING = (
     "answered",
     "sip_code",
     "answer_within",
     "duration",
     "ended_by",
+    "bye_confirmed",
     "max_post_dial_delay",
     "dtmf_received",
 )
@@ -42,13 +43,14 @@ class Conditions(YamlModel):
     sip_code: Annotated[int, Field(ge=200, le=699, strict=True), Resolved] | None = Field(
         default=None, description="final SIP code of the INVITE"
     )
+    bye_confirmed: Flag | None = Field(default=None, description="the callee responds to the BYE of the caller")
     duration: Annotated[tuple[Seconds, Seconds], AfterValidator(_in_order)] | None = Field(
         default=None, description="the call lasts [least, most] seconds"
     )
     ended_by: Literal["caller", "callee"] | None = Field(default=None, description="who hangs up")
     rtp: Direction | None = Field(default=None, description="directions in which RTP must arrive (default: both)")
     max_rtp_gap: Annotated[float, Field(ge=0.5, strict=True), Resolved] = Field(
-        default=1.0, description="longest gap in RTP, in seconds"
+        default=10.0, description="longest time without RTP, in seconds"
     )
     not_silent: Direction | None = Field(
         default=None, description="directions in which audio must be louder than silence"

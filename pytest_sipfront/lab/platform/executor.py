@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One measured value of a run, for example 4.3 in "MOS". `unit` is "" for a number without a unit."""
+    """One measured value of a run, for example 4.3 in "MOS".
+
+    `unit` is "" for a number without a unit. `source` says how the value was measured, for example "packet capture".
+    """
 
     value: float | str | bool | None
     unit: str = ""
+    source: str = ""
 
 
 class SipMessage(NamedTuple):

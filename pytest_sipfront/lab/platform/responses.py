@@ -115,9 +115,13 @@ def last_of_project(account: Account, project: ProjectSpec) -> list[dict[str, An
 
 
 def measures(run: LabRun) -> dict[str, dict[str, Any]]:
-    """Return a run's measures by name, each with value and unit (assumption)."""
+    """Return a run's measures by name, each with value, unit (assumption) and, if known, the lab's source."""
     values = run.result.measures if run.result else {}
-    return {name: {"value": _finite(measure.value), "unit": measure.unit} for name, measure in values.items()}
+    return {
+        name: {"value": _finite(measure.value), "unit": measure.unit}
+        | ({"source": measure.source} if measure.source else {})
+        for name, measure in values.items()
+    }
 
 
 def measures_of(runs: Iterable[LabRun]) -> dict[str, list[dict[str, Any]]]:

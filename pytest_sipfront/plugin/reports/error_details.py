@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
 from typing import Any, NoReturn
 
 import pytest
@@ -12,6 +13,8 @@ from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import DetailedError, SipfrontError, SipfrontWarning
 
 SECTION = "sipfront"
+FIELDS_LIMIT = 10_000
+"""The longest list of fields in the details section, in characters."""
 
 
 def shape(report: pytest.TestReport, error: BaseException, item: pytest.Item) -> None:
@@ -65,7 +68,10 @@ def section(error: DetailedError) -> str:
 
 
 def _text(value: object) -> str:
-    return ", ".join(_pairs(value)) if isinstance(value, Mapping) else str(value)
+    if not isinstance(value, Mapping):
+        return str(value)
+    fields = ", ".join(_pairs(value))
+    return fields if len(fields) <= FIELDS_LIMIT else fields[: FIELDS_LIMIT - 1] + "…"
 
 
 def _pairs(mapping: Mapping[Any, Any]) -> Iterator[str]:
@@ -79,14 +85,25 @@ def raise_in(test: Callable[..., object], error: BaseException) -> NoReturn:
     jump to it.
     """
     __tracebackhide__ = True
-    function = inspect.unwrap(test)
-    function = getattr(function, "__func__", function)
+    function = _python_function(test)
+    if function is None:
+        raise error
     code = function.__code__
     frame = compile("raise error", code.co_filename, "exec").replace(
         co_firstlineno=_def_line(function), co_name=code.co_name
     )
     exec(frame, {"error": error.with_traceback(None)}, {})  # noqa: S102 - a constant
     raise error
+
+
+def _python_function(test: Any) -> FunctionType | None:
+    """Return the function behind decorators, methods and `functools.partial`."""
+    while not isinstance(test, FunctionType) or hasattr(test, "__wrapped__"):
+        inner = next((getattr(test, name) for name in ("__wrapped__", "__func__", "func") if hasattr(test, name)), None)
+        if inner is None:
+            return None
+        test = inner
+    return test
 
 
 def _def_line(function: Callable[..., object]) -> int:

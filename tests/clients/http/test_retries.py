@@ -88,17 +88,17 @@ def test_a_single_attempt_is_not_counted_in_the_evidence() -> None:
     ("header", "wait"),
     [
         ("7", 7.0),
-        ("0", 0.0),
-        ("-3", 0.0),
+        ("0", 0.5),
+        ("-3", 0.5),
         ("Thu, 15 Jan 2026 12:00:30 GMT", 30.0),
-        ("Thu, 15 Jan 2026 11:59:30 GMT", 0.0),
+        ("Thu, 15 Jan 2026 11:59:30 GMT", 0.5),
         ("soon", 0.5),
         ("", 0.5),
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_holds_seconds_or_a_date(header: str, wait: float, status: int) -> None:
-    """A readable header replaces the exponential wait; an unreadable one is ignored."""
+    """A readable header replaces the exponential wait, but not the shortest wait; an unreadable one is ignored."""
     time = FakeTime()
     with Server(Reply(status=status, headers={"Retry-After": header}), FINE) as server:
         talk(server.url, getting(), time=time)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sipfront.clients.http import proxy_for
 from pytest_sipfront.errors import ConfigurationError, PlatformUnavailable
 from tests.clients.http.conftest import FINE, QUICK, all_text, getting, post_that_never_arrives, posting
 from tests.support import Reply, Server, TlsFiles, refusing_port, talk
@@ -112,3 +113,74 @@ def test_a_ca_bundle_that_disappeared_is_a_configuration_error(tmp_path: Path) -
     with pytest.raises(ConfigurationError, match="cannot be read") as caught:
         talk("https://platform.invalid", getting(), ca_bundle=str(tmp_path / "gone.pem"))
     assert "sipfront_ca_bundle" in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "127.8.8.8", "[::ffff:127.0.0.1]", "a.localhost"])
+def test_loopback_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The proxy would receive the key pair, and its own loopback is another machine."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert proxy_for(f"http://{host}:8080") is None
+
+
+def test_requests_to_localhost_do_not_reach_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request goes to the service directly."""
+    with Server(FINE) as proxy, Server(FINE) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert talk(server.url.replace("127.0.0.1", "localhost"), getting()) == {"fine": True}
+    assert (proxy.connections, len(server.requests)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        ("*", "https://app.sipfront.com"),
+        ("app.sipfront.com", "https://app.sipfront.com"),
+        ("sipfront.com", "https://app.sipfront.com"),
+        (".sipfront.com", "https://APP.sipfront.com"),
+        ("*.sipfront.com", "https://app.sipfront.com"),
+        ("SIPFRONT.COM", "https://app.sipfront.com"),
+        ("app.sipfront.com:443", "https://app.sipfront.com"),
+        ("other, app.sipfront.com", "https://app.sipfront.com"),
+        ("10.0.0.0/8", "http://10.1.2.3"),
+        ("10.1.2.3", "http://10.1.2.3:8080"),
+        ("10.1.2.3:8080", "http://10.1.2.3:8080"),
+        ("fd00::/64", "http://[fd00::7]"),
+        ("[fd00::]/64", "http://[fd00::7]"),
+        ("fd00::7", "http://[fd00::7]:8080"),
+        ("[fd00::7]", "http://[fd00::7]:8080"),
+        ("[fd00::7]:8080", "http://[fd00::7]:8080"),
+    ],
+)
+def test_no_proxy_excludes_hosts_and_networks(monkeypatch: pytest.MonkeyPatch, entry: str, url: str) -> None:
+    """Each form that curl, Go or Python accept."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    assert proxy_for(url) is not None
+    monkeypatch.setenv("NO_PROXY", entry)
+    assert proxy_for(url) is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "[::1",
+        "::1",
+        "[::1]",
+        "fd00::/64",
+        "10.0.0.0/8",
+        "10.0.0.0/99",
+        "sipfront.co",
+        "front.com",
+        "com:80",
+        ":",
+        "/",
+        ".",
+    ],
+)
+def test_other_entries_of_no_proxy_do_not_matter(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    """An entry for another host, or a malformed one, keeps the proxy and is not an error."""
+    monkeypatch.setenv("ALL_PROXY", "127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", entry)
+    proxy = proxy_for("https://app.sipfront.com")
+    assert proxy is not None
+    assert str(proxy.url) == "http://127.0.0.1:9"

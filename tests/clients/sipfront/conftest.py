@@ -17,7 +17,13 @@ class Ask(Protocol):
     """Asks a client something; time does not pass by itself."""
 
     def __call__(
-        self, question: Callable[[SipfrontClient], Awaitable[T]], /, *, url: str = "", time: FakeTime | None = None
+        self,
+        question: Callable[[SipfrontClient], Awaitable[T]],
+        /,
+        *,
+        url: str = "",
+        time: FakeTime | None = None,
+        form: bool = False,
     ) -> T: ...
 
 
@@ -45,10 +51,15 @@ def lab(lab_process: LabProcess, monkeypatch: pytest.MonkeyPatch) -> LabProcess:
 @pytest.fixture
 def ask(lab: LabProcess) -> Ask:
     def asked(
-        question: Callable[[SipfrontClient], Awaitable[T]], /, *, url: str = "", time: FakeTime | None = None
+        question: Callable[[SipfrontClient], Awaitable[T]],
+        /,
+        *,
+        url: str = "",
+        time: FakeTime | None = None,
+        form: bool = False,
     ) -> T:
         async def use(http: HttpClient) -> T:
-            return await question(SipfrontClient(http))
+            return await question(SipfrontClient(http, form=form))
 
         return talk(url or lab.url, use, time=time, limits=Timeouts(retry=5), trust_env=False)
 

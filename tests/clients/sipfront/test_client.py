@@ -59,7 +59,7 @@ def test_a_launch_is_encoded_either_way(
         report_mode="kiosk",
         overrides={"step.1.0.dial_destination": "0431", "step.1.0.max_total_calls": 3},
     )
-    launched = ask(lambda client: client.launch(request, form=form))
+    launched = ask(lambda client: client.launch(request), form=form)
     (sent,) = lab.requests
     assert sent["content_type"] == content_type
     assert sent["body"] == {

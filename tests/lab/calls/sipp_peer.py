@@ -1,4 +1,4 @@
-"""SIPp as the other end of a call, on a port of 127.0.0.1; whoever starts it ends it."""
+"""SIPp as the other end of a call, on a port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -43,14 +44,32 @@ class Sipp:
 
 
 @contextmanager
-def sipp(scenario: str, *arguments: str) -> Iterator[Sipp]:
-    """Start SIPp with a scenario of this directory for one call, and yield it once it listens."""
+def sipp(
+    scenario: str,
+    *arguments: str,
+    files: Mapping[str, bytes] = MappingProxyType({}),
+    edits: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Sipp]:
+    """Start SIPp with a scenario for one call, and yield it once it listens.
+
+    Args:
+        scenario: Name of the scenario.
+        arguments: Further arguments of SIPp.
+        files: Files that the scenario reads.
+        edits: Texts of the scenario to replace.
+    """
     assert SIPP is not None
     port = free_port()
-    command = [SIPP, *arguments, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
+    command = [SIPP, *arguments, "-sf", "scenario.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1"]
     command += ["-p", str(port), "-mp", str(free_port()), "-m", "1", "-nostdin", "-timeout", str(BOUND_SECONDS)]
     with tempfile.TemporaryDirectory() as directory:
-        Path(directory, "hum.ulaw").write_bytes(HUM)
+        text = (SCENARIOS / f"{scenario}.xml").read_text()
+        for old, new in edits.items():
+            assert old in text
+            text = text.replace(old, new)
+        Path(directory, "scenario.xml").write_text(text)
+        for name, content in {"hum.ulaw": HUM, **files}.items():
+            Path(directory, name).write_bytes(content)
         process = subprocess.Popen(
             [*command, "-timeout_error"],
             cwd=directory,

@@ -105,7 +105,7 @@ def test_a_file_without_tests_and_sift_is_refused() -> None:
 def test_the_reference_has_every_key_with_type_default_and_meaning() -> None:
     """The page of the docs is generated from the models."""
     page = markdown_reference(LabDocument)
-    assert "| `max_rtp_gap` | a number >= 0.5 | `1` | longest gap in RTP, in seconds |" in page
+    assert "| `max_rtp_gap` | a number >= 0.5 | `10` | longest time without RTP, in seconds |" in page
     assert "| `uri` | text | required | SIP URI," in page
     assert "| `phones` | a mapping: [keys](#Phone) |" in page
     assert "## `phones.<name>` { #Phone }" in page

@@ -1,0 +1,135 @@
+"""Capture the RTP packets that arrive at this machine, with the packet socket of Linux (CAP_NET_RAW needed).
+
+The kernel adds the time of arrival, so a busy process does not distort the jitter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import socket
+import struct
+import threading
+import time
+from collections import deque
+
+from pytest_sipfront.lab.calls.rtp import RtpPacket, parse_packet
+
+_ETH_P_IP = 0x0800
+_SO_ATTACH_FILTER = 26
+_SO_TIMESTAMPNS = 35
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_BUFFER_BYTES = 8 << 20
+_MAX_DATAGRAM = 2048
+_RECENT_PACKETS = 4096
+_UDP_HEADER_BYTES = 8
+_POLL_SECONDS = 0.2
+# UDP over IPv4 that is not outgoing, not a fragment, and has the version bits of RTP in its first byte
+_FILTER = (
+    (0x28, 0, 0, 0xFFFFF004),  # packet type
+    (0x15, 9, 0, 4),  # outgoing: drop
+    (0x30, 0, 0, 9),  # IP protocol
+    (0x15, 0, 7, 17),  # UDP
+    (0x28, 0, 0, 6),  # fragment offset
+    (0x45, 5, 0, 0x1FFF),
+    (0xB1, 0, 0, 0),  # length of the IP header
+    (0x50, 0, 0, 8),  # first byte of the UDP payload
+    (0x54, 0, 0, 0xC0),
+    (0x15, 0, 1, 0x80),
+    (0x06, 0, 0, 0x40000),
+    (0x06, 0, 0, 0),
+)
+
+
+class RtpCapture:
+    """The RTP packets that arrive at watched ports of this machine."""
+
+    def __init__(self, packets: socket.socket) -> None:
+        self._socket = packets
+        self._lock = threading.Lock()
+        self._watched: dict[int, list[tuple[float, bytes]]] = {}
+        self._recent: deque[tuple[int, float, bytes]] = deque(maxlen=_RECENT_PACKETS)
+        self._closed = False
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="lab RTP capture", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls) -> RtpCapture | None:
+        """Start to capture on all interfaces; return None if this process or platform does not allow it."""
+        if not hasattr(socket, "AF_PACKET"):
+            return None
+        try:
+            packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
+        except OSError:
+            return None
+        packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        with contextlib.suppress(OSError):  # beyond the limit for processes without CAP_NET_ADMIN
+            packets.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE
+        packets.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        program = b"".join(struct.pack("HBBI", *instruction) for instruction in _FILTER)
+        memory = ctypes.create_string_buffer(program)
+        address = struct.pack("HP", len(_FILTER), ctypes.addressof(memory))
+        packets.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, address)
+        packets.settimeout(_POLL_SECONDS)
+        return cls(packets)
+
+    def close(self) -> None:
+        """Stop the capture."""
+        self._closed = True
+        self._thread.join()
+        self._socket.close()
+
+    @property
+    def dropped(self) -> int:
+        """The number of packets that the kernel could not deliver to this process so far."""
+        with contextlib.suppress(OSError):
+            data = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+            self._dropped += struct.unpack("II", data)[1]  # reading resets the counter of the kernel
+        return self._dropped
+
+    def watch(self, port: int) -> None:
+        """Keep the packets to a port, including the latest ones before this call."""
+        with self._lock:
+            if port not in self._watched:
+                self._watched[port] = [(at, data) for to, at, data in self._recent if to == port]
+
+    def packets(self, port: int) -> list[RtpPacket]:
+        """Return the packets to a watched port so far."""
+        with self._lock:
+            datagrams = list(self._watched.get(port, ()))
+        parsed = (parse_packet(data, at) for at, data in datagrams)
+        return [packet for packet in parsed if packet is not None]
+
+    def forget(self, port: int) -> None:
+        """Discard the packets to a port."""
+        with self._lock:
+            self._watched.pop(port, None)
+
+    def _run(self) -> None:
+        ancillary = socket.CMSG_SPACE(16)
+        while not self._closed:
+            try:
+                packet, control, _, _ = self._socket.recvmsg(_MAX_DATAGRAM, ancillary)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            start = 4 * (packet[0] & 0x0F)
+            port = int.from_bytes(packet[start + 2 : start + 4])
+            at, data = _arrival(control), packet[start + _UDP_HEADER_BYTES :]
+            with self._lock:
+                kept = self._watched.get(port)
+                if kept is None:
+                    self._recent.append((port, at, data))
+                else:
+                    kept.append((at, data))
+
+
+def _arrival(control: list[tuple[int, int, bytes]]) -> float:
+    """Return the kernel's time of arrival, in seconds of `time.monotonic()`."""
+    for level, kind, data in control:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= 16:  # noqa: PLR2004
+            seconds, nanoseconds = map(int, struct.unpack_from("qq", data))
+            return time.monotonic() - (time.time() - seconds - nanoseconds / 1e9)
+    return time.monotonic()
