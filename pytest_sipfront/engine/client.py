@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -45,6 +46,7 @@ class _Real:
     """Functions as they were at import. Libraries that freeze time replace attributes of modules, not of classes."""
 
     monotonic = staticmethod(time.monotonic)
+    datetime = datetime
     getpid = staticmethod(os.getpid)
     socket = socket.socket
 
@@ -191,6 +193,11 @@ def environment() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
+
+
+def utcnow() -> datetime:
+    """Return the wall-clock time in UTC, also while a test has frozen time."""
+    return _Real.datetime.now(UTC)
 
 
 class EngineClient:

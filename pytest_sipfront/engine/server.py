@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_sipfront.engine import wire
 from pytest_sipfront.engine.service import RunService
+from pytest_sipfront.engine.sift_service import SiftService
 from pytest_sipfront.errors import DetailedError
 
 Operation = Callable[..., Awaitable[Any]]
@@ -29,7 +30,7 @@ class Server:
 
     def __init__(self, token: str) -> None:
         self._token = token
-        self._runs = RunService()
+        self._runs, self._sift = RunService(), SiftService()
         self._operations: Mapping[str, Operation] = {
             name: getattr(self._runs, name)
             for name in (
@@ -44,6 +45,12 @@ class Server:
                 "untaken",
                 "close",
                 "finish",
+            )
+        } | {
+            name: getattr(self._sift, name)
+            for name in (
+                *("sift_open", "sift_check", "sift_call", "sift_list", "sift_next"),
+                *("sift_own", "sift_fetch", "sift_claim"),
             )
         }
         self._clients = 0
@@ -60,6 +67,7 @@ class Server:
         async with server:
             await self._stopped.wait()
             server.close()
+            await self._sift.end()
             await self._runs.end(_LAST_ANSWERS_SECONDS)
 
     async def _terminate(self) -> None:

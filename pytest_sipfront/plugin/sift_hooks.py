@@ -9,6 +9,7 @@ import pytest
 
 from pytest_sipfront.errors import ConfigurationError
 from pytest_sipfront.plugin import sift_marker, sift_options
+from pytest_sipfront.plugin.session_engine import SessionEngine
 from pytest_sipfront.plugin.sift_fixtures import FIXTURE, sift, sift_call, sift_connection, sift_incoming
 from pytest_sipfront.plugin.sift_options import SiftTarget, account_target, lab_target
 from pytest_sipfront.plugin.sift_session import SIFT, SiftSession
@@ -37,8 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
             return lab_target(state.lab())
         return account_target(settings.base_url)
 
+    def engine() -> SessionEngine:
+        return state.engine
+
     dialling = not config.getoption("setuponly", default=False)
-    session = config.stash[SIFT] = SiftSession(settings, state.settings, target, dialling=dialling)
+    session = config.stash[SIFT] = SiftSession(
+        settings, state.settings, target, lambda: state.engine, dialling=dialling
+    )
     config.add_cleanup(session.close)
     if hasattr(config, "workerinput"):
         _register_xdist(config)

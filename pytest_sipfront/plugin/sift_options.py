@@ -161,7 +161,7 @@ def account_target(base_url: str) -> SiftTarget:
 
 def find_target(base_url: str, environment: Mapping[str, str]) -> SiftTarget | ConfigurationError:
     """Return the target with the credentials from the environment, or the error for missing or invalid ones."""
-    from pytest_sipfront.clients.http import Basic, Bearer  # noqa: PLC0415 - only sessions with a call import httpx
+    from pytest_sipfront.clients.authorization import Basic, Bearer  # noqa: PLC0415 - only sessions with a call
 
     account_id, auth_token, bearer, token = (environment.get(name, "").strip() for name in ENVIRONMENT)
     for name, value in ((ACCOUNT_ID, account_id), (AUTH_TOKEN, auth_token), (BEARER_TOKEN, bearer)):
@@ -191,7 +191,7 @@ def find_target(base_url: str, environment: Mapping[str, str]) -> SiftTarget | C
 
 def lab_target(lab: Mapping[str, Any]) -> SiftTarget:
     """Return the target for the lab, from its URL and key pair."""
-    from pytest_sipfront.clients.http import Basic  # noqa: PLC0415
+    from pytest_sipfront.clients.authorization import Basic  # noqa: PLC0415
 
     credentials = Basic(Secret(lab["public_key"]), Secret(lab["secret_key"]))
     return SiftTarget(base_url=f"{lab['url']}/v0", credentials=credentials, account_id=lab["public_key"], on_lab=True)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.errors import ConfigurationError, SipfrontError
 from pytest_sipfront.extras import missing_extra
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.sift_options import SiftSettings, SiftTarget
 from pytest_sipfront.plugin.sigterm import SigtermHandler
-from pytest_sipfront.secret import Secret
 
 if TYPE_CHECKING:
     from pytest_sipfront.errors import CallFailed
+    from pytest_sipfront.plugin.session_engine import SessionEngine
     from pytest_sipfront.sift.call import Call
     from pytest_sipfront.sift.calls import Calls
     from pytest_sipfront.sift.runtime import SiftRuntime
-
-WILDCARD_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - rejected unless a callback URL is set
 
 
 class SiftSession:
@@ -32,7 +30,13 @@ class SiftSession:
     """
 
     def __init__(
-        self, settings: SiftSettings, common: Settings, target: Callable[[], SiftTarget], *, dialling: bool = True
+        self,
+        settings: SiftSettings,
+        common: Settings,
+        target: Callable[[], SiftTarget],
+        engine: Callable[[], SessionEngine],
+        *,
+        dialling: bool = True,
     ) -> None:
         """Prepare; no connection is opened before the first call.
 
@@ -40,14 +44,14 @@ class SiftSession:
             settings: The settings for Sift.
             common: The settings for both services: time limits and certificate authorities.
             target: Returns base URL and credentials.
+            engine: Returns the session's engine.
             dialling: False if no request may be sent (`--setup-only`).
         """
         self.worker_unmatched: list[str] = []
         self._settings, self._common = settings, common
-        self._target, self._dialling = target, dialling
+        self._target, self._engine, self._dialling = target, engine, dialling
         self._sigterm = SigtermHandler()
         self._runtime: SiftRuntime | None = None
-        self._base_url = ""
         self._calls: dict[pytest.Item, Calls] = {}
         self._failures: dict[pytest.Item, CallFailed] = {}
 
@@ -66,8 +70,7 @@ class SiftSession:
             raise ConfigurationError(reason)
         if self._runtime is None:
             target = self._target()
-            self._base_url = target.base_url
-            self._runtime = _open(self._settings, self._common, target)
+            self._runtime = _open(self._settings, self._common, target, self._engine())
         self._sigterm.follow(live=True)  # so that an aborted build hangs up
         return self._runtime
 
@@ -79,20 +82,21 @@ class SiftSession:
         """
         __tracebackhide__ = True
         runtime = self.runtime()
-        runtime.check_callbacks(self._base_url)
+        runtime.check_callbacks()
         return runtime
 
     @property
     def unmatched(self) -> tuple[str, ...]:
         """The callbacks of this process that belong to no call, one line each."""
-        return () if self._runtime is None else tuple(map(str, self._runtime.log.unmatched))
+        if self._runtime is None:
+            return ()
+        with suppress(SipfrontError):
+            self._runtime.receive()
+        return tuple(map(str, self._runtime.log.unmatched))
 
     def close(self) -> None:
-        """Close the connection to Sift."""
+        """Put back the handler of SIGTERM. The engine closes the connection to Sift."""
         self._sigterm.follow(live=False)
-        if self._runtime is not None:
-            runtime, self._runtime = self._runtime, None
-            runtime.close()
 
     # ---- calls of a test
 
@@ -122,40 +126,30 @@ class SiftSession:
 SIFT = pytest.StashKey[SiftSession]()
 
 
-def _open(settings: SiftSettings, common: Settings, target: SiftTarget) -> SiftRuntime:
+def _open(settings: SiftSettings, common: Settings, target: SiftTarget, engine: SessionEngine) -> SiftRuntime:
     # Only sessions with a call import these.
-    from pytest_sipfront.clients.http import HttpClient, Timeouts  # noqa: PLC0415
     from pytest_sipfront.clients.sift.callback_log import CallbackLog  # noqa: PLC0415
-    from pytest_sipfront.clients.sift.client import SiftClient  # noqa: PLC0415
-    from pytest_sipfront.clients.sift.receiver import Receiver, bind  # noqa: PLC0415
+    from pytest_sipfront.engine.client import monotonic, utcnow  # noqa: PLC0415
     from pytest_sipfront.sift.runtime import SiftRuntime  # noqa: PLC0415
     from pytest_sipfront.sift.wait_policy import CallTimeouts  # noqa: PLC0415
 
-    http = HttpClient(
-        target.base_url,
-        target.credentials,
-        service="Sift",
-        limits=Timeouts(connect=common.connect_timeout, read=common.read_timeout, retry=common.retry_for),
-        ca_bundle=common.ca_bundle,
-        trust_env=not target.on_lab,
+    given = target.credentials
+    opening = {
+        "base_url": target.base_url,
+        "credentials": {name: secret.reveal() for name, secret in given.parts().items()},
+        "token": target.token.reveal(),
+        "listen": list(settings.listen),
+        "callback_url": settings.callback_url,
+        "connect_timeout": common.connect_timeout,
+        "read_timeout": common.read_timeout,
+        "retry_for": common.retry_for,
+        "ca_bundle": common.ca_bundle,
+        "trust_env": not target.on_lab,
+    }
+    log = CallbackLog(
+        scrub=lambda text: given.scrub(target.token.scrub(text)),
+        account_id=target.account_id,
+        now=monotonic,
+        utcnow=utcnow,
     )
-    host, port = settings.listen
-    if not settings.callback_url and host in WILDCARD_ADDRESSES:
-        raise ConfigurationError(
-            f"the callback receiver listens on {host}, which is not an address that Sift can post to",
-            hint="Set its public URL: --sift-callback-url (SIFT_CALLBACK_URL, ini sift_callback_url).",
-        )
-    try:
-        listening = bind(host, port)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(
-            f"the callback receiver cannot listen on {host}:{port}: {reason}",
-            hint="Set --sift-listen (SIFT_LISTEN, ini sift_listen) to a free address; with xdist workers, use port 0.",
-        ) from None
-    token = target.token or Secret(secrets.token_urlsafe(24))
-    log = CallbackLog(scrub=lambda text: target.credentials.scrub(token.scrub(text)), account_id=target.account_id)
-    receiver = Receiver(log, listening, settings.callback_url, token.reveal())
-    runtime = SiftRuntime(SiftClient(http), receiver, CallTimeouts(callback=settings.callback_timeout))
-    runtime.open()
-    return runtime
+    return SiftRuntime(engine, opening, log, CallTimeouts(callback=settings.callback_timeout))

@@ -111,7 +111,7 @@ class Call:
         connected = times.get(CONNECTED)
         if connected is None:
             return reported or 0.0
-        end = times.get(self.status, 0.0) if self.connection.is_over else self.timeline.elapsed
+        end = times.get(self.status, 0.0) if self.connection.is_over else self.timeline.since_start()
         measured = max(end - connected, 0.0)
         return measured if reported is None or abs(reported - measured) <= 1 else reported
 
@@ -352,7 +352,7 @@ class LiveConversation:
     @property
     def events(self) -> tuple[Event, ...]:
         """The events so far, in the order of arrival."""
-        with self._control.inbox.changed:
+        with self._control.inbox.lock:
             return self._events(self._control.inbox)
 
     @property

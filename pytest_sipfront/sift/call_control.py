@@ -64,7 +64,7 @@ class CallControl:
         self.timeouts = timeouts or runtime.timeouts
         self._runtime = runtime
         self._key = secrets.token_urlsafe(12)
-        self.inbox: CallInbox = runtime.log.open(self._key)
+        self.inbox: CallInbox = runtime.open_inbox(self._key)
         self.timeline = self.inbox.timeline
         self._last_number = 0
         self._placed = False
@@ -87,9 +87,9 @@ class CallControl:
         """
         __tracebackhide__ = True
         self.timeline.add(SENT, "dial", self.party)
-        url = self._runtime.receiver.address(self._key, STATUS)
+        url = self._runtime.address(self._key, STATUS)
         try:
-            created = self._runtime.call(self._runtime.client.create_connection, status_url=url, **endpoint)
+            created = self._runtime.call("create_connection", status_url=url, **endpoint)
         except (PlatformUnavailable, InvalidResponse) as error:
             if not getattr(error, "arrived", True):
                 raise self.explain(error) from None
@@ -123,8 +123,7 @@ class CallControl:
             fields = as_json(command.step)
             self.timeline.add(SENT, fields["name"], fields)
         try:
-            steps = [command.step for command in commands]
-            self._runtime.call(self._runtime.client.set_routine, connection_id, steps)
+            self._runtime.call("send_commands", connection_id, [as_json(command.step) for command in commands])
         except RequestRefused as error:
             self.poll()
             if self.connection.is_over:
@@ -157,14 +156,15 @@ class CallControl:
         started = now()
         policy = WaitPolicy(started, started + within, self.timeouts)
         while True:
-            with self.inbox.changed:
+            self._runtime.receive()
+            with self.inbox.lock:
                 value = read(self.inbox)
                 if value is not None:
                     return value
                 step, seconds = policy.next(now(), is_over=self.connection.is_over)
-                if step is NextStep.WAIT:
-                    self.inbox.changed.wait(seconds)
-            if step is NextStep.POLL:
+            if step is NextStep.WAIT:
+                self._runtime.receive(seconds)
+            elif step is NextStep.POLL:
                 self.poll()
             elif step is NextStep.ENDED:
                 raise self.failure(f"{self._end()} while {activity}")
@@ -181,9 +181,8 @@ class CallControl:
         connection_id = self.connection.connection_id
         if not connection_id:
             return
-        deadline = self._runtime.log.now() + STATUS_TIMEOUT
         try:
-            connection = self._runtime.call(self._runtime.client.connection, connection_id, deadline=deadline)
+            connection = self._runtime.call("connection", connection_id, within=STATUS_TIMEOUT)
         except AuthenticationFailed as error:
             raise self.explain(error) from None
         except SipfrontError as error:
@@ -234,10 +233,8 @@ class CallControl:
 
     def _wait_for_id(self) -> bool:
         """Return whether the connection's id is known, after a wait of a few seconds."""
-        with self.inbox.changed:
-            return self.inbox.changed.wait_for(
-                lambda: bool(self.connection.connection_id), min(self.timeouts.callback, ID_TIMEOUT)
-            )
+        seconds = min(self.timeouts.callback, ID_TIMEOUT)
+        return self._runtime.wait_for(lambda: bool(self.connection.connection_id), seconds)
 
     def _connection_id(self) -> str:
         __tracebackhide__ = True
@@ -252,16 +249,16 @@ class CallControl:
         """Add a callback URL to a command that reports and has no URL."""
         if isinstance(step, Reporting) and step.on_done is None:
             number = self._next_number(step)
-            url = self._runtime.receiver.address(self._key, DONE, number)
+            url = self._runtime.address(self._key, DONE, number)
             return SentCommand(replace(step, on_done=url), number)
         if isinstance(step, Conversing) and step.event_callback is None:
             number = self._next_number(step)
-            url = self._runtime.receiver.address(self._key, EVENT, number)
+            url = self._runtime.address(self._key, EVENT, number)
             return SentCommand(replace(step, event_callback=url), number)
         return SentCommand(step, None)
 
     def _next_number(self, step: Step) -> int:
         self._last_number += 1
-        with self.inbox.changed:
+        with self.inbox.lock:
             self.inbox.commands[self._last_number] = type(step).__name__
         return self._last_number

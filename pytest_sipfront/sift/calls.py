@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from pytest_sipfront.clients.sift.callback_log import ReceivedCallback
-from pytest_sipfront.clients.sift.client import SiftClient
-from pytest_sipfront.clients.sift.models import Application, Connection, Conversation
+from pytest_sipfront.clients.sift.models import Application, Connection, Conversation, PhoneNumber
 from pytest_sipfront.clients.sift.routine import check_endpoint, check_phone_number
 from pytest_sipfront.engine.run import RunResult
 from pytest_sipfront.errors import CallFailed, DetailedError
@@ -19,7 +17,6 @@ from pytest_sipfront.sift.call_control import SHOWN_UNMATCHED, CallControl
 from pytest_sipfront.sift.matching import pair
 from pytest_sipfront.sift.runtime import SiftRuntime
 
-T = TypeVar("T")
 INCOMING_WITHIN = 30.0
 INCOMING_POLL_INTERVAL = 0.5
 SEARCHED_CONNECTIONS = 200
@@ -90,13 +87,14 @@ class Incoming:
     @property
     def url(self) -> str:
         """The `on_incoming` URL for an application. Keep it secret: a POST request to it announces a call."""
-        return self._runtime.receiver.incoming_url
+        return self._runtime.incoming_url
 
     def register(self, *phone_numbers: str, name: str = "pytest-sipfront") -> Application:
         """Create an application at Sift that sends calls to these numbers to this session."""
         __tracebackhide__ = True
         numbers = [check_phone_number(number) for number in phone_numbers]
-        return self._runtime.call(self._runtime.client.create_application, name, self.url, phone_numbers=numbers)
+        application: Application = self._runtime.call("create_application", name, self.url, phone_numbers=numbers)
+        return application
 
     def __call__(self, to: str | None = None, within: float = INCOMING_WITHIN) -> Call:
         """Wait for an incoming call that arrives during this test, and take it.
@@ -110,7 +108,7 @@ class Incoming:
         """
         __tracebackhide__ = True
         log, timeouts = self._runtime.log, self._runtime.timeouts
-        connection = log.claim(to, self._since, log.now() + within)
+        connection = self._runtime.claim(to, self._since, within)
         if connection is None:
             unmatched = "\n".join(map(str, log.unmatched[-SHOWN_UNMATCHED:]))
             raise CallFailed(
@@ -142,16 +140,19 @@ class Sift:
     def received(self) -> tuple[ReceivedCallback, ...]:
         """All callbacks of this session, in order."""
         __tracebackhide__ = True
-        return self._runtime().log.callbacks
+        runtime = self._runtime()
+        runtime.receive()
+        return runtime.log.callbacks
 
     def connections(self) -> Iterator[Connection]:
         """Iterate over the account's connections; pages are requested when they are needed."""
-        return self._each(lambda client: client.connections())
+        return self._runtime().each("connections")
 
     def connection(self, connection_id: str) -> Connection:
         """Return one connection."""
         __tracebackhide__ = True
-        return self.ask(lambda client: client.connection(connection_id))
+        connection: Connection = self._runtime().call("connection", connection_id)
+        return connection
 
     def connection_of(self, run: RunResult, *, dialled: str | None = None) -> Connection | None:
         """Return the connection that a Sipfront run dialled, by number and time; None if there is none.
@@ -168,37 +169,32 @@ class Sift:
 
     def conversations(self, **times: str) -> Iterator[Conversation]:
         """Iterate over conversations; `min_created`, `max_created` and `updated_after` are ISO 8601 strings."""
-        return self._each(lambda client: client.conversations(**times))
+        return self._runtime().each("conversations", **times)
 
     def conversation(self, conversation_id: str) -> Conversation:
         """Return one conversation."""
         __tracebackhide__ = True
-        return self.ask(lambda client: client.conversation(conversation_id))
+        conversation: Conversation = self._runtime().call("conversation", conversation_id)
+        return conversation
 
     def applications(self) -> Iterator[Application]:
         """Iterate over the account's applications."""
-        return self._each(lambda client: client.applications())
+        return self._runtime().each("applications")
+
+    def phone_numbers(self) -> Iterator[PhoneNumber]:
+        """Iterate over the account's numbers."""
+        return self._runtime().each("phone_numbers")
+
+    def available_numbers(self, country_code: str) -> Iterator[str]:
+        """Iterate over the available numbers of a country, by its ISO 3166-1 code."""
+        return self._runtime().each("available_numbers", country_code)
 
     def upload_media(self, content: bytes, *, filename: str = "audio.wav") -> str:
         """Upload a .wav file and return its `audio_id`."""
         __tracebackhide__ = True
-        return self.ask(lambda client: client.upload_media(content, filename=filename))
+        return str(self._runtime().call("upload_media", content, filename=filename))
 
     def request(self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None) -> Any:
         """Send any request once to a path below `/v0`, and return its JSON."""
         __tracebackhide__ = True
-        return self.ask(lambda client: client.request(method, path, body=body, params=params))
-
-    def ask(self, request: Callable[[SiftClient], Awaitable[T]]) -> T:
-        """Call a method of the client and return its result: `sift.ask(lambda client: client.connection("..."))`."""
-        __tracebackhide__ = True
-        runtime = self._runtime()
-        return runtime.call(request, runtime.client)
-
-    def _each(self, entries: Callable[[SiftClient], AsyncIterator[T]]) -> Iterator[T]:
-        __tracebackhide__ = True
-        runtime = self._runtime()
-        iterator = entries(runtime.client)
-        with suppress(StopAsyncIteration):
-            while True:
-                yield runtime.call(iterator.__anext__)
+        return self._runtime().call("request", method, path, body=body, params=params)

@@ -1,121 +1,160 @@
-"""A session's connection to Sift: the client, the receiver of callbacks, and the event loop that runs both."""
+"""A process's access to Sift, by way of the engine: requests to the API, and the callbacks of its calls."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from urllib.parse import urlsplit
+import base64
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
-import httpx
-
-from pytest_sipfront.clients.http import clean, is_loopback, one_line, proxy_for
-from pytest_sipfront.clients.sift.client import SiftClient
-from pytest_sipfront.clients.sift.routine import HangUp
-from pytest_sipfront.engine.loop_thread import LoopThread
-from pytest_sipfront.errors import ConfigurationError, SipfrontError
+from pytest_sipfront.clients.sift import models
+from pytest_sipfront.clients.sift.call_inbox import CallInbox
+from pytest_sipfront.clients.sift.callback_log import CallbackLog
+from pytest_sipfront.clients.sift.models import Connection
 from pytest_sipfront.sift.wait_policy import CallTimeouts
 
-if TYPE_CHECKING:
-    from pytest_sipfront.clients.sift.receiver import Receiver
+_SLICE, _SHORTEST_WAIT = 0.25, 0.01
 
-P = ParamSpec("P")
-T = TypeVar("T")
-CHECK_TIMEOUT = 10.0
-_SETTING = "--sift-callback-url (SIFT_CALLBACK_URL, ini sift_callback_url)"
+
+class Engine(Protocol):
+    """The channel to the engine; see `engine.client.EngineClient`."""
+
+    def request(self, op: str, /, **fields: Any) -> Any:
+        """Send a request and return its result."""
+        ...
 
 
 class SiftRuntime:
-    """The open connection to Sift. Its methods may be called from any thread.
+    """Access to Sift for one process.
 
     Attributes:
-        client: The API client.
-        receiver: Receives callbacks.
-        log: All callbacks of the session.
+        log: The callbacks of this process.
         timeouts: Time limits for callbacks.
+        incoming_url: The `on_incoming` URL of applications: Sift posts incoming calls to it.
     """
 
-    def __init__(self, client: SiftClient, receiver: Receiver, timeouts: CallTimeouts) -> None:
-        self.client, self.receiver, self.timeouts = client, receiver, timeouts
-        self.log = receiver.log
-        self._loop = LoopThread()
-        self._checked = False
-
-    def open(self) -> None:
-        """Start the receiver."""
-        self._loop.wait(self.receiver.start)
-
-    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a coroutine function on the event loop and return its result.
-
-        Raises:
-            SipfrontError: The coroutine raised it.
-        """
-        __tracebackhide__ = True
-        return self._loop.wait(partial(function, *args, **kwargs))
-
-    def check_callbacks(self, base_url: str) -> None:
-        """Request the callback URL once before the first call, as Sift would.
+    def __init__(self, engine: Engine, settings: Mapping[str, Any], log: CallbackLog, timeouts: CallTimeouts) -> None:
+        """Open Sift in the engine, if no other process has.
 
         Args:
-            base_url: The base URL of Sift.
+            engine: The channel to the engine.
+            settings: The settings of `SiftService.sift_open`.
+            log: Receives the callbacks of this process.
+            timeouts: Time limits for callbacks.
 
         Raises:
-            ConfigurationError: The URL cannot be reached, or another server answers.
+            SipfrontError: The engine cannot open Sift.
         """
         __tracebackhide__ = True
-        if self._checked:
-            return
-        url = self.receiver.address("check", "callback")
-        if is_loopback(_host(url)) and not is_loopback(_host(base_url)):
-            raise ConfigurationError(
-                f"Sift at {base_url} cannot post callbacks to {_origin(url)} on this machine; no call was placed",
-                hint=f"Set {_SETTING} to the public URL of a tunnel or proxy that leads to this machine.",
-            )
-        self.call(_check, url)
-        self._checked = True
+        self.log, self.timeouts = log, timeouts
+        self._engine = engine
+        self._process = uuid.uuid4().hex
+        opened = engine.request("sift_open", process=self._process, settings=dict(settings))
+        self._address: str = opened["address"]
+        self.incoming_url: str = opened["incoming_url"]
+        self._last_index = 0
+        self._fetched = threading.Condition()
+        self._is_fetching = False
 
-    def close(self) -> None:
-        """Hang up incoming calls that no test took, stop the receiver and close all connections."""
+    def check_callbacks(self) -> None:
+        """Check once per session that callbacks arrive.
+
+        Raises:
+            ConfigurationError: They do not.
+        """
+        __tracebackhide__ = True
+        self._engine.request("sift_check")
+
+    def open_inbox(self, key: str) -> CallInbox:
+        """Return the inbox of a new call; `key` is an unguessable name."""
+        self._engine.request("sift_own", process=self._process, key=key)
+        return self.log.open(key)
+
+    def address(self, *segments: object) -> str:
+        """Return the public URL of a callback: `address(key, "status")`, `address(key, "done", 3)`."""
+        return "/".join([self._address, *map(str, segments)])
+
+    def call(self, method: str, /, *arguments: Any, **options: Any) -> Any:
+        """Return what a method of the Sift client returns, see `SiftClient`.
+
+        Raises:
+            SipfrontError: As the client does.
+        """
+        __tracebackhide__ = True
+        if method == "upload_media":
+            arguments = (base64.b64encode(arguments[0]).decode(), *arguments[1:])
+        return _value(self._engine.request("sift_call", method=method, arguments=arguments, options=options))
+
+    def each(self, method: str, /, *arguments: Any, **options: Any) -> Iterator[Any]:
+        """Iterate over a list of the Sift client, and request its pages when they are needed."""
+        __tracebackhide__ = True
+        number = self._engine.request("sift_list", method=method, arguments=arguments, options=options)
+        while entries := self._engine.request("sift_next", number=number):
+            yield from map(_value, entries)
+
+    def receive(self, seconds: float = 0.0) -> None:
+        """Take over the callbacks that have arrived. Wait up to `seconds` for the first one.
+
+        One thread at a time fetches them, for all threads.
+        """
+        __tracebackhide__ = True
+        with self._fetched:
+            if self._is_fetching:
+                self._fetched.wait(max(seconds, _SHORTEST_WAIT))
+                return
+            self._is_fetching = True
         try:
-            for connection in self.log.unclaimed():
-                with suppress(SipfrontError):
-                    self.call(self.client.set_routine, connection.connection_id, [HangUp()])
-            self.call(self.receiver.stop)
-            self.call(self.client.close)
+            self._fetch(max(seconds, 0.0))
         finally:
-            self._loop.close()
+            with self._fetched:
+                self._is_fetching = False
+                self._fetched.notify_all()
+
+    def _fetch(self, seconds: float) -> None:
+        __tracebackhide__ = True
+        callbacks = self._engine.request("sift_fetch", process=self._process, after=self._last_index, seconds=seconds)
+        for entry in callbacks:
+            self._last_index = entry["index"]
+            kind, raw, at = entry["kind"], entry["raw"], entry["at"]
+            if "unmatched" in entry:
+                self.log.add(kind, raw, entry["unmatched"], at=at)
+            else:
+                self.log.deliver(kind, entry["key"], entry["number"], entry["body"], raw, at=at)
+
+    def wait_for(self, read: Callable[[], bool], seconds: float) -> bool:
+        """Receive callbacks until `read` returns True, or for `seconds`, and return its last result."""
+        __tracebackhide__ = True
+        deadline = self.log.now() + seconds
+        self.receive()
+        while not (found := read()) and (left := deadline - self.log.now()) > 0:
+            self.receive(min(left, _SLICE))
+        return found
+
+    def claim(self, to: str | None, since: float, seconds: float) -> Connection | None:
+        """Wait for an incoming call and take it.
+
+        Args:
+            to: The number that is called; None for any.
+            since: Earlier calls are ignored; in monotonic seconds.
+            seconds: How long to wait.
+
+        Returns:
+            None if there was no call.
+        """
+        __tracebackhide__ = True
+        taken: list[Connection] = []
+
+        def read() -> bool:
+            connection = self.log.claim(to, since)
+            if connection is not None and self._engine.request("sift_claim", connection_id=connection.connection_id):
+                taken.append(connection)
+            return bool(taken)
+
+        return taken[0] if self.wait_for(read, seconds) else None
 
 
-async def _check(url: str) -> None:
-    try:
-        async with httpx.AsyncClient(trust_env=False, proxy=proxy_for(url), timeout=CHECK_TIMEOUT) as client:
-            response = await client.get(url, follow_redirects=True)
-        if response.is_success and _json(response) == {"check": ["callback"]}:
-            return
-        status = one_line(f"{response.status_code} {clean(response.reason_phrase)}")
-        reason = f"another server answers with {status}"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = one_line(clean(f"{type(error).__name__}: {error}")).removesuffix(":")
-    raise ConfigurationError(
-        f"the callback URL {_origin(url)} does not lead to this session: {reason}; no call was placed",
-        hint=f"Make the tunnel or proxy forward to the address of --sift-listen, or correct {_SETTING}.",
-    ) from None
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
-
-
-def _origin(url: str) -> str:
-    """Return the URL without its path, which is a secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+def _value(data: Mapping[str, Any]) -> Any:
+    if data["kind"] == "json":
+        return data["data"]
+    return getattr(models, data["kind"]).read(data["data"])

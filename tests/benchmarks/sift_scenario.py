@@ -15,16 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from pytest_sipfront.clients.http import Basic, HttpClient
-from pytest_sipfront.clients.sift import SiftClient
-from pytest_sipfront.clients.sift.callback_log import CallbackLog
-from pytest_sipfront.clients.sift.receiver import Receiver, bind
 from pytest_sipfront.lab.process import LabProcess, start_lab
-from pytest_sipfront.secret import Secret
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import CallTimeouts
+from tests.sift_runtime import open_runtime
 
 NUMBER, STEPS, ROUNDS, CALLS, LIMIT_MS = "+15550100200", 20, 15, 200, 15.0
 SCRIPT = ", ".join(["{says: hello}"] * STEPS)
@@ -81,21 +77,18 @@ def measure(lab: LabProcess, runtime: SiftRuntime) -> None:
     before = len(lab.callbacks)
     seconds = timed(lambda: many(runtime)) / 1000
     sent = len(lab.callbacks) - before
+    runtime.receive()
     kept = len(runtime.log.callbacks) - before
     print(f"{CALLS} calls at once: {sent} callbacks posted, {sent - kept} lost, {sent / seconds:.0f} a second")
 
 
 def main() -> None:
     """Measure against a lab of its own."""
-    with start_lab(text=FILE) as lab:
-        http = HttpClient(f"{lab.url}/v0", Basic(Secret(lab.public_key), Secret(lab.secret_key)), service="Sift")
-        record = CallbackLog(account_id=lab.public_key)
-        runtime = SiftRuntime(SiftClient(http), Receiver(record, bind("127.0.0.1", 0)), CallTimeouts(callback=60.0))
-        runtime.open()
-        try:
-            measure(lab, runtime)
-        finally:
-            runtime.close()
+    with (
+        start_lab(text=FILE) as lab,
+        open_runtime(f"{lab.url}/v0", CallTimeouts(callback=60.0), lab.public_key, lab.secret_key) as runtime,
+    ):
+        measure(lab, runtime)
 
 
 if __name__ == "__main__":

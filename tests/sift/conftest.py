@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import threading
 from collections.abc import Callable, Iterator
 from textwrap import indent
@@ -13,10 +12,6 @@ import pytest
 
 from pytest_sipfront.clients.http import Basic, HttpClient
 from pytest_sipfront.clients.sift import SiftClient
-from pytest_sipfront.clients.sift.callback_log import CallbackLog
-from pytest_sipfront.clients.sift.receiver import Receiver
-from pytest_sipfront.clients.sift.receiver import bind as bind_receiver
-from pytest_sipfront.engine.loop_thread import LoopThread
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
@@ -28,10 +23,8 @@ from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import CallTimeouts
-
-# A pytester session unloads the modules that it imported. Modules that are imported here stay loaded.
-for module in ("anyio._backends._asyncio", "httpcore", "hypothesis", "jiwer", "pytest_sipfront.sift.calls"):
-    importlib.import_module(module)
+from tests.loop_thread import LoopThread
+from tests.sift_runtime import open_runtime
 
 BANK = "+15550100200"
 QUICK = CallTimeouts(callback=5.0, poll_interval=0.2, settle=0.15)
@@ -110,38 +103,26 @@ def account(sift_lab: SiftLab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def background() -> Iterator[LoopThread]:
+    """An event loop in a thread."""
     loop = LoopThread()
     yield loop
     loop.close()
 
 
 @pytest.fixture(scope="session")
-def use_client(runtime: SiftRuntime) -> Callable[..., Any]:
-    """Call a method of the client: `use_client(lambda client: client.connection("..."))`."""
-    return lambda question: runtime.call(question, runtime.client)
+def use_client(running_sift_lab: SiftLab, background: LoopThread) -> Iterator[Callable[..., Any]]:
+    """Call the asynchronous client: `use_client(lambda client: client.connection("..."))`."""
+    http = HttpClient(running_sift_lab.url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
+    client = SiftClient(http)
+    yield lambda request: background.wait(lambda: request(client))
+    background.wait(client.close)
 
 
 @pytest.fixture(scope="session")
 def runtime(running_sift_lab: SiftLab) -> Iterator[SiftRuntime]:
-    """A connection to the lab, shared by all tests as by a session."""
-    with open_runtime(running_sift_lab.url) as opened:
+    """Access to the lab's Sift, shared by all tests as it is shared by a session."""
+    with open_runtime(running_sift_lab.url, QUICK) as opened:
         yield opened
-
-
-class open_runtime:  # noqa: N801 - reads as a function
-    """A connection to a lab, as a context manager."""
-
-    def __init__(self, url: str, patience: CallTimeouts = QUICK) -> None:
-        http = HttpClient(url, Basic(Secret("lab-public"), Secret("lab-secret")), service="Sift")
-        record = CallbackLog(account_id="lab-public")
-        self._runtime = SiftRuntime(SiftClient(http), Receiver(record, bind_receiver("127.0.0.1", 0)), patience)
-
-    def __enter__(self) -> SiftRuntime:
-        self._runtime.open()
-        return self._runtime
-
-    def __exit__(self, *_: object) -> None:
-        self._runtime.close()
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from pytest_sipfront.clients.sift.models import (
     find_connection,
 )
 from pytest_sipfront.clients.sift.receiver import Receiver, bind, read_body
-from pytest_sipfront.engine.loop_thread import LoopThread
 from pytest_sipfront.errors import InvalidResponse
 from pytest_sipfront.sift import answers
 from pytest_sipfront.sift.answers import NO_ANSWER, Transcript, word_error_rate
+from tests.loop_thread import LoopThread
 
 WORDS = re.findall(
     r"\w+",
@@ -52,6 +52,8 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from(WORDS) | st.text(), JSON, max_size=8)
 # Tests that need a fresh log create one.
 quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+LogReceiver = Receiver[CallbackLog]
 
 
 # ---- models
@@ -198,7 +200,7 @@ def test_a_call_that_is_over_stays_over(reports: list[dict[str, Any]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def receiver(background: LoopThread) -> Iterator[Receiver]:
+def receiver(background: LoopThread) -> Iterator[LogReceiver]:
     running = Receiver(CallbackLog(account_id="mine"), bind("127.0.0.1", 0))
     background.wait(running.start)
     running.log.open("call").commands |= {1: "Say", 2: "GetDigits", 3: "JoinConference"}
@@ -227,7 +229,7 @@ KINDS = st.sampled_from(["application/json", "applcation/json", "text/html; char
 @example(("call", "status"), b"a=1&" * 5000, "application/x-www-form-urlencoded")
 @example(("call", "done", 1), b"1" * 5000, "application/json")
 def test_the_receiver_accepts_any_body(
-    receiver: Receiver, client: httpx.Client, place: tuple[object, ...], body: bytes, kind: str
+    receiver: LogReceiver, client: httpx.Client, place: tuple[object, ...], body: bytes, kind: str
 ) -> None:
     """Sift receives 200, and the callback is logged."""
     before = receiver.log.callbacks[-1:]
@@ -239,7 +241,7 @@ def test_the_receiver_accepts_any_body(
 
 @quick
 @given(st.text(max_size=30))
-def test_the_receiver_answers_404_without_the_secret(receiver: Receiver, client: httpx.Client, path: str) -> None:
+def test_the_receiver_answers_404_without_the_secret(receiver: LogReceiver, client: httpx.Client, path: str) -> None:
     """A stranger learns nothing from a guess."""
     url = httpx.URL(receiver.address()).copy_with(raw_path=b"/" + path.encode("utf-8", "replace").hex().encode())
     assert client.post(url, content=b"{}").status_code == 404

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.wait_policy import CallTimeouts
-from tests.sift.conftest import SiftLab, open_runtime
+from tests.sift.conftest import SiftLab
+from tests.sift_runtime import open_runtime
 
 CALLS = 200
 PATIENT = CallTimeouts(callback=60.0, poll_interval=30.0)  # long, so that polling does not replace a lost callback

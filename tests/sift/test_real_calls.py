@@ -22,7 +22,7 @@ from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import CallTimeouts
-from tests.sift.conftest import open_runtime
+from tests.sift_runtime import open_runtime
 from tests.support import Reply, Server
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))

@@ -13,14 +13,16 @@ import pytest
 
 from pytest_sipfront.clients.sift.callback_log import CallbackLog
 from pytest_sipfront.clients.sift.receiver import LARGEST_BODY, Receiver, bind
-from pytest_sipfront.engine.loop_thread import LoopThread
 from pytest_sipfront.secret import Secret
+from tests.loop_thread import LoopThread
 
 ACCOUNT, ID = "a0a0a0a0a0a0a0a0", "c1c1c1c1c1c1c1c1"
 
+LogReceiver = Receiver[CallbackLog]
+
 
 @contextmanager
-def receiving(background: LoopThread, **options: Any) -> Iterator[Receiver]:
+def receiving(background: LoopThread, **options: Any) -> Iterator[LogReceiver]:
     token = Secret("t" * 24)
     log = CallbackLog(scrub=token.scrub, account_id=ACCOUNT)
     receiver = Receiver(log, bind("127.0.0.1", 0), token=token.reveal(), **options)
@@ -32,7 +34,7 @@ def receiving(background: LoopThread, **options: Any) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def receiver(background: LoopThread) -> Iterator[Receiver]:
+def receiver(background: LoopThread) -> Iterator[LogReceiver]:
     with receiving(background) as running:
         yield running
 
@@ -51,7 +53,7 @@ def post(url: str, body: object, **headers: str) -> httpx.Response:
     return _CLIENT.post(url, content=content, headers=headers)
 
 
-def test_a_status_callback_is_logged_with_time_and_number(receiver: Receiver) -> None:
+def test_a_status_callback_is_logged_with_time_and_number(receiver: LogReceiver) -> None:
     """The response has no routine, since it would start at once."""
     inbox = receiver.log.open("call")
     body = {"account_id": ACCOUNT, "connection": {"connection_id": ID, "status": "connected"}}
@@ -68,14 +70,14 @@ def test_a_status_callback_is_logged_with_time_and_number(receiver: Receiver) ->
     "body",
     [{"connection_id": ID, "status": "connecting"}, {"connection": {"connection_id": ID, "status": "connecting"}}],
 )
-def test_a_status_callback_may_be_flat_or_nested(receiver: Receiver, body: dict[str, Any]) -> None:
+def test_a_status_callback_may_be_flat_or_nested(receiver: LogReceiver, body: dict[str, Any]) -> None:
     """Its body is not documented."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), body)
     assert inbox.connection.connection_id == ID
 
 
-def test_a_done_callback_is_identified_by_its_url(receiver: Receiver) -> None:
+def test_a_done_callback_is_identified_by_its_url(receiver: LogReceiver) -> None:
     """The bodies of Say and Play are equal."""
     inbox = receiver.log.open("call")
     inbox.commands |= {1: "Say", 2: "Play"}
@@ -87,21 +89,21 @@ def test_a_done_callback_is_identified_by_its_url(receiver: Receiver) -> None:
     "kind",
     ["application/json", "applcation/json", "applicaiton/json", "json", "text/plain", "application/octet-stream"],
 )
-def test_any_content_type_is_read_as_json(receiver: Receiver, kind: str) -> None:
+def test_any_content_type_is_read_as_json(receiver: LogReceiver, kind: str) -> None:
     """The documentation misspells it in three ways."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), {"connection_id": ID, "status": "connected"}, **{"Content-Type": kind})
     assert inbox.connection.status == "connected"
 
 
-def test_a_form_is_accepted(receiver: Receiver) -> None:
+def test_a_form_is_accepted(receiver: LogReceiver) -> None:
     """A guide uses forms for requests that are documented as JSON."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), f"connection_id={ID}&status=connected".encode())
     assert inbox.connection.status == "connected"
 
 
-def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None:
+def test_an_incoming_call_is_answered_with_a_routine(receiver: LogReceiver) -> None:
     """`routine` is required; an empty one leaves the call to the test."""
     body = {
         "account_id": ACCOUNT,
@@ -109,10 +111,10 @@ def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None
     }
     for _ in range(2):
         assert post(receiver.incoming_url, body).json() == {"routine": []}
-    claimed = receiver.log.claim("+15550100300", 0.0, 0.0)
+    claimed = receiver.log.claim("+15550100300", 0.0)
     assert claimed is not None
     assert claimed.from_ == "+15550100999"
-    assert receiver.log.claim(None, 0.0, 0.0) is None
+    assert receiver.log.claim(None, 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_an_incoming_call_is_answered_with_a_routine(receiver: Receiver) -> None
     ],
 )
 def test_an_unmatched_callback_is_logged_with_the_reason(
-    receiver: Receiver, segments: tuple[object, ...], body: object, why: str
+    receiver: LogReceiver, segments: tuple[object, ...], body: object, why: str
 ) -> None:
     """The response is 200 all the same."""
     receiver.log.open("call")
@@ -140,7 +142,7 @@ def test_an_unmatched_callback_is_logged_with_the_reason(
     assert why in receiver.log.unmatched[-1].unmatched
 
 
-def test_a_body_over_the_limit_is_refused_and_logged(receiver: Receiver) -> None:
+def test_a_body_over_the_limit_is_refused_and_logged(receiver: LogReceiver) -> None:
     """The limit is one megabyte."""
     answer = post(receiver.address("call", "status"), b"x" * (LARGEST_BODY + 1))
     assert answer.status_code == 413
@@ -148,7 +150,7 @@ def test_a_body_over_the_limit_is_refused_and_logged(receiver: Receiver) -> None
 
 
 @pytest.mark.parametrize("path", ["/", "/call/status", f"/{'u' * 24}/call/status"])
-def test_a_url_without_the_secret_is_not_found(receiver: Receiver, path: str) -> None:
+def test_a_url_without_the_secret_is_not_found(receiver: LogReceiver, path: str) -> None:
     """A stranger cannot report a callback."""
     inbox = receiver.log.open("call")
     address = receiver.address("").partition("/tttt")[0] + path
@@ -156,7 +158,7 @@ def test_a_url_without_the_secret_is_not_found(receiver: Receiver, path: str) ->
     assert inbox.connection.status == ""
 
 
-def test_the_secret_of_the_urls_is_not_shown(receiver: Receiver) -> None:
+def test_the_secret_of_the_urls_is_not_shown(receiver: LogReceiver) -> None:
     """Log and timeline do not contain it."""
     inbox = receiver.log.open("call")
     body = {"connection_id": ID, "status": "connected", "status_url": receiver.address("call", "status")}
@@ -190,7 +192,7 @@ def test_callback_urls_begin_with_the_public_url(background: LoopThread) -> None
         assert receiver.address("call", "done", 3) == f"https://qa.example/hook/{'t' * 24}/call/done/3"
 
 
-def test_repeated_callbacks_have_no_effect(receiver: Receiver) -> None:
+def test_repeated_callbacks_have_no_effect(receiver: LogReceiver) -> None:
     """The first answer of a command counts."""
     inbox = receiver.log.open("call")
     inbox.commands[1] = "GetDigits"
@@ -200,7 +202,7 @@ def test_repeated_callbacks_have_no_effect(receiver: Receiver) -> None:
     assert len(receiver.log.callbacks) == 3
 
 
-def test_concurrent_callbacks_are_logged_in_one_order(receiver: Receiver) -> None:
+def test_concurrent_callbacks_are_logged_in_one_order(receiver: LogReceiver) -> None:
     """Numbers have no gaps, and times never decrease."""
     inbox = receiver.log.open("call")
     inbox.commands.update(dict.fromkeys(range(100), "Say"))
@@ -215,7 +217,9 @@ def test_concurrent_callbacks_are_logged_in_one_order(receiver: Receiver) -> Non
 @pytest.mark.parametrize("name", ["event_type", "type"])
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("kind", ["transcript", "ended", "scan", "talk_time", "topic"])
-def test_an_event_is_accepted_in_each_documented_form(receiver: Receiver, name: str, nested: bool, kind: str) -> None:
+def test_an_event_is_accepted_in_each_documented_form(
+    receiver: LogReceiver, name: str, nested: bool, kind: str
+) -> None:
     """The pages disagree on event_type and type, and on an event field. Unknown events keep their fields."""
     inbox = receiver.log.open("call")
     inbox.commands[1] = "JoinConference"
@@ -228,7 +232,7 @@ def test_an_event_is_accepted_in_each_documented_form(receiver: Receiver, name: 
     assert event.fields["emotion"] == {"sem_v0": [0.1, 0.8, 0.1]}
 
 
-def test_an_invalid_sample_of_the_documentation_is_logged(receiver: Receiver) -> None:
+def test_an_invalid_sample_of_the_documentation_is_logged(receiver: LogReceiver) -> None:
     """Two samples lack a comma or have one too many."""
     receiver.log.open("call")
     post(receiver.address("call", "status"), b'{"to": "webrtc:jimmy" "direction": "incoming"}')
@@ -237,7 +241,7 @@ def test_an_invalid_sample_of_the_documentation_is_logged(receiver: Receiver) ->
 
 
 @pytest.mark.parametrize("prefix", ["hook", "a/b/c"])
-def test_a_proxy_may_prefix_the_path(receiver: Receiver, prefix: str) -> None:
+def test_a_proxy_may_prefix_the_path(receiver: LogReceiver, prefix: str) -> None:
     """Some proxies remove their prefix, and some do not."""
     inbox = receiver.log.open("call")
     address = receiver.address("call", "status").replace(f"/{'t' * 24}", f"/{prefix}/{'t' * 24}")
@@ -245,7 +249,7 @@ def test_a_proxy_may_prefix_the_path(receiver: Receiver, prefix: str) -> None:
     assert inbox.connection.status == "connected"
 
 
-def test_control_characters_in_callbacks_are_escaped(receiver: Receiver) -> None:
+def test_control_characters_in_callbacks_are_escaped(receiver: LogReceiver) -> None:
     """A callback is text from a stranger."""
     inbox = receiver.log.open("call")
     post(receiver.address("call", "status"), {"connection_id": "\x1b[2J", "status": "connected", "x": "\x07\ud800"})

@@ -6,7 +6,7 @@ It also reads every response within limits of size and time, and cleans all text
 
 from __future__ import annotations
 
-from pytest_sipfront.clients.http.authorization import Basic, Bearer, Credentials
+from pytest_sipfront.clients.authorization import Basic, Bearer, Credentials
 from pytest_sipfront.clients.http.client import Closable, HttpClient, Response
 from pytest_sipfront.clients.http.timeouts import Timeouts, Timing
 from pytest_sipfront.clients.http.tls_and_proxy import proxy_for

@@ -13,7 +13,7 @@ import anyio
 import httpx
 import tenacity
 
-from pytest_sipfront.clients.http.authorization import Credentials
+from pytest_sipfront.clients.authorization import Credentials
 from pytest_sipfront.clients.http.timeouts import Timeouts, Timing, retry_after
 from pytest_sipfront.clients.http.tls_and_proxy import cause_of, certificate_authorities, proxy_for, unavailable_hint
 from pytest_sipfront.clients.http.transport import RawResponse, Transport

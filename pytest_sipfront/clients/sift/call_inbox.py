@@ -63,20 +63,28 @@ class Timeline:
         self._lock = threading.Lock()
         self._entries: list[TimelineEntry] = []
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the call began."""
-        return self._now() - self._started
+    def since_start(self, at: float | None = None) -> float:
+        """Return the seconds from the start of the call to `at`, in monotonic seconds; to now by default."""
+        return (self._now() if at is None else at) - self._started
 
-    def add(self, direction: str, event: str, details: str | Mapping[str, Any] = "") -> None:
-        """Append an entry. Fields are shown as `name=value`, without addresses and ids of callbacks."""
+    def add(
+        self, direction: str, event: str, details: str | Mapping[str, Any] = "", *, at: float | None = None
+    ) -> None:
+        """Append an entry. Fields are shown as `name=value`, without addresses and ids of callbacks.
+
+        Args:
+            direction: "->", "<-" or "--".
+            event: The command or callback.
+            details: A text, or fields.
+            at: When it happened, in monotonic seconds; now by default.
+        """
         if not isinstance(details, str):
             fields = ((name, value) for name, value in details.items() if name not in _HIDDEN_FIELDS)
             details = ", ".join(f"{name}={value!r}" for name, value in fields)
         line = " ".join(clean(details, self._scrub).split())
         line = line if len(line) <= _LONGEST_DETAILS else line[: _LONGEST_DETAILS - 1] + "…"
         with self._lock:
-            self._entries.append(TimelineEntry(self.elapsed, direction, clean(event, self._scrub), line))
+            self._entries.append(TimelineEntry(self.since_start(at), direction, clean(event, self._scrub), line))
 
     def __iter__(self) -> Iterator[TimelineEntry]:
         with self._lock:
@@ -89,11 +97,11 @@ class Timeline:
 class CallInbox:
     """The state of one call. Callbacks may arrive late, twice and in any order.
 
-    Read the attributes while holding `changed`, which is notified of every arrival.
+    Read the attributes while holding `lock`.
 
     Attributes:
         timeline: What was sent and received.
-        changed: The condition to wait on.
+        lock: Guards the attributes.
         connection: The connection in its latest known status; empty before the first report.
         reached: Every reported status once, in the order of arrival.
         times: When each status was first known, in seconds since the call began.
@@ -104,7 +112,7 @@ class CallInbox:
 
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
         self.connection = Connection()
         self.reached: list[str] = []
         self.times: dict[str, float] = {}
@@ -114,39 +122,37 @@ class CallInbox:
 
     def report(self, connection: Connection, source: str) -> None:
         """Take over a connection from one of Sift's responses; `source` names the response in the timeline."""
-        with self.changed:
+        with self.lock:
             if self._update(connection):
                 self.timeline.add(RECEIVED, source, connection.status)
-            self.changed.notify_all()
 
-    def deliver(self, kind: str, number: int, body: Any) -> str:
+    def deliver(self, kind: str, number: int, body: Any, at: float | None = None) -> str:
         """Take over a callback.
 
         Args:
             kind: The kind of callback.
             number: The number of its command; 0 for a status callback.
             body: The parsed body.
+            at: When it arrived, in monotonic seconds; now by default.
 
         Returns:
             Why the callback does not belong to this call; "" if it does.
         """
         connection = find_connection(body)
-        with self.changed:
+        with self.lock:
             # A transcript names the speaker, who may be the other side of a conversation.
             if kind != EVENT and connection and self._is_other(connection):
                 return f"it names connection {connection.connection_id}, which belongs to another call"
-            reason = self._take_status(connection) if kind == STATUS else self._take_answer(kind, number, body)
-            self.changed.notify_all()
-            return reason
+            return self._take_status(connection, at) if kind == STATUS else self._take_answer(kind, number, body, at)
 
-    def _take_status(self, connection: Connection | None) -> str:
+    def _take_status(self, connection: Connection | None, at: float | None) -> str:
         if connection is None:
             return "it names no connection"
-        is_news = self._update(connection)
-        self.timeline.add(RECEIVED, STATUS if is_news else "status again", connection.status)
+        is_news = self._update(connection, at)
+        self.timeline.add(RECEIVED, STATUS if is_news else "status again", connection.status, at=at)
         return ""
 
-    def _take_answer(self, kind: str, number: int, body: Any) -> str:
+    def _take_answer(self, kind: str, number: int, body: Any, at: float | None) -> str:
         if number not in self.commands:
             return f"no command {number} was sent in this call"
         name = self.commands[number]
@@ -154,20 +160,20 @@ class CallInbox:
             answer = mapping(body)
             is_first = self.answers.setdefault(number, answer) is answer
             fields = {key: value for key, value in answer.items() if key != "connection_id"}
-            self.timeline.add(RECEIVED, f"{'done' if is_first else 'done again'} {name}", fields)
+            self.timeline.add(RECEIVED, f"{'done' if is_first else 'done again'} {name}", fields, at=at)
         else:
             event = Event.read(body)
             events = self.events.setdefault(number, [])
             if event not in events:
                 events.append(event)
             fields = {key: value for key, value in event.fields.items() if key != "connection_id"}
-            self.timeline.add(RECEIVED, f"event {event.type} of {name}", fields)
+            self.timeline.add(RECEIVED, f"event {event.type} of {name}", fields, at=at)
         return ""
 
     def _is_other(self, connection: Connection) -> bool:
         return bool(connection.connection_id) and self.connection.connection_id not in ("", connection.connection_id)
 
-    def _update(self, connection: Connection) -> bool:
+    def _update(self, connection: Connection, at: float | None = None) -> bool:
         """Merge a report of the connection, and return whether its status is new.
 
         A status callback that was overtaken by a later one does not set the call back.
@@ -177,7 +183,7 @@ class CallInbox:
         is_news = connection.status not in ("", *self.reached)
         if is_news:
             self.reached.append(connection.status)
-            self.times[connection.status] = self.timeline.elapsed
+            self.times[connection.status] = self.timeline.since_start(at)
         known, reported = self.connection, {k: v for k, v in connection.raw.items() if v is not None}
         if _ORDER.get(connection.status, 0) >= _ORDER.get(known.status, 0):
             merged = {**known.raw, **reported}

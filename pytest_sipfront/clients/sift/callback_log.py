@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pytest_sipfront.clients.json_fields import mapping, text
@@ -17,7 +17,6 @@ from pytest_sipfront.clients.sift.models import Connection, find_connection
 
 CAPACITY = 10_000
 LONGEST_LINE = 2_000
-_POLL_INTERVAL = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +72,13 @@ class CallbackLog:
         self._inboxes: dict[str, CallInbox] = {}
         self._incoming: list[tuple[float, Connection]] = []
         self._announced: set[str] = set()
-        self._call_arrived = threading.Condition(self._lock)
 
     def open(self, key: str) -> CallInbox:
         """Return the inbox of a new call; `key` is an unguessable name."""
         with self._lock:
             return self._inboxes.setdefault(key, CallInbox(Timeline(self.now, self._scrub)))
 
-    def deliver(self, kind: str, key: str, number: int, body: Any, raw: str) -> str:
+    def deliver(self, kind: str, key: str, number: int, body: Any, raw: str, *, at: float | None = None) -> str:
         """Log a callback and hand it to its call.
 
         Args:
@@ -89,25 +87,28 @@ class CallbackLog:
             number: The command's number.
             body: The parsed body.
             raw: The body as text.
+            at: When it arrived, in monotonic seconds; now by default.
 
         Returns:
             Why the callback belongs to no call; "" if it belongs to one.
         """
         data = clean_json(body, self._scrub)
-        reason = self._objection(data) or self._hand_over(kind, key, number, data)
-        self.add(kind, raw, reason)
+        at = self.now() if at is None else at
+        reason = self._objection(data) or self._hand_over(kind, key, number, data, at)
+        self.add(kind, raw, reason, at=at)
         return reason
 
-    def add(self, kind: str, raw: str, unmatched: str) -> None:
+    def add(self, kind: str, raw: str, unmatched: str, *, at: float | None = None) -> None:
         """Log a callback without handing it over."""
         line = " ".join(clean(raw, self._scrub).split())[:LONGEST_LINE]
+        now = self.now()
         with self._lock:
             self._count += 1
             self._callbacks.append(
                 ReceivedCallback(
                     number=self._count,
-                    at=self.now(),
-                    moment=self.utcnow(),
+                    at=now if at is None else at,
+                    moment=self.utcnow() - timedelta(seconds=0 if at is None else now - at),
                     kind=kind,
                     body=line,
                     unmatched=clean(unmatched, self._scrub),
@@ -125,33 +126,22 @@ class CallbackLog:
         """The callbacks that belong to no call."""
         return tuple(callback for callback in self.callbacks if callback.unmatched)
 
-    def claim(self, to: str | None, since: float, until: float) -> Connection | None:
-        """Wait for an incoming call and take it.
+    def claim(self, to: str | None, since: float) -> Connection | None:
+        """Take an incoming call.
 
         Args:
             to: The number that is called; None for any.
             since: Earlier calls are ignored; in seconds on the monotonic clock.
-            until: When to give up.
 
         Returns:
-            None if there was no call.
+            None if there is no such call.
         """
-        with self._call_arrived:
-            while True:
-                for entry in self._incoming:
-                    if entry[0] >= since and to in (None, entry[1].to):
-                        self._incoming.remove(entry)
-                        return entry[1]
-                remaining = until - self.now()
-                if remaining <= 0:
-                    return None
-                self._call_arrived.wait(min(remaining, _POLL_INTERVAL))
-
-    def unclaimed(self) -> tuple[Connection, ...]:
-        """Return and forget the incoming calls that no test took."""
         with self._lock:
-            calls, self._incoming = self._incoming, []
-            return tuple(connection for _, connection in calls)
+            for entry in self._incoming:
+                if entry[0] >= since and to in (None, entry[1].to):
+                    self._incoming.remove(entry)
+                    return entry[1]
+        return None
 
     def _objection(self, body: Any) -> str:
         account_id = text(mapping(body).get("account_id"))
@@ -159,20 +149,19 @@ class CallbackLog:
             return "it names another account"
         return "" if isinstance(body, Mapping) else "it is not a JSON object"
 
-    def _hand_over(self, kind: str, key: str, number: int, body: Any) -> str:
+    def _hand_over(self, kind: str, key: str, number: int, body: Any, at: float) -> str:
         if kind == INCOMING:
-            return self._announce(find_connection(body))
+            return self._announce(find_connection(body), at)
         with self._lock:
             inbox = self._inboxes.get(key)
-        return inbox.deliver(kind, number, body) if inbox else "no call of this session has this address"
+        return inbox.deliver(kind, number, body, at) if inbox else "no call of this session has this address"
 
-    def _announce(self, connection: Connection | None) -> str:
+    def _announce(self, connection: Connection | None, at: float) -> str:
         if connection is None or not connection.connection_id:
             return "it names no connection"
-        with self._call_arrived:
+        with self._lock:
             if connection.connection_id in self._announced:
                 return ""
             self._announced.add(connection.connection_id)
-            self._incoming.append((self.now(), connection))
-            self._call_arrived.notify_all()
+            self._incoming.append((at, connection))
         return ""

@@ -75,8 +75,11 @@ class SiftClient(Closable):
             ConfigurationError: The routine is not a list of commands; no request was sent.
             RequestRefused: Sift rejected the routine; the message is Sift's `error`.
         """
-        steps = [as_json(step) for step in check_routine(routine)]
-        response = await self._http.post(f"/connections/{quote(connection_id, safe='')}", {"routine": steps})
+        await self.send_commands(connection_id, [as_json(step) for step in check_routine(routine)])
+
+    async def send_commands(self, connection_id: str, commands: list[dict[str, Any]]) -> None:
+        """Replace the routine of a connection by commands in the form of the API, see `set_routine`."""
+        response = await self._http.post(f"/connections/{quote(connection_id, safe='')}", {"routine": commands})
         if message := error_message(response.data):
             raise RequestRefused(f"Sift refused: {message}", evidence=_evidence(response))
 

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 import uvicorn
@@ -21,7 +21,6 @@ from starlette.routing import Route
 
 from pytest_sipfront.clients.json_fields import parse_json
 from pytest_sipfront.clients.sift.call_inbox import DONE, EVENT, INCOMING, STATUS, UNKNOWN
-from pytest_sipfront.clients.sift.callback_log import CallbackLog
 
 LARGEST_BODY = 1024 * 1024
 MOST_SEGMENTS, MOST_FIELDS = 50, 1000
@@ -47,10 +46,25 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-class Receiver:
+class CallbackSink(Protocol):
+    """What a receiver hands callbacks to."""
+
+    def deliver(self, kind: str, key: str, number: int, body: Any, raw: str) -> str:
+        """Take a callback of a call."""
+        ...
+
+    def add(self, kind: str, raw: str, unmatched: str) -> None:
+        """Take a request that is no callback."""
+        ...
+
+
+S = TypeVar("S", bound=CallbackSink)
+
+
+class Receiver(Generic[S]):
     """Receives callbacks into a log. `start` and `stop` run on the event loop that serves it."""
 
-    def __init__(self, log: CallbackLog, listening: socket.socket, public_url: str = "", token: str = "") -> None:
+    def __init__(self, log: S, listening: socket.socket, public_url: str = "", token: str = "") -> None:
         """Prepare to serve a bound socket.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -25,6 +25,10 @@ class Credentials(Protocol):
         """Return `text` with every spelling of the secret replaced."""
         ...
 
+    def parts(self) -> dict[str, Secret]:
+        """Return the parts by name, for `credentials_of`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Basic:
@@ -40,6 +44,10 @@ class Basic:
     def scrub(self, text: str) -> str:
         """Return `text` without the password, also as part of the header, percent-encoded or escaped."""
         return _scrub(text, self.password, Secret(self._pair()))
+
+    def parts(self) -> dict[str, Secret]:
+        """Return the key pair."""
+        return {"user": self.user, "password": self.password}
 
     def _pair(self) -> str:
         return base64.b64encode(f"{self.user.reveal()}:{self.password.reveal()}".encode()).decode("ascii")
@@ -58,6 +66,15 @@ class Bearer:
     def scrub(self, text: str) -> str:
         """Return `text` without the token, also percent-encoded or escaped."""
         return _scrub(text, self.token)
+
+    def parts(self) -> dict[str, Secret]:
+        """Return the token."""
+        return {"token": self.token}
+
+
+def credentials_of(parts: Mapping[str, Secret]) -> Basic | Bearer:
+    """Return the credentials with these parts."""
+    return Bearer(**parts) if "token" in parts else Basic(**parts)
 
 
 def _scrub(text: str, *secrets: Secret) -> str:
