@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
@@ -71,7 +71,7 @@ class Address:
     family: str
     path: str
     port: int
-    token: str
+    token: str = field(repr=False)
     directory: str
 
     def connect(self) -> socket.socket:

@@ -24,14 +24,19 @@ from pytest_sipfront.clients.sipfront.models import (
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Expectation, Verdict
 from pytest_sipfront.errors import DetailedError, SipfrontError
+from pytest_sipfront.secret import Secret
 
 LARGEST_MESSAGE = 256 * 1024 * 1024
 """Bytes. A suite of 100,000 tests hands over its whole list in one message."""
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """Return the line for `message`."""
-    return json.dumps(message, default=str).encode() + b"\n"
+    """Return the line for `message`. Secrets in it are revealed here and in no variable of a traceback."""
+    return json.dumps(message, default=_text).encode() + b"\n"
+
+
+def _text(value: object) -> str:
+    return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def decode(line: bytes) -> dict[str, Any]:

@@ -193,8 +193,8 @@ class RunSession:
         opening = {
             "session": self.session,
             "base_url": target.base_url,
-            "public_key": target.public_key.reveal(),
-            "secret_key": target.secret_key.reveal(),
+            "public_key": target.public_key,
+            "secret_key": target.secret_key,
             "service": "the lab" if settings.lab else "Sipfront",
             "trust_env": not settings.lab,  # requests to the lab stay on this machine, even if a proxy is set
             "ca_bundle": settings.ca_bundle,

@@ -136,8 +136,8 @@ def _open(settings: SiftSettings, common: Settings, target: SiftTarget, engine: 
     given = target.credentials
     opening = {
         "base_url": target.base_url,
-        "credentials": {name: secret.reveal() for name, secret in given.parts().items()},
-        "token": target.token.reveal(),
+        "credentials": given.parts(),
+        "token": target.token,
         "listen": list(settings.listen),
         "callback_url": settings.callback_url,
         "connect_timeout": common.connect_timeout,

@@ -218,11 +218,21 @@ def test_the_same_test_twice_has_two_runs(suite: Suite) -> None:
 # ---- workers
 
 
-def test_workers_do_not_launch_ahead(suite: Suite) -> None:
-    """Each worker collects all tests, so each of them would launch every run."""
+def test_workers_share_the_runs_that_start_ahead(suite: Suite) -> None:
+    """All workers collect the same tests. Each run is launched once, by any of them, and all runs overlap."""
     suite.write(EIGHT_CALLS)
-    run_until_peak(suite, 2, ENOUGH, workers=2).assert_outcomes(passed=8)
+    run_until_peak(suite, 8, ENOUGH, workers=2).assert_outcomes(passed=8)
     assert suite.lab.launches == 8
+
+
+@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal", "each"])
+def test_each_test_has_one_launch_in_every_distribution_mode(suite: Suite, dist: str) -> None:
+    """With `each`, every worker runs every test, and each of these has its own run."""
+    suite.configure("tests: {Basic call: {takes: 0.1}}\n")
+    suite.write("@pytest.mark.xdist_group('a')\n" + EIGHT_CALLS.lstrip())
+    launches = 16 if dist == "each" else 8
+    suite.run_in_subprocess("-n2", f"--dist={dist}", ENOUGH).assert_outcomes(passed=launches)
+    assert suite.lab.launches == launches
 
 
 def test_all_workers_share_the_limit(suite: Suite) -> None:
