@@ -15,7 +15,7 @@ from pytest_sipfront.secret import Secret
 
 
 class Credentials(Protocol):
-    """What a client sends to authenticate itself."""
+    """The credentials of a client."""
 
     def header(self) -> str:
         """Return the value of the Authorization header."""

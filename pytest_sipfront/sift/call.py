@@ -98,7 +98,7 @@ class Call:
 
     @property
     def timeline(self) -> Timeline:
-        """What was sent and received, in order."""
+        """The commands and callbacks, in order."""
         return self._control.timeline
 
     @property

@@ -48,7 +48,7 @@ class CallControl:
     Attributes:
         party: The other side, for messages.
         started: When the call was prepared or came in, UTC.
-        inbox: What is known about the call.
+        inbox: The state of the call.
     """
 
     def __init__(self, runtime: SiftRuntime, party: str, timeouts: CallTimeouts | None = None) -> None:
@@ -145,7 +145,7 @@ class CallControl:
         Args:
             read: Reads the value from the inbox; None if it has not arrived.
             within: Seconds.
-            activity: What the call is waiting for, as in "the call was finished while ...".
+            activity: The activity for error messages, as in "the call was finished while ...".
             on_timeout: Creates the error for a timeout.
 
         Raises:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import socketserver
+import threading
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -73,7 +77,15 @@ STATUSES: dict[str, tuple[Reply, str, str]] = {
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIPFRONT_BASE_URL", "SIPFRONT_LAB", "HTTP_PROXY", "http_proxy", "PYTEST_ADDOPTS"):
+    for name in (
+        "SIPFRONT_BASE_URL",
+        "SIPFRONT_LAB",
+        "HTTP_PROXY",
+        "http_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        "PYTEST_ADDOPTS",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SIPFRONT_PUBLIC_KEY", PUBLIC_KEY)
     monkeypatch.setenv("SIPFRONT_SECRET_KEY", SECRET_KEY)
@@ -146,7 +158,55 @@ def test_a_hostile_launch_response_is_an_error(pytester: pytest.Pytester, reply:
     with Server(reply) as server:
         result = run(pytester, server)
     check(pytester, result, "errors", message)
-    assert len(server.requests) == 1
+    assert [request.method for request in server.requests].count("POST") == 1
+
+
+def test_a_dripping_launch_response_is_an_error_in_time(pytester: pytest.Pytester) -> None:
+    """Each byte arrives within the read timeout, but the response never ends."""
+    pytester.makepyfile(SUITE)
+    with dripping_server() as (url, requests):
+        result = pytester.runpytest_inprocess(
+            f"--sipfront-base-url={url}", "--sipfront-connect-timeout=0.2", "--sipfront-read-timeout=0.2"
+        )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the run may have been started: *no complete response within 0.6 s*"])
+    assert sum("POST" in request for request in requests) == 1
+
+
+@contextmanager
+def dripping_server() -> Iterator[tuple[str, list[str]]]:
+    """A server that sends a header line byte by byte until the block ends."""
+    done, requests = threading.Event(), list[str]()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            requests.append(self.rfile.readline().decode())
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            with suppress(OSError):
+                while not done.wait(0.05):
+                    self.wfile.write(b"x")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+        done.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("no_proxy", ["", "fd00::/64,[::1],10.0.0.0/8", "[::1"])
+def test_the_proxy_of_the_environment_is_not_used_for_localhost(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, no_proxy: str
+) -> None:
+    """It would receive the key pair."""
+    pytester.makepyfile(SUITE)
+    status = raw(json.dumps({"run": {"status": "passed", "has_passed": 1, "is_failed": 0, "is_finished": 1}}))
+    with Server() as proxy, Server(LAUNCHED, status) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        run(pytester, server).assert_outcomes(passed=1)
+    assert proxy.connections == 0
 
 
 @pytest.mark.parametrize("argument", ["test='half \\ud800'", "test='A', step_1_0_dial_destination='half \\ud800'"])

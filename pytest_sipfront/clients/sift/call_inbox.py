@@ -34,7 +34,7 @@ class TimelineEntry:
 
     Attributes:
         at: Seconds since the call began.
-        direction: "->" for what was sent to Sift, "<-" for what was received, "--" for a note of the plugin.
+        direction: "->" for a command or request to Sift, "<-" for a callback or response, "--" for a note.
         event: The command or callback, such as "Say", "done Say" or "status".
         details: Its fields, on one line.
     """
@@ -49,7 +49,7 @@ class TimelineEntry:
 
 
 class Timeline:
-    """What was sent and received in one call, in order."""
+    """The commands and callbacks of one call, in order."""
 
     def __init__(self, now: Callable[[], float], scrub: Callable[[str], str] = str) -> None:
         """Begin the timeline at the current time.
@@ -100,7 +100,7 @@ class CallInbox:
     Read the attributes while holding `lock`.
 
     Attributes:
-        timeline: What was sent and received.
+        timeline: The commands and callbacks.
         lock: Guards the attributes.
         connection: The connection in its latest known status; empty before the first report.
         reached: Every reported status once, in the order of arrival.

@@ -28,7 +28,7 @@ FLAGS = ("has_passed", "is_failed", "is_finished")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What to launch: a test by name, or a project by name or numeric id.
+    """A launch request: a test by name, or a project by name or numeric id.
 
     Attributes:
         test: The test's name as configured on the platform.

@@ -13,12 +13,12 @@ from tests.support import FakeTime, plain_environment, talk
 T = TypeVar("T")
 
 
-class Ask(Protocol):
-    """Asks a client something; time does not pass by itself."""
+class UseClient(Protocol):
+    """Calls a method of the client; time does not pass by itself."""
 
     def __call__(
         self,
-        question: Callable[[SipfrontClient], Awaitable[T]],
+        method: Callable[[SipfrontClient], Awaitable[T]],
         /,
         *,
         url: str = "",
@@ -35,7 +35,7 @@ def lab_process() -> Iterator[LabProcess]:
 
 @pytest.fixture
 def lab(lab_process: LabProcess, monkeypatch: pytest.MonkeyPatch) -> LabProcess:
-    """The running lab, with a quick test in a project."""
+    """The running lab with a quick test in a project."""
     plain_environment(monkeypatch)
     lab_process.configure(
         """
@@ -49,18 +49,18 @@ def lab(lab_process: LabProcess, monkeypatch: pytest.MonkeyPatch) -> LabProcess:
 
 
 @pytest.fixture
-def ask(lab: LabProcess) -> Ask:
-    def asked(
-        question: Callable[[SipfrontClient], Awaitable[T]],
+def use_client(lab: LabProcess) -> UseClient:
+    def use(
+        method: Callable[[SipfrontClient], Awaitable[T]],
         /,
         *,
         url: str = "",
         time: FakeTime | None = None,
         form: bool = False,
     ) -> T:
-        async def use(http: HttpClient) -> T:
-            return await question(SipfrontClient(http, form=form))
+        async def main(http: HttpClient) -> T:
+            return await method(SipfrontClient(http, form=form))
 
-        return talk(url or lab.url, use, time=time, limits=Timeouts(retry=5), trust_env=False)
+        return talk(url or lab.url, main, time=time, limits=Timeouts(retry=5), trust_env=False)
 
-    return asked
+    return use
