@@ -66,6 +66,17 @@ class Response:
     url: str
     retry_after: float | None = None
 
+    @property
+    def evidence(self) -> dict[str, object]:
+        """Request and response for the details of an error."""
+        return {"request": self.url, "answer": one_line(str(self.data))}
+
+    def is_not(self, service: str, expected: str) -> InvalidResponse:
+        """Return the error for a response that is not what the documentation of `service` promises."""
+        message = error_message(self.data)
+        suffix = f": {message}" if message else ""
+        return InvalidResponse(f"{service}'s answer is not {expected}{suffix}", evidence=self.evidence)
+
 
 class HttpClient(Closable):
     """One service at one origin, with its credentials."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from pytest_sipfront.clients.http import Closable, HttpClient, Response, error_message, one_line
+from pytest_sipfront.clients.http import Closable, HttpClient, Response, error_message
 from pytest_sipfront.clients.json_fields import mapping, objects, text, texts
 from pytest_sipfront.clients.sift.models import (
     Application,
@@ -16,7 +16,7 @@ from pytest_sipfront.clients.sift.models import (
     find_connection,
 )
 from pytest_sipfront.clients.sift.routine import Step, as_json, check_endpoint, check_routine
-from pytest_sipfront.errors import InvalidResponse, RequestRefused
+from pytest_sipfront.errors import RequestRefused
 
 T = TypeVar("T")
 BASE_URL = "https://api.gridspace.com/v0"
@@ -81,7 +81,7 @@ class SiftClient(Closable):
         """Replace the routine of a connection by commands in the form of the API, see `set_routine`."""
         response = await self._http.post(f"/connections/{quote(connection_id, safe='')}", {"routine": commands})
         if message := error_message(response.data):
-            raise RequestRefused(f"Sift refused: {message}", evidence=_evidence(response))
+            raise RequestRefused(f"Sift refused: {message}", evidence=response.evidence)
 
     def conversations(
         self, *, min_created: str | None = None, max_created: str | None = None, updated_after: str | None = None
@@ -101,7 +101,7 @@ class SiftClient(Closable):
         response = await self._http.upload("/media/upload", "audio", filename, content)
         audio_id = text(mapping(response.data).get("audio_id"))
         if not audio_id:
-            raise _unreadable(response, "an uploaded file: it has no audio_id")
+            raise response.is_not("Sift", "an uploaded file: it has no audio_id")
         return audio_id
 
     def applications(self) -> AsyncIterator[Application]:
@@ -161,34 +161,23 @@ class SiftClient(Closable):
             yield page
             url = text(mapping(page.data).get("next"))
             if url and self._http.resolve(url) in requested:
-                raise _unreadable(page, "the last page of a list: its `next` leads back to an earlier page")
+                raise page.is_not("Sift", "the last page of a list: its `next` leads back to an earlier page")
 
 
 def _page(response: Response) -> Response:
     if isinstance(response.data, list) or isinstance(mapping(response.data).get("results"), list):
         return response
-    raise _unreadable(response, "a page of results")
+    raise response.is_not("Sift", "a page of results")
 
 
 def _object(response: Response) -> Mapping[str, Any]:
     if isinstance(response.data, Mapping):
         return response.data
-    raise _unreadable(response, "an object")
+    raise response.is_not("Sift", "an object")
 
 
 def _connection(response: Response, connection_id: str) -> Connection:
     connection = Connection.read(_object(response))
     if connection.connection_id != connection_id:
-        raise _unreadable(response, f"connection {connection_id}")
+        raise response.is_not("Sift", f"connection {connection_id}")
     return connection
-
-
-def _unreadable(response: Response, expected: str) -> InvalidResponse:
-    message = error_message(response.data)
-    return InvalidResponse(
-        f"Sift's answer is not {expected}" + (f": {message}" if message else ""), evidence=_evidence(response)
-    )
-
-
-def _evidence(response: Response) -> dict[str, object]:
-    return {"request": response.url, "answer": one_line(str(response.data))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_sipfront.clients.http import Closable, HttpClient, Response, error_message, one_line
+from pytest_sipfront.clients.http import Closable, HttpClient, Response, error_message
 from pytest_sipfront.clients.sipfront.models import Document, Endpoint, LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.errors import (
     InvalidResponse,
@@ -118,14 +118,14 @@ class SipfrontClient(Closable):
 
 def _document(response: Response) -> Document:
     if response.data is None:
-        raise _unreadable(response, "a JSON document")
+        raise response.is_not("Sipfront", "a JSON document")
     return Document(response.data, response.url)
 
 
 def _endpoints(response: Response) -> tuple[Endpoint, ...]:
     entries = response.data.get("endpoints") if isinstance(response.data, Mapping) else None
     if not isinstance(entries, list):
-        raise _unreadable(response, "a list of endpoints")
+        raise response.is_not("Sipfront", "a list of endpoints")
     return tuple(Endpoint.read(entry) for entry in entries if isinstance(entry, Mapping))
 
 
@@ -136,14 +136,14 @@ def _launched(response: Response) -> Launched:
         return launched
     message = error_message(response.data)
     if message and data is None:
-        raise RequestRefused(f"Sipfront refused: {message}", evidence=_evidence(response))
-    raise _unreadable(response, "a launched run: it has no status_url")
+        raise RequestRefused(f"Sipfront refused: {message}", evidence=response.evidence)
+    raise response.is_not("Sipfront", "a launched run: it has no status_url")
 
 
 def _run_status(response: Response) -> RunStatus:
     run = response.data.get("run") if isinstance(response.data, Mapping) else None
     if not isinstance(run, Mapping):
-        raise _unreadable(response, "a run's status")
+        raise response.is_not("Sipfront", "a run's status")
     return RunStatus.read(run, retry_after=response.retry_after)
 
 
@@ -152,16 +152,5 @@ def _last_statuses(response: Response) -> tuple[LastStatus, ...]:
     data = response.data
     entries = data.get("tests", data.get("data")) if isinstance(data, Mapping) else data
     if not isinstance(entries, list):
-        raise _unreadable(response, "a list of tests")
+        raise response.is_not("Sipfront", "a list of tests")
     return tuple(LastStatus.read(entry) for entry in entries if isinstance(entry, Mapping))
-
-
-def _unreadable(response: Response, expected: str) -> InvalidResponse:
-    message = error_message(response.data)
-    return InvalidResponse(
-        f"Sipfront's answer is not {expected}" + (f": {message}" if message else ""), evidence=_evidence(response)
-    )
-
-
-def _evidence(response: Response) -> dict[str, object]:
-    return {"request": response.url, "answer": one_line(str(response.data))}
