@@ -47,7 +47,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class CallbackSink(Protocol):
-    """What a receiver hands callbacks to."""
+    """Receives the callbacks of a receiver."""
 
     def deliver(self, kind: str, key: str, number: int, body: Any, raw: str) -> str:
         """Take a callback of a call."""
