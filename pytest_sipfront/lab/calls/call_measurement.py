@@ -18,7 +18,7 @@ from pytest_sipfront.lab.calls.call_record import Reception
 from pytest_sipfront.lab.calls.rtp import DEFAULT_PTIME_MS, AudioMedia, measure
 from pytest_sipfront.lab.calls.sip_stack import SipStack
 
-CAPTURE, RTCP = "packet capture", "RTCP"
+CAPTURE, RELAY, RTCP = "packet capture", "media relay", "RTCP"
 _ANY_ADDRESS = ("0.0.0.0", "")  # noqa: S104 - compared with an address from SDP
 
 
@@ -42,7 +42,7 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
         duplicates=measured.duplicates,
         reordered=measured.reordered,
         jitter_ms=measured.jitter_ms,
-        source=CAPTURE,
+        source=RELAY if stack.capture is stack.relay else CAPTURE,
         longest_gap=measured.longest_gap,
         level_dbfs=level_dbfs(measured.audio),
         audio=measured.audio,

@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_sipfront.lab.calls.rtp import AudioMedia, audio_media
@@ -62,6 +62,8 @@ class Ladders:
         self._call_ids: dict[str, str] = {}
         self._kept = kept
         self._on_local_port = on_local_port
+        self.aliases: Mapping[str, str] = {}
+        """Addresses to replace in hops, those of the media relay by that of the SIP stack."""
 
     def add(self, text: str, at: float) -> None:
         """Add a traced message: a line with direction and addresses, then the message itself."""
@@ -69,7 +71,8 @@ class Ladders:
         call_id, tag = _CALL_ID.search(text), _FROM_TAG.search(text)
         if addresses is None or call_id is None or tag is None:
             return
-        way, source, destination = addresses.groups()
+        way, *ends = addresses.groups()
+        source, destination = (self.aliases.get(end, end) for end in ends)
         if way == "RX" and source == destination:
             return  # the lab calls itself: the same message was traced when it was sent
         media = audio_media(text.replace("\r\n", "\n").partition("\n\n")[2]) if "m=audio" in text else None

@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +31,9 @@ from typing import Any
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.ladder import TAG_HEADER, TO_CALLEE, TO_CALLER, Ladders, TraceHandler
+from pytest_sipfront.lab.calls.media_relay import MediaRelay
 from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
+from pytest_sipfront.lab.file.calls_section import LineProfile
 
 LOOPBACK = "127.0.0.1"
 CODECS = ("pcmu", "pcma")
@@ -130,7 +132,8 @@ class SipStack:
         self.errors: Any = import_module("baresip")
         self.host = host
         self.port = 0
-        self.capture = RtpCapture.open()
+        self.relay: MediaRelay | None = None
+        self.capture: RtpCapture | MediaRelay | None = RtpCapture.open()
         self.ladders = Ladders(on_local_port=self.capture.watch if self.capture else lambda _: None)
         self._legs: dict[int, CallLeg] = {}
         self._hangup_lock = asyncio.Lock()
@@ -178,6 +181,13 @@ class SipStack:
         self._trace.install()
         self._audio_task = asyncio.create_task(self._exchange_audio(), name="lab audio")
         self._hang_up_on_sigterm()
+
+    def open_relay(self, lines: Mapping[str, LineProfile]) -> MediaRelay:
+        """Open the media relay, which also records packets if this process may not capture them."""
+        self.relay = MediaRelay(self.host, self.port, lines)
+        self.ladders.aliases = dict.fromkeys(self.relay.addresses, f"{self.host}:{self.port}")
+        self.capture = self.capture or self.relay
+        return self.relay
 
     async def agent(
         self,
@@ -267,7 +277,9 @@ class SipStack:
 
     def _release(self) -> None:
         self._files.cleanup()
-        if self.capture is not None:
+        if self.relay is not None:
+            self.relay.close()
+        if isinstance(self.capture, RtpCapture):
             self.capture.close()
 
     async def _wait_for_confirmations(self) -> None:

@@ -64,6 +64,7 @@ class Switchboard:
         self._expected: dict[str, ExpectedLeg] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._tags = count(1)
+        self._lines = {phone.number: phone.line for phone in plan.phones.values() if phone.line is not None}
 
     async def open(self) -> SipStack:
         """Return the running stack. The first call starts it and makes every phone reachable.
@@ -77,6 +78,8 @@ class Switchboard:
                 await asyncio.to_thread(import_all)
                 self.prompts = await asyncio.to_thread(render, self.plan.prompts)
                 stack = await SipStack.start(_own_address(self.plan.target))
+                if self.plan.target is None and (self._lines or stack.capture is None):
+                    stack.open_relay(self._lines)
                 try:
                     await self._connect_phones(stack)
                 except BaseException:
@@ -113,6 +116,9 @@ class Switchboard:
             return f"sip:{number}@{_numeric(target.address)};transport={target.transport}"
         if self._stack is None:
             raise StackError("the switchboard is not open")
+        relay = self._stack.relay
+        if relay is not None and (number in self._lines or relay is self._stack.capture):
+            return f"sip:{number}@{relay.address}"
         return f"sip:{number}@{self._stack.host}:{self._stack.port}"
 
     async def register(self, action: RegisterAction, phone: str) -> SipAgent | None:

