@@ -27,6 +27,8 @@ from pytest_sipfront.clients.http import Basic, HttpClient, Timeouts, Timing
 from pytest_sipfront.secret import Secret
 
 T = TypeVar("T")
+TIMEOUT = 300
+"""Seconds after which anything is considered hung. A busy machine needs a minute for the slowest session."""
 PUBLIC_KEY, SECRET_KEY = "pk-of-the-tests", "sentinel-7f3a9c-secret"
 NOON = dt.datetime(2026, 1, 15, 12, 0, 0, tzinfo=dt.UTC)
 _ENVIRONMENT_OF_HTTP = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")

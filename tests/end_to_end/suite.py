@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from pytest_sipfront.lab.process import LabProcess
+from tests.support import TIMEOUT
 
 HEAD = "import pytest\nmarked = pytest.mark.sipfront\n"
-PROCESS_TIMEOUT = 300
-"""Seconds after which a session in a process is considered hung. A busy machine needs a minute for the slowest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +60,9 @@ def wait_until(
         interval: Seconds.
 
     Raises:
-        AssertionError: The process ended, or `PROCESS_TIMEOUT` seconds passed.
+        AssertionError: The process ended, or `TIMEOUT` seconds passed.
     """
-    deadline = time.monotonic() + PROCESS_TIMEOUT
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert process is None or process.poll() is None, "the process ended early"
         assert time.monotonic() < deadline
@@ -101,7 +100,7 @@ class Suite:
 
     def run_in_subprocess(self, *args: str) -> pytest.RunResult:
         """Run the suite in a process, with short poll intervals."""
-        return self.pytester.runpytest_subprocess(*self._arguments(args), timeout=PROCESS_TIMEOUT)
+        return self.pytester.runpytest_subprocess(*self._arguments(args), timeout=TIMEOUT)
 
     def run_tests(self, definitions: Mapping[str, str], *args: str) -> dict[str, CaseReport]:
         """Configure the lab with these tests and run one marked test for each of them, in one session.

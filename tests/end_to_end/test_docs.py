@@ -22,6 +22,7 @@ from pytest_sipfront.plugin.reports import properties
 from pytest_sipfront.plugin.run_spec import ARGUMENTS
 from tests.end_to_end.suite import Suite
 from tests.lab.calls.placing import needs_stack
+from tests.support import TIMEOUT
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -106,7 +107,7 @@ def test_the_first_block_of_the_readme_runs_in_a_process(
     """With a lab and a process for itself, as on a reader's machine."""
     monkeypatch.delenv("SIPFRONT_LAB", raising=False)
     pytester.makepyfile(test_x=blocks("python")[0].values[0])
-    pytester.runpytest_subprocess("--sipfront-lab", timeout=60).assert_outcomes(passed=3)
+    pytester.runpytest_subprocess("--sipfront-lab", timeout=TIMEOUT).assert_outcomes(passed=3)
 
 
 @pytest.mark.parametrize("text", blocks("yaml", skip=LAB_FILES))
@@ -198,7 +199,7 @@ def test_the_session_of_the_readme_looks_like_a_real_one(
         r"^<!-- session -->\n```text\n\$ pytest (\S+)\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     assert block is not None
-    result = pytester.runpytest_subprocess("-pno:randomly", block[1], timeout=60)
+    result = pytester.runpytest_subprocess("-pno:randomly", block[1], timeout=TIMEOUT)
     remaining = iter([_comparable(line) for line in result.outlines])
     for line in block[2].splitlines():
         assert _comparable(line) in remaining

@@ -11,7 +11,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.end_to_end.suite import PROCESS_TIMEOUT, Suite, wait_until
+from tests.end_to_end.suite import Suite, wait_until
+from tests.support import TIMEOUT
 
 LAB = "tests:\n  Slow: {takes: 600}\n  Quick: {takes: 0.02}\n"
 THREE_SLOW_CALLS = "@pytest.mark.parametrize('n', range(3))\n@marked(test='Slow')\ndef test_slow(n): pass\n"
@@ -51,7 +52,7 @@ def interrupt(
     try:
         wait_until(lambda: events(suite).count("launched") >= launched, session)
         (os.killpg if group else os.kill)(session.pid, signal_number)
-        output, _ = session.communicate(timeout=PROCESS_TIMEOUT)
+        output, _ = session.communicate(timeout=TIMEOUT)
     finally:
         if session.poll() is None:
             os.killpg(session.pid, signal.SIGKILL)

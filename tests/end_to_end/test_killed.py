@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.suite import PROCESS_TIMEOUT, Suite, case_report, wait_until
+from tests.end_to_end.suite import Suite, case_report, wait_until
+from tests.support import TIMEOUT
 
 TESTS = 8
 LAB = "seed: 1\ntests:\n  Basic call: {takes: [0.05, 0.6]}\n"
@@ -55,7 +56,7 @@ def kill_after(session: subprocess.Popen[bytes], suite: Suite, requests: int, se
     wait_until(lambda: session.poll() is not None or suite.lab.counts["requests"] >= target, interval=0.003)
     time.sleep(seconds)  # the moment of the kill is the subject of the test
     session.send_signal(signal.SIGKILL)
-    session.wait(PROCESS_TIMEOUT)
+    session.wait(TIMEOUT)
     journal = suite.pytester.path / JOURNAL
     return not journal.exists() or '"event": "end"' not in journal.read_text()
 
@@ -75,7 +76,7 @@ def test_a_killed_and_resumed_session_launches_no_run_twice(suite: Suite, mode: 
         if not killed:
             break
     if killed:
-        assert start_session(suite, *MODES[mode], "--sipfront-resume").wait(PROCESS_TIMEOUT) in {0, 1}
+        assert start_session(suite, *MODES[mode], "--sipfront-resume").wait(TIMEOUT) in {0, 1}
     launches = Counter(run["overrides"]["step.1.0.dial_destination"] for run in suite.lab.runs)
     messages = outcomes(suite.junit)
     assert len(messages) == TESTS

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.end_to_end.suite import PROCESS_TIMEOUT
+from tests.support import TIMEOUT
 
 LAB = "tests:\n  Only here: {takes: 0.02}\n"
 TEST = "import pytest\n@pytest.mark.sipfront(test='Only here')\ndef test_call(): pass\n"
@@ -72,7 +72,7 @@ def test_all_workers_share_one_lab(pytester: pytest.Pytester) -> None:
         "@pytest.mark.sipfront(test='Only here')\n@pytest.mark.parametrize('n', range(4))\n"
         "def test_call(n, sipfront_lab): open(f'{n}.url', 'w').write(sipfront_lab.url)\n"
     )
-    pytester.runpytest_subprocess("--sipfront-lab", "-n2", timeout=PROCESS_TIMEOUT).assert_outcomes(passed=4)
+    pytester.runpytest_subprocess("--sipfront-lab", "-n2", timeout=TIMEOUT).assert_outcomes(passed=4)
     assert len({path.read_text() for path in pytester.path.glob("*.url")}) == 1
 
 
@@ -83,7 +83,7 @@ def ends(pid: int) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], PROCESS_TIMEOUT)[0])
+        return bool(select.select([handle], [], [], TIMEOUT)[0])
     finally:
         os.close(handle)
 
@@ -108,7 +108,7 @@ def test_lab_and_engine_end_with_the_session(
     monkeypatch.setenv("KILL", kill)
     pytester.makefile(".yaml", lab=LAB)
     pytester.makepyfile(WITH_PID)
-    result = pytester.runpytest_subprocess("--sipfront-lab", timeout=PROCESS_TIMEOUT)
+    result = pytester.runpytest_subprocess("--sipfront-lab", timeout=TIMEOUT)
     assert result.ret == (-signal.SIGKILL if kill else 0)
     pids = [int(pid) for pid in (pytester.path / "children").read_text().split()]
     assert len(pids) == 2

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.suite import PROCESS_TIMEOUT, case_report
+from tests.end_to_end.suite import case_report
 from tests.lab.calls.placing import needs_stack
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
+from tests.support import TIMEOUT
 
 EXAMPLE = Path(__file__).parents[2] / "example_suite"
 WITHOUT_WHEEL = "import sys\nsys.modules['baresip'] = None\n"
@@ -48,7 +49,7 @@ def properties(junit: Path) -> list[Mapping[str, str]]:
 @pytest.mark.usefixtures("example")
 def test_the_example_suite_passes_with_real_calls(pytester: pytest.Pytester) -> None:
     """The header counts the real calls, and the reports mark the only scripted verdict."""
-    result = pytester.runpytest_subprocess("--junitxml=junit.xml", timeout=PROCESS_TIMEOUT)
+    result = pytester.runpytest_subprocess("--junitxml=junit.xml", timeout=TIMEOUT)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(["sipfront: 9 of 10 tests place real calls on this machine (SIP, RTP, DTMF)"])
     result.stdout.fnmatch_lines(["1 of 22 verdicts scripted by the lab file, without a call"])
@@ -64,7 +65,7 @@ def test_without_the_sip_stack_every_report_marks_scripted_verdicts(
     (example / "without").mkdir()
     (example / "without" / "sitecustomize.py").write_text(WITHOUT_WHEEL)
     monkeypatch.setenv("PYTHONPATH", str(example / "without"), prepend=os.pathsep)
-    result = pytester.runpytest_subprocess("--junitxml=junit.xml", timeout=PROCESS_TIMEOUT)
+    result = pytester.runpytest_subprocess("--junitxml=junit.xml", timeout=TIMEOUT)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(
         [
@@ -117,7 +118,7 @@ def test_a_faulty_phone_of_the_example_suite_fails_exactly_its_tests(
         else:
             lines += [line, f"    {fault}"] if phone in line else [line]
     lab_yaml.write_text("\n".join(lines))
-    result = pytester.runpytest_subprocess("-rfE", timeout=PROCESS_TIMEOUT)
+    result = pytester.runpytest_subprocess("-rfE", timeout=TIMEOUT)
     matches = (re.fullmatch(r"(?:FAILED|ERROR) (\S+).*", line) for line in result.outlines)
     assert {match[1] for match in matches if match} == failed
 
@@ -166,7 +167,7 @@ def test_no_call_outlives_its_session(pytester: pytest.Pytester, test: str, end:
                 if end is not None:
                     peer.await_call()
                     session.send_signal(end)
-                session.wait(PROCESS_TIMEOUT)
+                session.wait(TIMEOUT)
             finally:
                 session.kill()
         assert peer.exit_code() == 0

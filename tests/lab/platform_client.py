@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from pytest_sipfront.lab.process import LabHandle, LabProcess
+from tests.support import TIMEOUT
 
 POLLS = 2000
 BOUNDARY = "a-boundary"
@@ -54,7 +55,7 @@ class Platform:
         headers = {"Authorization": self.authorization} if self.authorization is not None else {}
         if content_type is not None:
             headers["Content-Type"] = content_type
-        connection = HTTPConnection(str(parts.hostname), parts.port, timeout=10)
+        connection = HTTPConnection(str(parts.hostname), parts.port, timeout=TIMEOUT)
         try:
             connection.request(method, parts.path, body, headers)
             response = connection.getresponse()

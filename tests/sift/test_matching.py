@@ -97,11 +97,11 @@ SUITE = """
 def test_bot(sipfront, sift, sift_incoming):
     sift_incoming.register("+15550100300")
     pending = sipfront.launch(test="Call the bot", step_1_0_dial_destination="+15550100300")
-    with sift_incoming(to="+15550100300", within=10) as call:
+    with sift_incoming(to="+15550100300", within=60) as call:
         assert call.listen(timeout=5).says("hello there")
         call.say("how can I help you")
         run = pending.wait()
-        call.wait_finished(within=5)
+        call.wait_finished(within=60)
     assert call.matches(run)
     assert sift.connection_of(run).connection_id == call.connection.connection_id
     other = sipfront.run(test="Call the bot", step_1_0_dial_destination="+15550100301")

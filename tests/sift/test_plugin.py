@@ -31,7 +31,7 @@ def test_the_documented_example_passes(sift_lab: SiftLab, pytester: pytest.Pytes
         f"""
         def test_balance(sift_call):
             with sift_call("{BANK}") as call:
-                call.expect_connected(within=20)
+                call.expect_connected(within=60)
                 assert call.listen(timeout=10).says("welcome to acme bank", wer=0.2)
                 call.say("balance")
                 assert call.choose(["checking", "savings"]) == "checking"
@@ -249,7 +249,7 @@ def test_a_marked_test_gets_a_connected_call(sift_lab: SiftLab, pytester: pytest
         import pytest
 
         @pytest.mark.parametrize("destination", ["{BANK}"])
-        @pytest.mark.sift(phone_number="{{destination}}", connect_within=20)
+        @pytest.mark.sift(phone_number="{{destination}}", connect_within=60)
         def test_it(sift_connection, destination):
             assert sift_connection.status == "connected"
             assert sift_connection.listen().says("hello")
@@ -363,12 +363,12 @@ callers:
         """
         def test_it(sift_incoming, sift):
             sift_incoming.register("+15550100300")
-            with sift_incoming(to="+15550100300", within=5) as call:
+            with sift_incoming(to="+15550100300", within=60) as call:
                 assert call.connection.from_ == "+15550100999"
                 assert call.connection.direction == "incoming"
                 assert call.connection.client_data == {"username": "jimmy"}
                 assert call.listen().says("good morning")
-                call.wait_finished(within=5)
+                call.wait_finished(within=60)
             assert [application.name for application in sift.applications()] == ["pytest-sipfront"]
         """,
     )

@@ -23,7 +23,7 @@ from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.runtime import SiftRuntime
 from pytest_sipfront.sift.wait_policy import CallTimeouts
 from tests.sift_runtime import open_runtime
-from tests.support import Reply, Server
+from tests.support import TIMEOUT, Reply, Server
 
 pytestmark = pytest.mark.skipif(available() is not None, reason=str(available()))
 
@@ -92,7 +92,7 @@ def phone(real_line: SiftRuntime) -> Iterator[Dial]:
 def recording(lab: LabProcess, call: Call, ears: str) -> bytes:
     url = f"{lab.url}/lab/sift/{call.connection.connection_id}/{ears}.wav"
     with (
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer,
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT) as answer,
         wave.open(io.BytesIO(answer.read())) as opened,
     ):
         frames: bytes = opened.readframes(opened.getnframes())
@@ -106,7 +106,7 @@ def score(pcm: bytes, wanted: bytes) -> float:
 def test_a_prompt_is_recognised_and_the_phone_receives_speech(lab: LabProcess, phone: Dial) -> None:
     """There are recordings of what Sift received and what the phone received."""
     with phone("001") as call:
-        call.expect_connected(within=10)
+        call.expect_connected(within=60)
         assert call.listen(timeout=8).says("welcome to acme bank", wer=0)
         call.say("my balance please")
         call.hang_up()
@@ -173,14 +173,14 @@ def test_silence_too_few_keys_and_wrong_words_are_no_answer(
 def test_a_phone_that_hangs_up_ends_the_waiting_verb(phone: Dial) -> None:
     """The BYE of the phone ends the call."""
     call = phone("006")
-    call.expect_connected(within=10)
+    call.expect_connected(within=60)
     with pytest.raises(CallFailed, match="the call was finished while GetDigits was in progress"):
         call.digits(count=1, timeout=30)
 
 
 def test_a_busy_phone_fails_the_call(phone: Dial) -> None:
     """A call that ends with 486 has the status failed."""
-    assert phone("486").expect_status("failed", "finished", within=10) == "failed"
+    assert phone("486").expect_status("failed", "finished", within=60) == "failed"
 
 
 def test_a_call_to_a_ringing_phone_is_cancelled(phone: Dial) -> None:
@@ -193,7 +193,7 @@ def test_a_call_to_a_ringing_phone_is_cancelled(phone: Dial) -> None:
 def test_another_routine_interrupts_speech(lab: LabProcess, phone: Dial) -> None:
     """A new routine stops the current one at once."""
     with phone("007") as call:
-        call.expect_connected(within=10)
+        call.expect_connected(within=60)
         call.run([{"name": "Say", "text": "one two three four five six seven eight nine ten " * 4}])
         call.say("stop")
     assert len(recording(lab, call, "phone")) / (2 * RATE) < 6

@@ -30,7 +30,7 @@ def test_a_recorded_conversation_is_processed_after_its_end(
     """Its status is "processing" at first."""
     sift_lab.configure(bank() + AGENT)
     with dial() as call:
-        ended = call.bridge("+15550100300", do_record=True).wait_ended(within=5)
+        ended = call.bridge("+15550100300", do_record=True).wait_ended(within=60)
     [listed] = use_client(lambda client: all_of(client.conversations()))
     assert listed.conversation_id == ended.conversation_id
     assert listed.status == "processing"
@@ -73,7 +73,7 @@ def test_conversations_are_filtered_by_time(
     """min_created, max_created and updated_after are query parameters."""
     sift_lab.configure(bank() + AGENT)
     with dial() as call:
-        call.bridge("+15550100300").wait_ended(within=5)
+        call.bridge("+15550100300").wait_ended(within=60)
     assert len(use_client(lambda client: all_of(client.conversations(**times)))) == count
 
 

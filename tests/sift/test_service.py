@@ -16,7 +16,7 @@ from pytest_sipfront.lab.sift.call_server import CallServer
 from pytest_sipfront.lab.sift.connections import LabConnection
 from pytest_sipfront.lab.sift.remote_party import ScriptedParty
 from tests.sift.conftest import BANK, SiftLab, bank
-from tests.support import Reply, Server
+from tests.support import TIMEOUT, Reply, Server
 
 AUTH = ("lab-public", "lab-secret")
 SAY = {"name": "Say", "text": "hello"}
@@ -28,8 +28,8 @@ def reply(body: Any) -> Reply:
 
 
 def until(ready: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail after 10 seconds."""
-    deadline = time.monotonic() + 10
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + TIMEOUT
     while not ready():
         assert time.monotonic() < deadline, "it does not happen"
         time.sleep(0.01)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.sift.conftest import BANK, SiftLab, bank
-from tests.support import Reply, Server, refusing_port
+from tests.support import TIMEOUT, Reply, Server, refusing_port
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -59,7 +59,7 @@ def tunnel(port: int, *, path: str, keeps_path: bool) -> Iterator[tuple[str, lis
             paths.append(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             inner = self.path if keeps_path else self.path.removeprefix(path)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
             connection.request(self.command, inner, body, {"Content-Type": self.headers.get("Content-Type", "")})
             answer = connection.getresponse()
             content = answer.read()
@@ -143,12 +143,12 @@ def test_sigterm_hangs_up(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"], cwd=pytester.path, stdout=output, stderr=output
         )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT
     while [leg.status for leg in sift_lab.service.calls.connections] != ["connected"]:
         assert time.monotonic() < deadline, "no call was placed"
         time.sleep(0.01)
     process.terminate()
-    assert process.wait(30) == pytest.ExitCode.INTERRUPTED
+    assert process.wait(TIMEOUT) == pytest.ExitCode.INTERRUPTED
     assert [leg.status for leg in sift_lab.service.calls.connections] == ["finished"]
 
 

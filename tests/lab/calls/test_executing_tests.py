@@ -20,6 +20,7 @@ from pytest_sipfront.lab.file.lab_file import LabFile
 from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find, find_all, needs_stack, until_traced, with_lab
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
+from tests.support import TIMEOUT
 
 pytestmark = needs_stack
 
@@ -246,7 +247,7 @@ def test_a_signal_ends_every_call_with_bye(number: signal.Signals) -> None:
             try:
                 assert lab.stdout.readline() == b"up\n"
                 lab.send_signal(number)
-                lab.wait(20)
+                lab.wait(TIMEOUT)
             finally:
                 lab.kill()
         assert peer.exit_code() == 0

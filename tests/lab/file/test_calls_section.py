@@ -12,6 +12,7 @@ from pytest_sipfront.lab.calls import engine as engine_module
 from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 from pytest_sipfront.yaml_models import YamlFileError
 from tests.lab.calls.placing import lab_file
+from tests.support import TIMEOUT
 
 CALL = """
 tests:
@@ -217,4 +218,4 @@ def test_reading_a_lab_file_needs_neither_the_stack_nor_numpy() -> None:
         "assert not {'numpy', 'baresip', 'pytest'} & set(sys.modules), set(sys.modules)\n"
     )
     root = Path(__file__).parents[3]
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=TIMEOUT)

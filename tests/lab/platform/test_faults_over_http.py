@@ -6,6 +6,7 @@ from http.client import RemoteDisconnected
 import pytest
 
 from tests.lab.platform_client import Platform
+from tests.support import TIMEOUT
 
 
 def with_fault(lab: Platform, fault: str, takes: float = 0) -> None:
@@ -135,4 +136,4 @@ def test_latency_delays_the_response_and_not_the_launch(lab: Platform) -> None:
         request = lab.handle.requests[0]
         lab.configure("tests: {}")
         assert (request["path"], request["status"]) == ("/api/v2/tests/run", None)
-        assert waiting.result(10).status == 200
+        assert waiting.result(TIMEOUT).status == 200
