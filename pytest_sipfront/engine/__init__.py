@@ -1,1 +1,1 @@
-"""The engine launches and polls runs in a process of its own. It does not import pytest."""
+"""The engine: a process that launches and polls runs for all processes of a session. It does not import pytest."""

@@ -64,7 +64,7 @@ class Address:
         family: "unix" or "inet".
         path: The path of a Unix socket; "" for TCP.
         port: The TCP port on 127.0.0.1; 0 for a Unix socket.
-        token: What each connection must present first.
+        token: The secret that each connection must present first.
         directory: The engine's private directory, with its log.
     """
 
@@ -91,7 +91,7 @@ class Address:
         return connection
 
     def log(self) -> str:
-        """Return the end of what the engine wrote to standard error; "" if it wrote nothing."""
+        """Return the end of the engine's standard error output."""
         try:
             return (
                 Path(self.directory, "engine.log").read_text(encoding="utf-8", errors="replace").strip()[-_LOG_SHOWN:]
@@ -166,7 +166,7 @@ def _listen(directory: str) -> socket.socket:
 def spawn(listening: socket.socket, start: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     """Start `python -m pytest_sipfront.engine` on a socket that already listens.
 
-    The process leads a session of its own, so that Ctrl-C in the terminal does not reach it, and inherits no variable
+    The process leads a new process session, so that Ctrl-C in the terminal does not reach it. It inherits no variable
     that may hold a secret.
     """
     descriptors = () if os.name == "nt" else (listening.fileno(),)

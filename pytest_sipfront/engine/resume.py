@@ -1,4 +1,4 @@
-"""What the journal knows about the runs of interrupted sessions."""
+"""The runs of interrupted sessions, as the journal records them."""
 
 from __future__ import annotations
 

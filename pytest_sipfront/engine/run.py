@@ -17,7 +17,7 @@ class Run:
     """One run, with what is known about it so far.
 
     Attributes:
-        request: What to launch.
+        request: The test or project to launch.
         timeout: Seconds from launch to deadline; 0 for no limit.
         label: The id of the test that it belongs to, as `stable_test_id` returns it.
         service: The service that executes it: the platform's URL, or the lab.
@@ -73,7 +73,7 @@ class RunResult:
     """A finished run with its verdict.
 
     Attributes:
-        request: What was launched.
+        request: The launched test or project.
         verdict: "passed" or "failed", as the platform explicitly reported.
         result_description: The platform's reason for a failure. For a project it names the failed tests.
         duration: Seconds. The platform's figure, or the measured one if the platform gives none or only rounds it.

@@ -1,4 +1,4 @@
-"""Launches a run and follows it to its verdict."""
+"""Launches one run and polls it until its verdict."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
 
 
 class Platform(Protocol):
-    """What the engine needs of a client."""
+    """The part of a Sipfront client that a runner uses."""
 
     async def launch(self, request: RunRequest) -> Launched:
         """Start a run."""
         ...
 
     async def status(self, status_url: str, *, deadline: float | None = None) -> RunStatus:
-        """Ask for a run's status, not longer than until `deadline` on the engine's clock."""
+        """Return a run's status; `deadline` is on the engine's monotonic clock."""
         ...
 
     async def last_status_of_project(self, project_id: int) -> tuple[LastStatus, ...]:
@@ -45,20 +45,20 @@ class Platform(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and chance, injected so that tests need not wait."""
+    """Time and randomness. Tests inject their own."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     random: Callable[[], float] = random.random
-    utc: Callable[[], datetime] = lambda: datetime.now(UTC)
+    utcnow: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def age(self, at: datetime) -> float:
-        """Return how many seconds ago `at` was, whatever process saw it."""
-        return max((self.utc() - at).total_seconds(), 0.0)
+        """Return how many seconds ago `at` was, by the wall clock."""
+        return max((self.utcnow() - at).total_seconds(), 0.0)
 
 
 class Runner:
-    """Drives runs on one platform. Its methods belong to the event loop's thread."""
+    """Launches and polls runs on one platform. All methods belong to the event loop."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class Runner:
         durations: Durations | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Drive runs.
+        """Use `platform`.
 
         Args:
-            platform: Starts them and tells their status.
+            platform: The client.
             poll_interval: Seconds between two polls of a run whose duration is unknown.
             durations: The durations of earlier runs.
-            clock: Time and chance.
+            clock: Time and randomness.
         """
         self._platform = platform
         self._interval = poll_interval
@@ -86,10 +86,10 @@ class Runner:
         self._shortest = 0.0
 
     def check(self) -> None:
-        """Return if a launch makes sense.
+        """Return if the platform may be tried.
 
         Raises:
-            LaunchSkipped: An earlier error says that it does not.
+            LaunchSkipped: An earlier error shows that a launch would fail, too.
         """
         self._breaker.check()
 
@@ -97,7 +97,7 @@ class Runner:
         """Launch `run`.
 
         Raises:
-            SipfrontError: It was not launched, or nobody knows whether it was (`LaunchOutcomeUnknown`).
+            SipfrontError: It was not launched, or that is unknown (`LaunchOutcomeUnknown`).
         """
         self.check()
         try:
@@ -108,12 +108,12 @@ class Runner:
         run.launched_at = self._clock.now()
 
     async def wait(self, run: Run) -> RunResult:
-        """Follow a launched `run` to its end.
+        """Poll a launched `run` until it has ended, and return its result.
 
         Raises:
             RunTimeout: It was not finished by its deadline.
             NoVerdict: It ended without a verdict.
-            SipfrontError: Its status could not be learned.
+            SipfrontError: Its status could not be read.
         """
         try:
             result = await self._follow(run)
@@ -158,12 +158,12 @@ class Runner:
     ) -> tuple[RunStatus, Judgement]:
         while True:
             await self._wait_for_next_poll(run, deadline)
-            asked_at, previous = self._clock.now(), run.status
-            status = await self._ask(run, launched, deadline)
+            polled_at, previous = self._clock.now(), run.status
+            status = await self._poll(run, launched, deadline)
             judgement = judge(status, run.request, launched, previous)
             if judgement.phase is Phase.FINAL:
                 return status, judgement
-            run.running_at = asked_at
+            run.running_at = polled_at
             if judgement.phase is Phase.UNKNOWN and judgement.reason not in run.notes:
                 run.notes.append(judgement.reason)
             if is_overdue(self._clock.now(), deadline):
@@ -193,7 +193,7 @@ class Runner:
             hint=run.status.retry_after if run.status else None,
         )
 
-    async def _ask(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
+    async def _poll(self, run: Run, launched: Launched, deadline: float | None) -> RunStatus:
         run.polls += 1
         try:
             run.status = await self._platform.status(launched.status_url, deadline=deadline)
@@ -206,16 +206,16 @@ class Runner:
     def _timeout(self, run: Run, error: SipfrontError | None = None) -> RunTimeout:
         elapsed = run.age(self._clock.now())
         last = run.status.state or "none" if run.status else "none"
-        seen = {"last state": last, "elapsed": f"{elapsed:.1f} s", "polls": run.polls}
+        evidence = {"last status": last, "elapsed": f"{elapsed:.1f} s", "polls": run.polls}
         return RunTimeout(
-            f"not finished after {elapsed:.1f} s (timeout {run.timeout:g} s), last state: {last}",
-            evidence=seen | ({"last answer": str(error)} if error else {}),
-            hint="The run may still be going on. Its limit is timeout= of the marker, --sipfront-timeout, "
-            "SIPFRONT_TIMEOUT or sipfront_timeout.",
+            f"not finished after {elapsed:.1f} s (timeout {run.timeout:g} s), last status: {last}",
+            evidence=evidence | ({"last answer": str(error)} if error else {}),
+            hint="The run may still be running. Raise timeout= of the marker, --sipfront-timeout, SIPFRONT_TIMEOUT or "
+            "sipfront_timeout.",
         )
 
     async def _project_tests(self, run: Run, status: RunStatus) -> tuple[LastStatus, ...]:
-        """The project's own status names no test, so ask for each test's last run; a report can do without."""
+        """Return the last run of each test of a project, since the status of the project names no test."""
         if not run.request.is_project or status.project_id is None:
             return ()
         try:

@@ -150,7 +150,7 @@ class Scheduler:
         return self._launching > 0
 
     def stop(self) -> None:
-        """Launch nothing more. Launches under way go on; runs that wait end with an error."""
+        """Stop launching. Launches under way go on; waiting runs end with an error."""
         self._closing = True
         for entry in self._queue.withdraw():
             self._queue.finish(entry, error=_session_ended())

@@ -1,4 +1,4 @@
-"""What the engine does for pytest processes: launches, polls, and requests to the platform."""
+"""The runs of one session, for its pytest processes: launches, polls, and requests to the platform."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LAST_ANSWERS_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """What the engine needs to know about a session. Times are in seconds.
+    """The settings of a session. Times are in seconds.
 
     Attributes:
         session: The session's id.
@@ -122,7 +122,7 @@ class RunService:
     async def submit(self, key: str, run: Fields, veto: Fields | None, needs_slot: bool) -> Fields:
         """Queue a run for a test that is about to wait for it, and return its id and state.
 
-        A further request for the same key is a rerun of the test and gets a run of its own.
+        A further request for the same key is a rerun of the test and gets another run.
         """
         claimed = self._claimed(key)
         if claimed is None:
@@ -170,7 +170,7 @@ class RunService:
         self._draining = True
 
     async def interrupt(self) -> None:
-        """Launch nothing more, and let every process stop waiting: the session was interrupted."""
+        """Stop launching, and let every process stop waiting: the session was interrupted."""
         self._draining = True
         self._interrupted.set()
         if self._open is not None:
@@ -182,13 +182,13 @@ class RunService:
         return [wire.run_to_wire(run) for run in runs if run.launched is not None]
 
     async def close(self) -> None:
-        """Launch nothing more, and return when those launches that are under way are answered, or after 3 seconds."""
+        """Stop launching, and return when the launches under way are answered, or after 3 seconds."""
         self._draining = True
         if self._open is not None:
             await self._open.scheduler.close(_LAST_ANSWERS_SECONDS)
 
     async def finish(self) -> None:
-        """Note that the session ended by itself: there is nothing to resume."""
+        """Note that the session ended by itself, so that it is not resumed."""
         if self._open is not None:
             self._open.finish()
 

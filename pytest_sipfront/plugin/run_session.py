@@ -97,7 +97,7 @@ class RunSession:
         """Queue the runs of later tests.
 
         Args:
-            specs: What to launch, and for which test.
+            specs: The runs to launch, each with its test.
             shared: Whether this is the list that all workers share.
         """
         self._open()
@@ -109,7 +109,7 @@ class RunSession:
         """Return the run of a test that is about to wait for it.
 
         Args:
-            spec: What to launch.
+            spec: The run to launch.
             origin: The test.
             is_queued: Whether it may have been queued ahead.
         """
@@ -185,7 +185,7 @@ class RunSession:
     def _open(self) -> None:
         __tracebackhide__ = True
         if not self.may_launch:
-            raise ConfigurationError("nothing is sent to the platform with --setup-only and --setup-plan")
+            raise ConfigurationError("no run is launched with --setup-only and --setup-plan")
         if self._is_open:
             return
         self.engine.connect()  # it imports its modules while the target is found

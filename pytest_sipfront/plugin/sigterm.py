@@ -1,4 +1,4 @@
-"""SIGTERM, by which CI aborts a build, as an interrupt: pytest then tears down, writes its reports and ends."""
+"""Handles SIGTERM, which CI systems send to abort a build, like Ctrl-C: pytest tears down and writes its reports."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 
 
 class SigtermHandler:
-    """Maps SIGTERM to what Ctrl-C does: only while a run is live, in the main thread, if nobody else handles it."""
+    """Maps SIGTERM to KeyboardInterrupt while runs are live: in the main thread, unless another handler is set."""
 
     def __init__(self) -> None:
         self._mapped = False
 
     def follow(self, *, live: bool) -> None:
-        """Map the signal if a run is live, and put it back if none is."""
+        """Map the signal if runs are `live`; otherwise restore it."""
         if threading.current_thread() is not threading.main_thread() or live is self._mapped:
             return
         if live and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

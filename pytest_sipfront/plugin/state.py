@@ -128,7 +128,7 @@ class State:
         return joins
 
     def interrupt(self) -> None:
-        """Launch nothing more and let all workers stop waiting; the session can be resumed."""
+        """Stop launching and let all workers stop waiting. The session can be resumed."""
         self.interrupted = True
         if not self.processes.is_worker:
             self.settle()
@@ -136,7 +136,7 @@ class State:
                 self._engine.notify("interrupt")
 
     def finish(self) -> None:
-        """At the end of the tests: launch nothing more and wait for the answers to launches under way."""
+        """At the end of the tests: stop launching, and wait for the answers to launches under way."""
         if not self.processes.is_worker:
             self.settle()
             if self._engine is not None:

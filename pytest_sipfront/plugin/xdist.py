@@ -35,7 +35,7 @@ class XdistSession:
         self.runs_everywhere = given.get("dist") == "each"
         self._directory = Path(given["directory"]) if given else None
         if self._directory is not None and not self._directory.is_dir():
-            self._share()  # a worker on another machine shares nothing with the others
+            self._share()  # a worker on another machine has no access to it
 
     @property
     def is_worker(self) -> bool:

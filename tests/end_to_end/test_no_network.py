@@ -37,7 +37,7 @@ def test_setup_only_rejects_launches_of_fixtures(suite: Suite) -> None:
         "@pytest.fixture\ndef own(sipfront): return sipfront.run(test='Basic call')\ndef test_call(own): pass\n"
     )
     result = suite.run("--setup-only")
-    result.stdout.fnmatch_lines(["*nothing is sent to the platform with --setup-only*"])
+    result.stdout.fnmatch_lines(["*no run is launched with --setup-only*"])
     assert suite.lab.counts["requests"] == 0
 
 

@@ -139,12 +139,12 @@ WAITS = {
     "unknown status until the deadline": Row(
         poll("set: {status: queued}, omit: [is_finished]"),
         "error",
-        "last state: queued",
+        "last status: queued",
         (REPORT, "elapsed ", "polls ", "the unknown state 'queued'"),
         "timeout=0.3",
     ),
     "no status until the deadline": Row(
-        poll("omit: [status, is_finished]"), "error", "last state: none", (REPORT, "no state"), "timeout=0.3"
+        poll("omit: [status, is_finished]"), "error", "last status: none", (REPORT, "no state"), "timeout=0.3"
     ),
     **{
         f"passed, then {field}": Row(passed_but(f"times: 1, omit: [{field}]"))
@@ -154,7 +154,7 @@ WAITS = {
         "takes: 60",
         "error",
         "not finished after ",
-        (REPORT, "last state", "elapsed ", "--sipfront-timeout"),
+        (REPORT, "last status", "elapsed ", "--sipfront-timeout"),
         "timeout=0.3",
     ),
     **{

@@ -106,14 +106,14 @@ def test_a_launched_run_knows_its_report_before_the_first_question(house: House)
 
 
 def test_a_run_that_does_not_end_is_given_up_at_its_deadline(house: House) -> None:
-    """The error names the last state, the time, and where the limit is set."""
+    """The error names the last status, the time, and where the limit is set."""
     house.platform.status_script = [RUNNING]
     run = Run(request=TEST, timeout=10)
     house.launch(run)
     with pytest.raises(RunTimeout) as caught:
         house.wait(run)
-    assert str(caught.value) == "not finished after 10.0 s (timeout 10 s), last state: running"
-    assert dict(caught.value.evidence) == {"last state": "running", "elapsed": "10.0 s", "polls": 4}
+    assert str(caught.value) == "not finished after 10.0 s (timeout 10 s), last status: running"
+    assert dict(caught.value.evidence) == {"last status": "running", "elapsed": "10.0 s", "polls": 4}
     assert all(place in caught.value.hint for place in ("timeout=", "--sipfront-timeout", "SIPFRONT_TIMEOUT"))
 
 
@@ -147,7 +147,7 @@ def test_a_question_that_lasts_beyond_the_deadline_ends_in_a_timeout(house: Hous
 
     house.platform.before_answer = until_the_deadline
     house.platform.status_script = [PlatformUnavailable("no answer", arrived=True)]
-    with pytest.raises(RunTimeout, match="last state: none") as caught:
+    with pytest.raises(RunTimeout, match="last status: none") as caught:
         house.run(timeout=10)
     assert caught.value.evidence["last answer"] == "no answer"
 
@@ -176,7 +176,7 @@ def test_an_unknown_state_is_asked_again_and_noted_once(house: House) -> None:
 def test_an_unknown_state_at_the_deadline_is_a_timeout_with_that_state(house: House) -> None:
     """Discrepancies 2 and 3: never a pass, not even at last."""
     house.platform.status_script = [{"status": "limbo", "has_passed": 1}]
-    with pytest.raises(RunTimeout, match="last state: limbo"):
+    with pytest.raises(RunTimeout, match="last status: limbo"):
         house.run(timeout=10)
 
 

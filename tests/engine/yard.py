@@ -114,7 +114,7 @@ class Yard:
         } | options
 
     def dispatcher(self) -> Scheduler:
-        clock = Clock(now=virtual.now, random=lambda: 0.0, utc=lambda: NOON + timedelta(seconds=virtual.now()))
+        clock = Clock(now=virtual.now, random=lambda: 0.0, utcnow=lambda: NOON + timedelta(seconds=virtual.now()))
         engine = Runner(self.platform, poll_interval=1.0, durations=self.durations, clock=clock)
         return Scheduler(engine, clock=clock, **self._options)
 

@@ -12,7 +12,7 @@ from pytest_sipfront.lab.file.fault_spec import FaultSpec
 from pytest_sipfront.lab.file.field_types import Count, PositiveCount, Seconds
 from pytest_sipfront.yaml_models import Flag, Json, YamlModel
 
-CONNECTS, APPLICATION, RUN = "connects", "application", "run"
+APPLICATION, RUN = "application", "run"
 _KINDS = ("says", "presses", "hears", "silence", "hangs_up")
 
 

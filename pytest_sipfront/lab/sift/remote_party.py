@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_sipfront.lab.file.sift_section import CONNECTS, Callee
 from pytest_sipfront.lab.sift.scripted_callee import Answer, ScriptedCallee
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.file.sift_section import Callee
 
 DEFAULT_TIMEOUT = 10
 
@@ -62,7 +64,7 @@ class ScriptedParty:
         if self._callee is None:
             return False
         await asyncio.sleep(self._callee.rings)
-        return self._callee.answer == CONNECTS
+        return self._callee.answer == "connects"
 
     async def play(self, command: Mapping[str, Any]) -> None:
         """Move on in the script if it waits for this text or sound URL."""
