@@ -107,6 +107,7 @@ class CallRecord:
         received_by_caller: The reception of the caller.
         received_by_callee: The reception of the called side; None if it is not a phone of the lab.
         callee_unknown_reason: Why there is no reception of the called side.
+        is_ambiguous: Whether its called leg may be another one that rang.
         sent_packets: RTP packets the caller sent.
         media_problem: Why the SDP of the callee allows no audio, or "".
         complaints: Sentences for the report about actions that failed within the call.
@@ -127,6 +128,7 @@ class CallRecord:
     received_by_caller: Reception = field(default_factory=Reception)
     received_by_callee: Reception | None = None
     callee_unknown_reason: str = "the called side is not a phone of the lab"
+    is_ambiguous: bool = False
     sent_packets: int = 0
     media_problem: str = ""
     complaints: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, CallRecor
 from pytest_sipfront.lab.calls.ladder import TO_CALLEE, TO_CALLER, Rung
 from pytest_sipfront.lab.calls.prompt_recognition import rank
 from pytest_sipfront.lab.calls.sip_stack import NoStackError, SipAgent, SipStack, StackError
-from pytest_sipfront.lab.calls.switchboard import ExpectedLeg, Switchboard
+from pytest_sipfront.lab.calls.switchboard import CalledSide, ExpectedLeg, Switchboard
 from pytest_sipfront.lab.file.steps import (
     Action,
     CallAction,
@@ -47,17 +47,17 @@ class CallRunner:
         self._complaints: list[str] = []
         self._cut_off = False
 
-    async def run(self, answer_delays: Mapping[str, float], *, match_prompts: bool = False) -> CallRecord:
+    async def run(self, called_side: CalledSide, *, match_prompts: bool = False) -> CallRecord:
         """Place the call, perform its actions, hang up, and return the record.
 
         Args:
-            answer_delays: Seconds of ringing by phone, in place of the phone's own.
+            called_side: Where the run waits for its calls.
             match_prompts: Match the audio with the prompts of the catalogue.
 
         Raises:
             NoStackError: The SIP stack does not work.
         """
-        expected = self._switchboard.expect(answer_delays)
+        expected = self._switchboard.expect(called_side)
         try:
             record = await self._place(expected)
         except NoStackError:
@@ -201,6 +201,8 @@ class CallRunner:
             record,
             received_by_caller=by_caller,
             received_by_callee=by_callee,
+            callee_unknown_reason=expected.ambiguity or record.callee_unknown_reason,
+            is_ambiguous=bool(expected.ambiguity),
             bye_confirmed_after=bye_confirmed_after,
             media_problem=media_problem(*stack.ladders.media(leg.call_id, TO_CALLEE)),
         )

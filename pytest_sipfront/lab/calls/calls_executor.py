@@ -12,7 +12,7 @@ from pytest_sipfront.lab.calls.call_runner import CallRunner
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError
 from pytest_sipfront.lab.calls.run_result import FAILED, conclude
 from pytest_sipfront.lab.calls.sip_stack import NoStackError, StackError
-from pytest_sipfront.lab.calls.switchboard import Switchboard
+from pytest_sipfront.lab.calls.switchboard import CalledSide, Switchboard
 from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan
 from pytest_sipfront.lab.file.steps import (
@@ -74,22 +74,28 @@ class CallsExecutor:
     async def _execute(self, steps: Steps, conditions: Conditions) -> LabRunResult:
         called_side = steps[0]
         waits = [action for action in called_side if isinstance(action, WaitAction)]
-        delays = {action.phone: action.answer_delay for action in waits if action.answer_delay is not None}
         conditions = _with_expected_digits(conditions, called_side)
         records: list[CallRecord] = []
+        users = set()
         async with AsyncExitStack() as registrations:
             phone = next((wait.phone for wait in waits if wait.phone), "") or next(iter(self._plan.phones), "")
             for action in called_side:
                 if isinstance(action, RegisterAction):
                     agent = await self.switchboard.register(action, phone)
                     if agent is not None:
+                        users.add(agent.user)
                         registrations.push_async_callback(self.switchboard.unregister, agent)
+            waiting = CalledSide(
+                phones=frozenset(wait.phone for wait in waits if wait.phone),
+                users=frozenset(users),
+                answer_delays={wait.phone: wait.answer_delay for wait in waits if wait.answer_delay is not None},
+            )
             for actions in steps[1:]:
-                records += await self._place_calls(actions, delays, conditions)
+                records += await self._place_calls(actions, waiting, conditions)
         return conclude(conditions, records)
 
     async def _place_calls(
-        self, actions: tuple[Action, ...], delays: Mapping[str, float], conditions: Conditions
+        self, actions: tuple[Action, ...], called_side: CalledSide, conditions: Conditions
     ) -> Iterable[CallRecord]:
         call = actions[0]
         assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
@@ -99,7 +105,7 @@ class CallsExecutor:
         async def place() -> CallRecord:
             async with slots, self._slots:
                 runner = CallRunner(self.switchboard, agent, call, actions[1:])
-                return await runner.run(delays, match_prompts=bool(conditions.prompt_heard))
+                return await runner.run(called_side, match_prompts=bool(conditions.prompt_heard))
 
         try:
             async with asyncio.TaskGroup() as group:

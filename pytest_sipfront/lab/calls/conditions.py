@@ -143,6 +143,10 @@ def _directions(call: CallRecord) -> tuple[tuple[str, Reception | None], ...]:
 
 
 def _rtp(sender: str, reception: Reception | None, call: CallRecord, max_gap: float) -> Iterator[Violation]:
+    if reception is None and call.is_ambiguous:
+        text = f"RTP from {sender} not attributable: {call.callee_unknown_reason}"
+        yield _violation(text, "rtp", "not attributable", f"at least {MIN_PACKETS} packets")
+        return
     # without a reception of the called side only the sent packets are known
     packets = call.sent_packets if reception is None else reception.packets
     if packets < MIN_PACKETS:

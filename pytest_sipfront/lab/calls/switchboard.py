@@ -32,21 +32,42 @@ from pytest_sipfront.lab.hosts import is_loopback
 NOT_FOUND, NOT_ACCEPTABLE = 404, 488
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CalledSide:
+    """Where a run waits for its calls.
+
+    Args:
+        phones: Names of the phones; empty for any phone.
+        users: The users that the run registered; empty without a registration.
+        answer_delays: Seconds of ringing by phone ("": any phone), in place of the phone's own.
+    """
+
+    phones: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    answer_delays: Mapping[str, float] = field(default_factory=dict)
+
+    def accepts(self, phone: str, user: str) -> bool:
+        """Whether a call to `user` at `phone` can be one of the run."""
+        return user in self.users if self.users else not self.phones or phone in self.phones
+
+
 @dataclass(slots=True, kw_only=True)
 class ExpectedLeg:
     """A call being placed, whose called leg is expected.
 
     Attributes:
         tag: Identifies the call; sent in the INVITE.
-        answer_delays: Seconds of ringing by phone ("": any phone), in place of the phone's own.
+        called_side: Where the run of the call waits for it. All calls of a run share one object.
         callee: The called leg, once it rings.
         is_recorded: Whether the called phone keeps its recording.
+        ambiguity: Why a leg that rang cannot be attributed to this call, or "".
     """
 
     tag: str
-    answer_delays: Mapping[str, float] = field(default_factory=dict)
+    called_side: CalledSide
     callee: CallLeg | None = None
     is_recorded: bool = True
+    ambiguity: str = ""
 
 
 class Switchboard:
@@ -153,9 +174,9 @@ class Switchboard:
             if not self._registrations[agent]:
                 await agent.unregister()
 
-    def expect(self, answer_delays: Mapping[str, float]) -> ExpectedLeg:
+    def expect(self, called_side: CalledSide) -> ExpectedLeg:
         """Announce a call, so that its called leg is recognised when it rings."""
-        expected = ExpectedLeg(tag=str(next(self._tags)), answer_delays=answer_delays)
+        expected = ExpectedLeg(tag=str(next(self._tags)), called_side=called_side)
         self._expected[expected.tag] = expected
         return expected
 
@@ -176,26 +197,34 @@ class Switchboard:
                     account = {**account, **_account_options(self.plan.phones[phone])}
                 agent = self._agents[key] = await stack.agent(user, **account)
                 if phone:
-                    agent.on_call(lambda leg: self._on_call(phone, leg), **_leg_faults(self.plan.phones[phone]))
+                    agent.on_call(lambda leg: self._on_call(phone, user, leg), **_leg_faults(self.plan.phones[phone]))
             return self._agents[key]
 
-    def _on_call(self, name: str, leg: CallLeg) -> None:
-        expected = self._find_expected(leg)
+    def _on_call(self, name: str, user: str, leg: CallLeg) -> None:
+        expected = self._find_expected(leg, name, user)
         if expected is not None:
             expected.callee, expected.is_recorded = leg, self.plan.phones[name].record
-        delays = expected.answer_delays if expected is not None else {}
+        delays = expected.called_side.answer_delays if expected is not None else {}
         behaviour = PhoneBehaviour(self.plan.phones[name], leg, self.prompts)
         call = asyncio.ensure_future(behaviour.run(delays.get(name, delays.get(""))))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
-    def _find_expected(self, leg: CallLeg) -> ExpectedLeg | None:
+    def _find_expected(self, leg: CallLeg, phone: str, user: str) -> ExpectedLeg | None:
         tag = leg.headers.get(TAG_HEADER)
         if tag is not None:
             return self._expected.get(tag)
-        # a PBX removes the tag: take the oldest call without a called leg
-        waiting = (expected for expected in self._expected.values() if expected.callee is None)
-        return next(waiting, None) if self.plan.target is not None else None
+        if self.plan.target is None:
+            return None
+        # a PBX removes the tag: the leg belongs to the run that waits for it, if there is a single one
+        waiting = [each for each in self._expected.values() if each.callee is None]
+        candidates = [each for each in waiting if each.called_side.accepts(phone, user)]
+        runs = {each.called_side for each in candidates}
+        if len(runs) <= 1:
+            return next((each for each in candidates if not each.ambiguity), None)
+        for each in candidates:
+            each.ambiguity = f"a call rang at phone '{phone}' while {len(runs)} runs waited for one"
+        return None
 
 
 def credentials(target: Target | None) -> tuple[str, str]:

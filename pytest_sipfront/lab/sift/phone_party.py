@@ -17,7 +17,7 @@ from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError
 from pytest_sipfront.lab.calls.sip_stack import StackError
-from pytest_sipfront.lab.calls.switchboard import ExpectedLeg, Switchboard
+from pytest_sipfront.lab.calls.switchboard import CalledSide, ExpectedLeg, Switchboard
 from pytest_sipfront.lab.sift.remote_party import DEFAULT_TIMEOUT
 from pytest_sipfront.lab.sift.scripted_callee import Answer, interpret
 from pytest_sipfront.lab.sift.speech import SoundError, convert_wav, has_paused, recognize, synthesize
@@ -46,6 +46,7 @@ class PhoneParty:
         self.recordings: dict[str, bytes] = {}
         self.complaints: list[str] = []
         self._switchboard = switchboard
+        self._phone = phone
         self._number = switchboard.plan.phones[phone].number
         self._words = words
         self._expected: ExpectedLeg | None = None
@@ -58,7 +59,7 @@ class PhoneParty:
         try:
             await self._switchboard.open()
             agent = await self._switchboard.caller(CALLER)
-            self._expected = self._switchboard.expect({})
+            self._expected = self._switchboard.expect(CalledSide(phones=frozenset({self._phone})))
             self._leg = await agent.dial(self._switchboard.uri(self._number), self._expected.tag)
         except (StackError, PromptError) as error:
             self.complaints.append(str(error))
