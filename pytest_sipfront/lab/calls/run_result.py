@@ -107,7 +107,8 @@ def _worst(choose: Callable[[list[float]], float], values: Sequence[float | None
 def _messages(call: CallRecord) -> Iterator[SipMessage]:
     """Yield the SIP messages. A call with several hops has the addresses of each message in its line."""
     start = call.ladder[0].at if call.ladder else 0.0
-    has_hops = len({frozenset(rung.hop) for rung in call.ladder}) > 1
+    to_callee = [rung for rung in call.ladder if rung.direction != TO_CALLER]
+    has_hops = len({rung.hop for rung in to_callee}) > 1 and len({rung.is_sent for rung in to_callee}) > 1
     transactions = set()
     for rung in call.ladder:
         key = (rung.direction, rung.hop, rung.transaction)
