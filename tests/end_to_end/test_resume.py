@@ -98,7 +98,7 @@ def test_a_session_without_a_run_writes_nothing(suite: Suite) -> None:
 
 
 def test_a_run_in_flight_is_taken_up_and_a_verdict_is_kept(suite: Suite) -> None:
-    """The run that goes on is followed, the one that is over is not asked for again; both are marked as taken up."""
+    """The run in flight is followed, and the reused verdict of the other one is visible."""
     suite.configure(LAB)
     suite.write(TWO)
     killed(suite, "launched")
@@ -106,7 +106,13 @@ def test_a_run_in_flight_is_taken_up_and_a_verdict_is_kept(suite: Suite) -> None
     result = suite.run(LEDGER, "--sipfront-resume")
     result.assert_outcomes(passed=2)
     assert suite.lab.launches == 2
-    result.stdout.fnmatch_lines(["2 runs: 2 passed, 0 failed, 0 without verdict; 2 resumed from the session of *"])
+    result.stdout.fnmatch_lines(
+        [
+            "2 runs: 2 passed, 0 failed, 0 without verdict; 2 resumed from the session of *",
+            "REUSED test_it.py::test_quick - passed, launched at * - http*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("REUSED *test_slow*")
     launched = {event["target"]: event["at"] for event in before if event["event"] == "intent"}
     resumed = datetime.fromisoformat(suite.properties("test_slow")["sipfront.resumed"])
     assert resumed == datetime.fromisoformat(launched["Slow"])

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pytest_sipfront.engine.run import Run, RunResult
 
 PREFIX = "sipfront."
-TEST, REPORT_URL, VERDICT, POOL, RESUMED = "test", "report_url", "verdict", "agentpool", "resumed"
+TEST, REPORT_URL, VERDICT, POOL = "test", "report_url", "verdict", "agentpool"
+RESUMED, REUSED = "resumed", "reused_verdict"
 NO_VERDICT = "none"
 _TEST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
 
@@ -62,6 +63,7 @@ def of_launch(run: Run) -> Iterator[Property]:
     yield REPORT_URL, run.report_url
     if run.resumed is not None:
         yield RESUMED, utc(run.resumed)
+        yield REUSED, "no" if run.polls else "yes"
 
 
 def of_status(status: RunStatus) -> Iterator[Property]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import pytest
 
 from pytest_sipfront.plugin.credentials import find_keys
 from pytest_sipfront.plugin.options import Settings
-from pytest_sipfront.plugin.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, VERDICT
+from pytest_sipfront.plugin.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, REUSED, VERDICT
 
 if TYPE_CHECKING:
     from pytest_sipfront.engine.resume import JournalEntry
@@ -61,6 +61,7 @@ def summary(stats: dict[str, list[object]], settings: Settings, journal: Session
     yield _totals(all_runs, len(expected))
     if settings.lab:
         yield "ran against the lab, a simulation based on the platform's documentation"
+    yield from _reused(runs)
     yield from _scripted(all_runs)
     yield from _budget(journal.launches, settings)
     for outcome, label in _OUTCOMES.items():
@@ -107,6 +108,14 @@ def _unfinished(journal: SessionSummary) -> Iterator[str]:
 def _entry(entry: JournalEntry) -> str:
     url = entry.launched.report_url if entry.launched else "may have been started"
     return f"  {entry.test} - {entry.target} - {entry.at:%Y-%m-%d %H:%M:%S} UTC - {url}"
+
+
+def _reused(runs: Mapping[str, list[dict[str, object]]]) -> Iterator[str]:
+    """Yield a line for each test whose verdict an interrupted session had already obtained."""
+    for nodeid, runs_of_test in runs.items():
+        for run in runs_of_test:
+            if run.get(REUSED) == "yes":
+                yield f"REUSED {nodeid} - {run[VERDICT]}, launched at {run[RESUMED]} - {run.get(REPORT_URL, '')}"
 
 
 def _scripted(runs: Sequence[dict[str, object]]) -> Iterator[str]:
