@@ -8,10 +8,13 @@ import os
 import pkgutil
 import signal
 import sys
+from collections.abc import Iterator
 
 import hypothesis
+import pytest
 
 import pytest_sipfront
+from pytest_sipfront.lab.process import LabProcess, start_lab
 from tests.forked_engine import forked_engine
 
 __all__ = ["forked_engine"]
@@ -38,3 +41,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def lab_process() -> Iterator[LabProcess]:
+    """One lab for all tests of a process. Each test replaces its lab file."""
+    with start_lab() as lab:
+        yield lab

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def case_report(case: ET.Element) -> CaseReport:
 
 
 def wait_until(
-    condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, interval: float = 0.01
+    condition: Callable[[], bool], process: subprocess.Popen[Any] | None = None, interval: float = 0.01
 ) -> None:
     """Return once `condition` is true, which other processes make true.
 
@@ -142,10 +143,6 @@ class Suite:
         cases = [case for case in ET.parse(self.junit).iter("testcase") if case.get("name") == name]
         assert len(cases) == 1, f"{len(cases)} test cases named {name}"
         return cases[0]
-
-    def properties(self, name: str) -> Mapping[str, str]:
-        """Return the properties of the test case of that name."""
-        return self.report(name).properties
 
     def report(self, name: str = "test_call") -> CaseReport:
         """Return the report of the test case of that name; there must be exactly one."""

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,6 @@ def blocks(language: str, *, title: str = "", skip: Collection[str] = ()) -> lis
     return selected
 
 
-@pytest.fixture(scope="session")
-def built_in_lab() -> Iterator[process.LabProcess]:
-    """The lab of a bare `--sipfront-lab`, started once for all blocks."""
-    with process.start_lab() as running:
-        yield running
-
-
 class SharedLab(process.LabHandle):
     """A running lab that outlives the sessions which use it."""
 
@@ -65,17 +58,17 @@ class SharedLab(process.LabHandle):
 
 @pytest.fixture
 def reader(
-    pytester: pytest.Pytester, built_in_lab: process.LabProcess, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, lab_process: process.LabProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], pytest.RunResult]:
     """Run `pytest --sipfront-lab` in a fresh folder, as a reader of the docs does."""
     for name in list(os.environ):
         if name.startswith(("SIPFRONT_", "SIFT_", "SF_", "PYTEST_ADDOPTS")):
             monkeypatch.delenv(name)
-    built_in_lab.configure(BUILT_IN_LAB)
+    lab_process.configure(BUILT_IN_LAB)
     start_another = process.start_lab
 
     def start_lab(file: Path | None = None, **arguments: Any) -> process.LabHandle:
-        return start_another(file, **arguments) if file or arguments else SharedLab(built_in_lab)
+        return start_another(file, **arguments) if file or arguments else SharedLab(lab_process)
 
     monkeypatch.setattr(process, "start_lab", start_lab)
     return lambda: pytester.runpytest_inprocess("--sipfront-lab", "--strict-markers", "-Werror", "-pno:randomly")

@@ -109,13 +109,6 @@ def test_xfail_with_raises_expects_failed_runs_only(three: Suite) -> None:
     three.run().assert_outcomes(xfailed=1, errors=1, warnings=0)
 
 
-def test_every_rerun_launches_a_run(three: Suite) -> None:
-    """An attempt of pytest-rerunfailures never reuses the run of an earlier one."""
-    three.write("@marked(test='Busy')\ndef test_call(): pass\n")
-    three.run("--reruns=2").assert_outcomes(failed=1)
-    assert three.lab.launches == 3
-
-
 @pytest.mark.parametrize(("only", "launches"), [("RunFailed", 3), ("NoVerdict", 1), ("SipfrontError", 1)])
 def test_reruns_can_be_limited_to_an_error_class(three: Suite, only: str, launches: int) -> None:
     """--only-rerun distinguishes failed runs from errors of the platform."""

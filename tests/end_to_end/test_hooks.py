@@ -26,7 +26,7 @@ def test_a_hook_can_change_the_run_spec(suite: Suite) -> None:
     )
     suite.run().assert_outcomes(passed=1)
     assert suite.lab.runs[0]["overrides"] == {"step.1.0.dial_destination": "0043100"}
-    assert suite.properties("test_call")["sipfront.override.step.1.0.dial_destination"] == "0043100"
+    assert suite.report().properties["sipfront.override.step.1.0.dial_destination"] == "0043100"
 
 
 def test_a_hook_can_veto_a_launch(suite: Suite) -> None:

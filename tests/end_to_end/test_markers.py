@@ -78,7 +78,7 @@ def test_the_report_mode_of_the_marker_wins_over_the_option(suite: Suite) -> Non
     )
     suite.run("--sipfront-report-mode=kiosk").assert_outcomes(passed=2)
     assert [body["report.mode"] for body in launches(suite)] == ["kiosk", "print"]
-    assert "/kiosk/" in suite.properties("test_a")["sipfront.report_url"]
+    assert "/kiosk/" in suite.report("test_a").properties["sipfront.report_url"]
 
 
 MISTAKES = {

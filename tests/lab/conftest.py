@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from pytest_sipfront.lab.process import LabProcess, start_lab
+from pytest_sipfront.lab.process import LabProcess
 from tests.lab.platform_client import Platform
-
-
-@pytest.fixture(scope="session")
-def lab_process() -> Iterator[LabProcess]:
-    with start_lab() as lab:
-        yield lab
 
 
 @pytest.fixture
