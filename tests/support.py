@@ -1,4 +1,4 @@
-"""What several test files share: a server that answers as scripted, time that passes only when slept, TLS material."""
+"""Helpers of several test files: a scripted HTTP server, a clock that only sleeping advances, TLS certificates."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def credentials() -> Basic:
 
 
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take proxies and authorities of whoever runs the tests out of the environment."""
+    """Remove proxies and certificate authorities of the developer from the environment."""
     for name in _ENVIRONMENT_OF_HTTP:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
 
 class FakeTime:
-    """A clock that only `sleep` advances. `random` is what every draw gives."""
+    """A clock that only `sleep` advances. Every random number is `random`."""
 
     def __init__(self, *, start: float = 1000.0, random: float = 0.0) -> None:
         self.start = start
@@ -75,7 +75,7 @@ class FakeTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer: text and bytes go out as they are, anything else as JSON. Or no answer: `act` says what instead."""
+    """A response. Strings and bytes are sent unchanged, other bodies as JSON. `act` replaces the response."""
 
     status: int = 200
     body: Any = field(default_factory=dict)
@@ -91,7 +91,7 @@ HANG = Reply(act="hang")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it arrived; `connection` tells connections apart."""
+    """A request. `connection` is the number of its connection."""
 
     method: str
     target: str
@@ -101,9 +101,9 @@ class Received:
 
 
 class Server:
-    """Listens on 127.0.0.1 and answers by the script, whose last entry repeats. Ends with its `with` block.
+    """An HTTP server on 127.0.0.1 that sends the replies of a script. The last one repeats.
 
-    Once it has ended, `requests` is complete, even of clients that did not wait for an answer.
+    After its `with` block, `requests` has all requests, including those of clients that did not wait for the response.
     """
 
     def __init__(self, *script: Reply, tls: tuple[Path, Path] | None = None) -> None:
@@ -136,7 +136,7 @@ class Server:
             return self.connections
 
     def received(self, request: Received) -> Reply:
-        """Note a request and return its answer."""
+        """Record a request and return its reply."""
         with self._lock:
             reply = self._script[min(len(self.requests), len(self._script) - 1)]
             self.requests.append(request)
@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.number = self.server.owner.connected()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
-        """Say nothing."""
+        """Log no request."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):
@@ -227,7 +227,7 @@ def talk(
     ca_bundle: str | None = None,
     trust_env: bool = True,
 ) -> T:
-    """Return what `use` makes of an `HttpClient` for `base_url`, on a loop of its own; time does not pass by itself."""
+    """Return the result of `use` with an `HttpClient` for `base_url`, on a new event loop with a `FakeTime`."""
 
     async def main() -> T:
         timing = (time or FakeTime()).timing
@@ -240,7 +240,7 @@ def talk(
 
 
 def assert_only_user_frames(output: str) -> None:
-    """Check that an output shows a line of `test_it.py`, and neither a frame of an installed package nor a cause."""
+    """Check that an output has a line of `test_it.py`, no frame of an installed package, and no cause."""
     assert "test_it.py:" in output
     for text in ("pytest_sipfront/", "site-packages", "All traceback entries are hidden", "During handling of the"):
         assert text not in output
@@ -248,7 +248,7 @@ def assert_only_user_frames(output: str) -> None:
 
 @contextmanager
 def refusing_port() -> Iterator[int]:
-    """A port at which connections are refused for as long as the block lasts: it is taken, and nobody listens."""
+    """A port that refuses connections: it is bound, but not listening."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -256,7 +256,7 @@ def refusing_port() -> Iterator[int]:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port whose queue of connections is full: a client waits for its connection until it gives up."""
+    """A port whose backlog is full, so that a client waits for its connection until it times out."""
     with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -268,7 +268,7 @@ def silent_port() -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """An authority's certificate, and a certificate for 127.0.0.1 with its key, signed by that authority."""
+    """The certificate of an authority, and a certificate for 127.0.0.1 that it signed, with its key."""
 
     authority: Path
     certificate: Path
@@ -277,7 +277,7 @@ class TlsFiles:
 
 @contextmanager
 def tls_files() -> Iterator[TlsFiles]:
-    """Certificates as files."""
+    """Write the certificates to files."""
     with TemporaryDirectory() as directory:
         files = TlsFiles(*(Path(directory, name) for name in ("authority.pem", "certificate.pem", "key.pem")))
         files.authority.write_text(_AUTHORITY)
@@ -286,7 +286,7 @@ def tls_files() -> Iterator[TlsFiles]:
         yield files
 
 
-# Valid from 2020 to 2120, for 127.0.0.1 and localhost. The authority's key is lost.
+# Valid from 2020 to 2120, for 127.0.0.1 and localhost.
 _AUTHORITY = """\
 -----BEGIN CERTIFICATE-----
 MIIBdzCCAR2gAwIBAgIBATAKBggqhkjOPQQDAjAiMSAwHgYDVQQDDBdweXRlc3Qt

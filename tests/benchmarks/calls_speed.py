@@ -1,6 +1,8 @@
-"""How fast calls are, and what they leave behind. Run as `python -m tests.benchmarks.calls_speed [--sequential N]`.
+"""Measure the speed of calls and the resources that remain open after them.
 
-Prints each figure with its bound and the ratio of the two; asserts nothing, since the machine decides.
+Print each figure with its bound and their ratio. The figures depend on the machine, so they are not asserted.
+
+    python -m tests.benchmarks.calls_speed [--sequential N]
 """
 
 from __future__ import annotations
@@ -34,14 +36,14 @@ SENTENCES = {
 
 
 def executor() -> CallsExecutor:
-    """An executor with one phone that answers at once and talks."""
+    """An executor with one phone that answers at once and plays audio."""
     prompts = {name: PromptSpec(say=text) for name, text in SENTENCES.items()}
     phones = {"phone": Phone(number="phone", play="menu", repeat=True)}
     return CallsExecutor(CallPlan(prompts=prompts, phones=phones), ScriptedExecutor())
 
 
 def calling(calls: int, seconds: float) -> TestSpec:
-    """A test that places so many calls at once, of so many seconds each."""
+    """A test that places concurrent calls of the same duration."""
     steps = (
         (WaitAction(),),
         (CallAction(dial_destination="phone", max_total_calls=calls), HoldAction(seconds=seconds)),
@@ -55,12 +57,12 @@ def show(text: str) -> None:
 
 
 def expected(what: str, value: float, bound: float, unit: str) -> None:
-    """Print one figure against its bound."""
+    """Print one figure with its bound."""
     show(f"{what:<58} {value:10.2f} {unit:<4} bound {bound:g}, ratio {value / bound:.2f}")
 
 
 async def with_executor(work: Callable[[CallsExecutor], Awaitable[None]]) -> None:
-    """Do the work and end every call."""
+    """Do the work, then end all calls."""
     subject = executor()
     try:
         await work(subject)
@@ -69,7 +71,7 @@ async def with_executor(work: Callable[[CallsExecutor], Awaitable[None]]) -> Non
 
 
 async def setup_time(subject: CallsExecutor) -> None:
-    """From launch to an answered call: with the stack still to be started, and then with it running."""
+    """Measure the time from launch to answer, before and after the start of the SIP stack."""
     import_all()  # as a lab does while it starts, and speaks its prompts
     render(subject.switchboard.plan.prompts)
     for what, rounds in (("first call up, stack still to be started", 1), ("call up, stack running", 20)):
@@ -87,21 +89,21 @@ async def setup_time(subject: CallsExecutor) -> None:
 
 
 async def parallel_calls(subject: CallsExecutor) -> None:
-    """Twenty calls of three seconds at once."""
+    """Measure twenty concurrent calls of three seconds."""
     await subject.switchboard.open()
     cpu, started = time.process_time(), time.monotonic()
     result = await subject.execute(calling(20, 3.0), {})
     expected("20 parallel calls of 3 s, all", time.monotonic() - started, 4.5, "s")
     expected("  CPU time", time.process_time() - cpu, 4.5, "s")
     expected("  peak resident memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 150, "MB")
-    seen = {name: result.measures[name].value for name in result.measures}
+    values = {name: result.measures[name].value for name in result.measures}
     show(f"  {result.state}: {result.description or 'nothing to complain of'}")
     for name in ("calls_answered", "packet_loss_caller", "packet_loss_callee", "rtp_packets_caller", "jitter_caller"):
-        show(f"    {name} {seen[name]} {result.measures[name].unit}")
+        show(f"    {name} {values[name]} {result.measures[name].unit}")
 
 
 async def sequential_calls(subject: CallsExecutor, count: int) -> None:
-    """Many calls of half a second, one after the other: what is left open after them."""
+    """Measure the resources that remain open after many sequential calls of half a second."""
     test = calling(1, 0.5)
     await subject.execute(test, {})
     before, passed = footshow(), 0
@@ -116,7 +118,7 @@ async def sequential_calls(subject: CallsExecutor, count: int) -> None:
 
 
 def footshow() -> dict[str, float]:
-    """Open descriptors, bound UDP ports and resident megabytes of this process."""
+    """Return open descriptors, bound UDP ports and resident megabytes of this process."""
     gc.collect()
     links = [entry.readlink().name for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -128,7 +130,7 @@ def footshow() -> dict[str, float]:
 
 
 def matching() -> None:
-    """The spectrum match of a ten-second recording."""
+    """Measure the spectrum match of a ten-second recording."""
     prompts = {name: say(text) for name, text in SENTENCES.items()}
     recording = b"\0\0" * 8000 + prompts["menu"] + b"\0\0" * 8000 + prompts["thanks"]
     rank(recording, prompts)

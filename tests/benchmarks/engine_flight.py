@@ -1,4 +1,4 @@
-"""A thousand runs in flight at once: how late a verdict is known, and what watching costs.
+"""Measure the delay of verdicts and the CPU time of polling with a thousand concurrent runs.
 
 python -m tests.benchmarks.engine_flight [--runs 1000] [--seconds 60] [--interval 3]
 """
@@ -22,8 +22,8 @@ def test_call(n):
 """
 
 
-def told(session: Measured, interval: float) -> str:
-    """Return what was measured of a session's process alone."""
+def summary(session: Measured, interval: float) -> str:
+    """Describe the measurements of the process of a session."""
     return (
         f"median {session.typical_delay:.2f} s after the end ({session.typical_delay / interval:.2f} intervals), "
         f"worst {max(session.late):.2f} s; {session.cores:.2f} of a core; {session.megabytes:.0f} MB; "
@@ -32,7 +32,7 @@ def told(session: Measured, interval: float) -> str:
 
 
 def main() -> None:
-    """Print both sessions, the first and the one with history."""
+    """Print the first session and one with known durations."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60)
@@ -47,8 +47,8 @@ def main() -> None:
         (directory / "test_many.py").write_text(SUITE.format(runs=given.runs))
         options = (f"--sipfront-poll-interval={given.interval}", f"--sipfront-concurrency={given.runs}")
         suite = (*options, "test_many.py")
-        print("without history (wanted 0.8 of a core):", told(measure(directory, lab, *suite), given.interval))
-        print("with history    (wanted 0.3 of a core):", told(measure(directory, lab, *suite), given.interval))
+        print("without history (wanted 0.8 of a core):", summary(measure(directory, lab, *suite), given.interval))
+        print("with history    (wanted 0.3 of a core):", summary(measure(directory, lab, *suite), given.interval))
 
 
 if __name__ == "__main__":

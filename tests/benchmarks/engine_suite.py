@@ -1,4 +1,4 @@
-"""Whole sessions of many runs, against the bound that no scheduling can beat: max(longest run, sum of all / N).
+"""Compare sessions of many runs with the lower bound of any schedule: max(longest run, sum of all / N).
 
 python -m tests.benchmarks.engine_suite [--runs 400] [--places 100] [--workers 16]
 """
@@ -24,13 +24,13 @@ def test_call(n):
 
 
 def durations(runs: int) -> list[float]:
-    """What the runs take, in seconds, the same every time."""
+    """Return the durations of the runs in seconds. They are the same in every session."""
     chance = random.Random(runs)
     return [round(chance.uniform(2, 6), 2) for _ in range(runs)]
 
 
 def main() -> None:
-    """Print each session's seconds as a ratio to the bound."""
+    """Print the ratio of the duration of each session to the bound."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--places", type=int, default=100)

@@ -1,9 +1,9 @@
-"""What the plugin costs a session that does not use it, and what marks cost at collection. Prints ratios of CPU time.
+"""Print the CPU time of sessions with the plugin, and of collecting markers, as ratios to sessions without.
 
     python -m tests.benchmarks.plugin_cost
 
-Each pair of sessions is timed one right after the other, and the median of the pairs' ratios is printed:
-on a noisy machine only ratios taken in one run say anything.
+The two sessions of each pair run one right after the other, and the median ratio of all pairs is printed. On a busy
+machine only such ratios are comparable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whole sessions against a lab, measured from the start of their process to its end."""
+"""Run sessions against a lab and measure them from the start of their process to its end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from pytest_sipfront.lab.process import LabProcess
 
 USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""As on a user's machine, where Python finds what it compiled the first time."""
+"""Python caches bytecode, as on the machine of a user."""
 NOT_THE_USERS = ("-p", "no:hypothesispytest")
-"""What only this project's own tests install takes no part: hypothesis imports all of itself when a session ends."""
+"""Disable hypothesis, which imports all of its modules at the end of a session."""
 WARM_UP = "Warm up"
 """A test that the lab must know."""
 _ONE_RUN = f"import pytest\n@pytest.mark.sipfront(test='{WARM_UP}')\ndef test_it():\n    pass\n"
@@ -25,11 +25,11 @@ _ONE_RUN = f"import pytest\n@pytest.mark.sipfront(test='{WARM_UP}')\ndef test_it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a session took.
+    """Measurements of a session.
 
     Attributes:
         seconds: From the start of its process to its end.
-        polls: How often it asked for a run's status.
+        polls: Number of status polls.
         late: Seconds from the end of each run, by the lab's clock, to its verdict in the ledger.
         cores: The part of a core that it used.
         megabytes: The most memory that it had.
@@ -74,7 +74,7 @@ def measure(directory: Path, lab: LabProcess, *options: str) -> Measured:
 
 
 def warm_up(directory: Path, lab: LabProcess) -> None:
-    """Let Python compile what a session of one run needs."""
+    """Run a session of one run, so that Python caches its bytecode."""
     directory.mkdir()
     (directory / "test_it.py").write_text(_ONE_RUN)
     measure(directory, lab)

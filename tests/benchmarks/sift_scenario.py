@@ -1,9 +1,9 @@
-"""What Sift's scenarios cost: a step over the callee's own time, and many calls through one receiver.
+"""Measure the time that call scenarios add to each step of a callee, and many calls with one receiver.
 
     python -m tests.benchmarks.sift_scenario
 
-The lab is a process of its own, as in a session. Its callees answer at once, so that all that is measured is added.
-A step is held against a bare request to the same lab in the same run: on a noisy machine only ratios say anything.
+The lab is a separate process, as in a session. Its callees answer at once, so the whole measured time is added.
+A step is compared with a plain request to the same lab in the same run. On a busy machine only ratios are comparable.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def scenario(runtime: SiftRuntime) -> float:
 
 
 def many(runtime: SiftRuntime) -> None:
-    """Have 200 calls at once, each saying and hearing something."""
+    """Run 200 concurrent calls that speak and listen."""
 
     def one(_: int) -> None:
         with Call(CallControl(runtime, NUMBER), {"phone_number": NUMBER}) as call:
@@ -64,7 +64,7 @@ def many(runtime: SiftRuntime) -> None:
 
 
 def measure(lab: LabProcess, runtime: SiftRuntime) -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     with httpx.Client(trust_env=False) as client:
         bare = [timed(lambda: client.get(f"{lab.url}/lab/counts")) for _ in range(100)]
     request = statistics.median(bare)
@@ -83,7 +83,7 @@ def measure(lab: LabProcess, runtime: SiftRuntime) -> None:
 
 
 def main() -> None:
-    """Measure against a lab of its own."""
+    """Start a lab and measure."""
     with (
         start_lab(text=FILE) as lab,
         open_runtime(f"{lab.url}/v0", CallTimeouts(callback=60.0), lab.public_key, lab.secret_key) as runtime,

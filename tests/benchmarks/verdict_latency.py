@@ -1,4 +1,4 @@
-"""How long after a run's end its test knows, in poll intervals. Prints the worst of some runs, one after another.
+"""Print the longest delay between the end of a run and its verdict, in poll intervals.
 
 python -m tests.benchmarks.verdict_latency
 """
@@ -21,7 +21,7 @@ RUNS = 20
 
 
 async def latencies(lab: LabProcess) -> list[float]:
-    """Return the seconds from each run's end, as the lab's own clock has it, to its verdict here."""
+    """Return the seconds from the end of each run, by the clock of the lab, to its verdict."""
     http = HttpClient(lab.url, Basic(Secret(lab.public_key), Secret(lab.secret_key)), trust_env=False)
     late = []
     async with SipfrontClient(http) as client:

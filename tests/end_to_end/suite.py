@@ -20,7 +20,7 @@ HEAD = "import pytest\nmarked = pytest.mark.sipfront\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseReport:
-    """What a JUnit file reports of one test case.
+    """One test case of a JUnit file.
 
     Attributes:
         outcome: "passed", "failure", "error" or "skipped": the name of the JUnit element.

@@ -94,7 +94,7 @@ class TestTrunks:
 
 @pytest.mark.parametrize("key", ["step.1.0.dial_destination", "step_1_0_dial_destination"])
 def test_equal_values_of_an_override_can_be_exclusive(suite: Suite, key: str) -> None:
-    """Two concurrent calls to one extension would make it busy, which says nothing about the product."""
+    """Two concurrent calls to one extension would make it busy."""
     suite.write(
         """
 @pytest.mark.parametrize("n", ["100", "100", "200"], ids=["a", "b", "c"])

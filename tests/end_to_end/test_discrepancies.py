@@ -254,7 +254,7 @@ def test_the_result_names_the_test_and_project_that_ran(suite: Suite) -> None:
 
 
 def test_measurements_keep_their_names_and_types(suite: Suite) -> None:
-    """Units and number formats differ between the documents, so the plugin converts none of them."""
+    """Units and number formats differ between the documents, so the plugin does not convert them."""
     suite.configure(
         lab_tests({"Basic call": "faults: [{on: stats, body: {mos_average: '4.3', rtt_dsct_average: 20000}}]"})
     )

@@ -43,7 +43,7 @@ def test_without_a_file_the_lab_has_its_built_in_tests(pytester: pytest.Pytester
 
 @pytest.mark.parametrize("how", ["option", "environment", "ini"])
 def test_a_lab_file_can_be_named(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """On the command line, in the environment, and in the ini file, where it is relative to that file."""
+    """On the command line, in the environment, or in the ini file. In the ini file it is relative to that file."""
     pytester.mkdir("labs").joinpath("mine.yaml").write_text(LAB)
     pytester.makepyfile(TEST)
     if how == "environment":

@@ -19,7 +19,7 @@ LAB = (
     "  Away: {faults: [{on: launch, set: {status_url: 'http://127.0.0.1:1/x'}}]}\n"
     "  Mute: {takes: 0.02, faults: [{on: status, status: 500}]}\n"
 )
-# What a run can end with: the arguments of the marker, and a part of the message.
+# The possible ends of a run: the arguments of the marker, and a part of the message.
 # A run with an answer stands between two without one, because three of those in a row stop the session's launches.
 ENDS = {
     "failed": ("test='Busy'", "486 Busy Here"),

@@ -1,4 +1,4 @@
-"""What a suite's author writes, for the type checker alone: nothing here is run."""
+"""Code of a user's suite. It is type-checked and never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a suite's author writes of calls at Sift, for the type checker alone: nothing here is run."""
+"""Code of a user's suite with calls at Sift. It is type-checked and never run."""
 
 from __future__ import annotations
 
