@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
@@ -216,7 +216,6 @@ def test_no_text_ends_in_a_traceback(monkeypatch: pytest.MonkeyPatch, loader: An
     assert line.split(":")[1].isdigit()
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(alphabet="&*!<>:-[]{}?|%@a1\"'\n \t", max_size=40))
 def test_any_text_is_a_document_or_refused(text: str) -> None:
     """Every line of the error names the file."""

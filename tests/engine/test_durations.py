@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sipfront.clients.sipfront.models import RunStatus
@@ -256,7 +256,6 @@ def test_a_damaged_file_counts_as_empty(path: Path, content: bytes) -> None:
 
 
 @given(JSON)
-@settings(deadline=None)
 def test_a_file_with_any_json_can_be_loaded_and_saved(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     """What is saved is always readable."""
     path = tmp_path_factory.mktemp("any") / "durations.json"
@@ -268,7 +267,6 @@ def test_a_file_with_any_json_can_be_loaded_and_saved(tmp_path_factory: pytest.T
 
 
 @given(LEARNED)
-@settings(deadline=None)
 def test_saving_and_loading_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory, learned: list[tuple[str, Observation]]
 ) -> None:

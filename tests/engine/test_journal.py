@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
@@ -105,7 +105,6 @@ def test_a_journal_that_is_deleted_during_the_session_is_created_again(path: Pat
 
 
 @given(cut=st.integers(min_value=0, max_value=500))
-@settings(deadline=None)
 def test_an_incomplete_last_line_is_repaired_by_the_next_event(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
@@ -128,7 +127,6 @@ def test_an_incomplete_last_line_is_repaired_by_the_next_event(
 
 
 @given(data=st.data())
-@settings(deadline=None)
 def test_any_damaged_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """No event changes, and none disappears without a trace."""
     path = tmp_path_factory.mktemp("damaged") / "ledger.jsonl"
@@ -175,7 +173,6 @@ def test_a_repair_that_was_not_needed_excuses_no_damaged_line(path: Path) -> Non
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None)
 def test_any_file_can_be_read_and_continued(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """A user may have named another file."""
     path = tmp_path_factory.mktemp("any") / "ledger.jsonl"

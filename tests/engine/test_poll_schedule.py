@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine.poll_schedule import (
@@ -222,7 +222,6 @@ def test_polls_at_the_same_time_are_spaced_evenly() -> None:
 
 
 @given(st.lists(st.floats(min_value=0, max_value=0.01), max_size=300))
-@settings(deadline=None)
 def test_the_rate_is_never_exceeded(waits: list[float]) -> None:
     """Whenever the polls are due. A turn is never earlier than necessary."""
     rate, now, turns = PollRate(), LAUNCHED, [-math.inf]

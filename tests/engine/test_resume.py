@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
@@ -520,7 +520,6 @@ _ODD_EVENTS = st.lists(
 
 
 @given(_ODD_EVENTS)
-@settings(deadline=None)
 def test_any_events_can_be_resumed(tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]]) -> None:
     """Another version of this package may have written them."""
     path = tmp_path_factory.mktemp("odd") / "ledger.jsonl"

@@ -158,7 +158,7 @@ def test_a_run_that_does_not_count_waits_for_no_place() -> None:
     st.integers(1, 12),
     st.floats(0, 2),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_whatever_is_submitted_each_runs_once_within_all_limits(
     wanted: list[tuple[float, frozenset[str]]], limit: int, capacity: int, latency: float
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sipfront.lab.backend import ScriptedBackend
@@ -411,7 +411,6 @@ DAMAGE = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 60), DAMAGE), min_size=1, max_size=4))
 def test_a_damaged_file_is_read_or_refused(damages: list[tuple[int, int, str]]) -> None:
     """Characters inserted anywhere in a real lab file never end in another exception."""
@@ -421,7 +420,6 @@ def test_a_damaged_file_is_read_or_refused(damages: list[tuple[int, int, str]]) 
     load_or_refuse("\n".join(lines))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, len(LINES) - 1), min_size=1, max_size=8))
 def test_a_file_with_lost_lines_is_read_or_refused(lost: list[int]) -> None:
     """Lines may be missing anywhere."""
@@ -442,7 +440,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING), min_size=1, max_size=3))
 def test_any_value_at_any_place_is_read_or_refused(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     """Values of every type replace those of a real lab file."""
