@@ -35,6 +35,7 @@ Event: TypeAlias = Mapping[str, Any]
 _MAX_BYTES = 8 * 1024 * 1024
 _CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"}')
 _CHECKSUM_BYTES = 22
+_SESSION_ID = re.compile(r"[\w-]{1,64}", re.ASCII)  # part of a file name
 _HINT = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a file that can be written."
 
 
@@ -256,6 +257,8 @@ def is_running(path: Path, session: str) -> bool:
     Raises:
         ConfigurationError: The mark cannot be locked.
     """
+    if not _SESSION_ID.fullmatch(session):
+        return False
     mark = _presence_path(path, session)
     if not mark.exists():
         return False
