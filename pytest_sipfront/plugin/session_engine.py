@@ -35,7 +35,10 @@ class SessionEngine:
                 path = self._processes.engine_file
                 address = Address.load(path) if path is not None else None
                 if address is None:
-                    self._started = EngineProcess()
+                    try:
+                        self._started = EngineProcess()
+                    except OSError as error:
+                        raise EngineStopped(f"cannot start the engine process: {error}") from None
                     address = self._started.address
                     if path is not None:
                         address.save(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -184,36 +183,43 @@ class State:
         from pytest_sipfront.plugin.run_session import Storage  # noqa: PLC0415
 
         directory = self._cache_directory()
-        journal = self.settings.ledger
-        if journal is None:
-            journal = (
-                self._config.rootpath / ".sipfront-ledger.jsonl" if directory is None else directory / "ledger.jsonl"
-            )
-        return Storage(journal=journal, durations=None if directory is None else directory / "durations.json")
+        durations = None if directory is None else directory / "durations.json"
+        if self.settings.ledger is not None:
+            journal = self.settings.ledger
+        elif directory is None:
+            journal = self._config.rootpath / ".sipfront-ledger.jsonl"
+        else:
+            journal = directory / "ledger.jsonl"
+        if self.settings.ledger is None and not _is_writable(journal):
+            journal = self._temporary_journal(journal)
+        return Storage(journal=journal, durations=durations if durations and _is_writable(durations) else None)
 
     def _cache_directory(self) -> Path | None:
-        """Return the plugin's directory in pytest's cache; None without cache provider."""
+        """Return the plugin's directory in pytest's cache, which may be missing; None without cache provider."""
         cache: pytest.Cache | None = getattr(self._config, "cache", None)
         if cache is None:
             return None
         try:
-            directory = cache.mkdir("sipfront")
-            is_writable = os.access(directory, os.W_OK)
+            return cache.mkdir("sipfront")
         except OSError:
-            is_writable = False
-        if is_writable:
-            return directory
-        fallback = Path(tempfile.gettempdir(), f"pytest-sipfront-{self.processes.session}")
-        fallback.mkdir(mode=0o700, exist_ok=True)
-        warnings.warn(
-            SipfrontWarning(
-                f"pytest's cache directory is not writable: the journal of this session is in {fallback}. "
-                "--sipfront-resume cannot find it there, and durations are not kept. Set --sipfront-ledger or "
-                "cache_dir to a writable path."
-            ),
-            stacklevel=1,
-        )
-        return fallback
+            return Path(self._config.rootpath, self._config.getini("cache_dir"), "d", "sipfront")
+
+    def _temporary_journal(self, usual: Path) -> Path:
+        """Return a journal in the temporary directory, and warn about what it cannot do.
+
+        Raises:
+            ConfigurationError: Warnings are errors in this session.
+        """
+        hint = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a writable path that is kept."
+        text = f"cannot write the journal {usual}"
+        directory = Path(tempfile.gettempdir(), f"pytest-sipfront-{self.processes.session}")
+        directory.mkdir(mode=0o700, exist_ok=True)
+        lost = f"--sipfront-resume cannot find the runs of this session, which are recorded in {directory}"
+        try:
+            self._config.issue_config_time_warning(SipfrontWarning(f"{text}: {lost}. {hint}"), stacklevel=1)
+        except SipfrontWarning:
+            raise ConfigurationError(text, hint=hint) from None
+        return directory / "ledger.jsonl"
 
     def _find_lab(self, config: pytest.Config) -> Callable[[], Mapping[str, Any]] | None:
         if not self.settings.lab:
@@ -236,6 +242,11 @@ class State:
         from pytest_sipfront.plugin.targets import lab_target, platform_target  # noqa: PLC0415 - only for a run
 
         return platform_target(self.settings) if self.lab is None else lab_target(self.lab)
+
+
+def _is_writable(path: Path) -> bool:
+    """Return whether a file can be written, or created in its directory."""
+    return os.access(path if path.exists() else path.parent, os.W_OK)
 
 
 STATE = pytest.StashKey[State]()
