@@ -18,13 +18,12 @@ from pytest_sipfront.lab.calls.call_record import (
     Reception,
     counted,
 )
-from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, TOO_SHORT, PromptMatch, rivals
+from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, TOO_SHORT, PromptMatch, best_rival
 from pytest_sipfront.lab.file.call_conditions import BOTH, Conditions
 from pytest_sipfront.lab.platform.executor import Violation
 
 NO_ANSWER_CODES = (480, 486, 600, 603)
 """Final codes by which a phone that was reached does not answer."""
-_SAME_PLACE_SECONDS = 0.4
 _SHORT_CALL_SECONDS = 0.4
 _WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
 
@@ -246,7 +245,7 @@ def _content(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
         yield from _digits(conditions.dtmf_received, call)
     after = 0.0
     for prompt in conditions.prompt_heard:
-        match = _find_prompt(prompt, call.received_by_caller.prompts, after)
+        match = find_prompt(prompt, call.received_by_caller.prompts, after)
         if isinstance(match, PromptMatch):
             after = match.at
         else:
@@ -267,15 +266,16 @@ def _digits(expected: str, call: CallRecord) -> Iterator[Violation]:
         yield _violation(f"DTMF {expected} expected, {received} received", "dtmf_received", received, expected)
 
 
-def _find_prompt(prompt: str, ranking: tuple[PromptMatch, ...], after: float) -> PromptMatch | Violation:
+def find_prompt(prompt: str, ranking: tuple[PromptMatch, ...], after: float) -> PromptMatch | Violation:
     """Return the match of the prompt, or a violation if it was not heard in time."""
     own = next((match for match in ranking if match.prompt == prompt), None)
     if own is None or own.score < SCORE_NEEDED:
         return _missing_prompt(prompt, own, ranking)
-    rival = next(iter(rivals(ranking, prompt, _SAME_PLACE_SECONDS)), None)
-    if rival is not None and own.score - rival.score < MARGIN_NEEDED:
-        scores = f"({rival.score:.2f} against {own.score:.2f}, a margin of {MARGIN_NEEDED:g} needed)"
-        return _prompt_violation(prompt, f"'{rival.prompt}' sounds too similar {scores}")
+    rival = best_rival(ranking, own)
+    if rival is not None:
+        scores = f"({rival.score:.2f} against {own.score:.2f})"
+        text = "heard" if rival.score > own.score else "sounds too similar"
+        return _prompt_violation(prompt, f"'{rival.prompt}' {text} {scores}")
     if own.at < after:
         measured, required = f"'{prompt}' heard at {own.at:.1f} s", f"after {after:.1f} s"
         return _violation(f"prompt {measured}, expected {required}", "prompt_heard", measured, required)

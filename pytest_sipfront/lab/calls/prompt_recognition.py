@@ -28,21 +28,44 @@ _DYNAMIC_DB = 35.0
 """Range below the loudest step in which a band counts; lower levels are noise."""
 _LEAST_DB = 10.0
 _NOISE_PERCENTILE = 15
-_ABOVE_NOISE_DB = 5.0
+_ABOVE_NOISE_DB = 8.0
+_PAUSE_SHARE = 0.3
+"""A half second with less than this share of the mean level is a pause, which has no word to compare."""
 _WORD_STEPS = 25
+SAME_PLACE_SECONDS = 0.4
 SCORE_NEEDED = 0.78
 TOO_SHORT = -1.0
 """Score of a prompt that is longer than the recording."""
 MARGIN_NEEDED = 0.05
+_ERROR_RATIO = 1.5
+"""Two scores near 1 are distinct if the worse one is this much farther from 1."""
+_SHARED = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptMatch:
-    """The best match of a prompt: `score` from -1 to 1, `at` in seconds from the start of the recording."""
+    """The best match of a prompt.
+
+    Args:
+        prompt: Name of the prompt.
+        score: From -1 to 1.
+        at: Seconds from the start of the recording.
+        seconds: Length of the prompt.
+    """
 
     prompt: str
     score: float
     at: float
+    seconds: float = 0.0
+
+    def overlaps(self, other: PromptMatch) -> bool:
+        """Whether two matches share so much audio that only one of them can be right."""
+        shared = min(self.at + self.seconds, other.at + other.seconds) - max(self.at, other.at)
+        return shared > _SHARED * min(self.seconds, other.seconds)
+
+    def is_similar(self, other: PromptMatch) -> bool:
+        """Whether the score of `other` is too close to this one to tell the prompts apart."""
+        return self.score - other.score < MARGIN_NEEDED and 1 - other.score < _ERROR_RATIO * (1 - self.score)
 
 
 def rank(recording: bytes, prompts: Mapping[str, bytes]) -> tuple[PromptMatch, ...]:
@@ -57,10 +80,15 @@ def rank(recording: bytes, prompts: Mapping[str, bytes]) -> tuple[PromptMatch, .
     return tuple(sorted(matches, key=lambda match: match.score, reverse=True))
 
 
-def rivals(ranking: tuple[PromptMatch, ...], prompt: str, seconds: float) -> tuple[PromptMatch, ...]:
-    """Return the matches of other prompts that start within `seconds` of the match of `prompt`."""
-    own = next(match for match in ranking if match.prompt == prompt)
-    return tuple(match for match in ranking if match.prompt != prompt and abs(match.at - own.at) <= seconds)
+def best_rival(ranking: tuple[PromptMatch, ...], own: PromptMatch) -> PromptMatch | None:
+    """Return the match of another prompt that makes `own` doubtful, or None.
+
+    That is a prompt that overlaps and matches better, or one at the same position that matches nearly as well.
+    """
+    others = [match for match in ranking if match.prompt != own.prompt and match.score >= SCORE_NEEDED]
+    better = (match for match in others if match.score > own.score and match.overlaps(own))
+    similar = (match for match in others if abs(match.at - own.at) <= SAME_PLACE_SECONDS and own.is_similar(match))
+    return next(better, None) or next(similar, None)
 
 
 def _match(name: str, recorded: NDArray[np.float64], wanted: NDArray[np.float64]) -> PromptMatch:
@@ -70,8 +98,14 @@ def _match(name: str, recorded: NDArray[np.float64], wanted: NDArray[np.float64]
     whole = _correlation(recorded, wanted)
     at = int(whole.argmax())
     matched = recorded[at : at + steps]
-    worst = min(_similarity(matched[part], wanted[part]) for part in _words(steps))
-    return PromptMatch(prompt=name, score=round(float(whole[at] + worst) / 2, 3), at=round(at * HOP_SECONDS, 2))
+    audible = [part for part in _words(steps) if wanted[part].mean() >= _PAUSE_SHARE * wanted.mean()]
+    worst = min(_similarity(matched[part], wanted[part]) for part in audible)
+    return PromptMatch(
+        prompt=name,
+        score=round(float(whole[at] + worst) / 2, 3),
+        at=round(at * HOP_SECONDS, 2),
+        seconds=round(steps * HOP_SECONDS, 2),
+    )
 
 
 def _words(steps: int) -> list[slice]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.audio import BYTES_PER_SECOND, RATE
+from pytest_sipfront.lab.calls.audio import RATE
 from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, PromptMatch, rank
 from pytest_sipfront.lab.calls.speech_synthesis import say
 
@@ -110,13 +110,6 @@ def recognize(pcm: bytes, prompts: Mapping[str, bytes]) -> tuple[str, ...]:
     """Return the names of the prompts in a recording, in their order."""
     matches: list[PromptMatch] = []
     for match in rank(pcm, prompts) if pcm and prompts else ():
-        if match.score >= SCORE_NEEDED and not any(_overlap(match, better, prompts) for better in matches):
+        if match.score >= SCORE_NEEDED and not any(match.overlaps(better) for better in matches):
             matches.append(match)
     return tuple(match.prompt for match in sorted(matches, key=lambda match: match.at))
-
-
-def _overlap(first: PromptMatch, second: PromptMatch, prompts: Mapping[str, bytes]) -> bool:
-    """Return whether two matches share so much audio that only the better one can be right."""
-    ends = [match.at + len(prompts[match.prompt]) / BYTES_PER_SECOND for match in (first, second)]
-    shared = min(ends) - max(first.at, second.at)
-    return shared > 0.3 * min(end - match.at for end, match in zip(ends, (first, second), strict=True))

@@ -6,7 +6,13 @@ import pytest
 
 np = pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
 
-from pytest_sipfront.lab.calls.prompt_recognition import MARGIN_NEEDED, SCORE_NEEDED, rank, rivals  # noqa: E402
+from pytest_sipfront.lab.calls.prompt_recognition import (  # noqa: E402
+    MARGIN_NEEDED,
+    SCORE_NEEDED,
+    PromptMatch,
+    best_rival,
+    rank,
+)
 from pytest_sipfront.lab.calls.speech_synthesis import say, tone  # noqa: E402
 
 CATALOGUE = {
@@ -70,11 +76,32 @@ def test_one_changed_word_is_no_match_even_if_the_catalogue_does_not_know_it() -
     assert match.score < SCORE_NEEDED
 
 
-def test_rivals_are_matches_at_the_same_position() -> None:
-    """Matches elsewhere in the recording are not rivals."""
+def test_an_overlapping_prompt_that_matches_better_is_the_rival() -> None:
+    """A prompt that was not played loses against the one that was, and matches elsewhere do not matter."""
     ranking = rank(CATALOGUE["menu"] + SECOND + CATALOGUE["thanks"], CATALOGUE)
-    assert [match.prompt for match in rivals(ranking, "menu", 0.4)][:1] == ["changed"]
-    assert "thanks" not in [match.prompt for match in rivals(ranking, "menu", 0.4)]
+    own = {match.prompt: match for match in ranking}
+    assert best_rival(ranking, own["menu"]) is None
+    assert best_rival(ranking, own["changed"]) == own["menu"]
+    assert best_rival(ranking, own["thanks"]) is None
+
+
+def test_a_word_within_a_longer_prompt_was_not_played() -> None:
+    """The longer prompt covers the word and matches better."""
+    long = PromptMatch(prompt="sixty", score=0.98, at=1.0, seconds=0.8)
+    word = PromptMatch(prompt="eight", score=0.85, at=1.3, seconds=0.4)
+    assert best_rival((long, word), word) == long
+    assert best_rival((long, word), long) is None
+    elsewhere = PromptMatch(prompt="eight", score=0.85, at=2.0, seconds=0.4)
+    assert best_rival((long, elsewhere), elsewhere) is None
+
+
+def test_two_nearly_perfect_scores_are_distinct() -> None:
+    """Close to 1, a smaller difference is enough; two equal prompts are never distinct."""
+    first = PromptMatch(prompt="f", score=0.99, at=1.0, seconds=1.0)
+    second = PromptMatch(prompt="s", score=0.96, at=1.0, seconds=1.0)
+    assert best_rival((first, second), first) is None
+    twin = PromptMatch(prompt="twin", score=0.988, at=1.0, seconds=1.0)
+    assert best_rival((first, twin), first) == twin
 
 
 @pytest.mark.parametrize("recording", [b"", b"\0\0" * 10, SECOND * 3, with_noise(tone(1000, 3), -10, 1)])
