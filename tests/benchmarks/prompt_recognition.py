@@ -15,7 +15,7 @@ import numpy as np
 
 from pytest_sipfront.lab.calls.conditions import find_prompt
 from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch, rank
-from pytest_sipfront.lab.sift.speech import convert_wav
+from pytest_sipfront.lab.calls.sound_files import decode
 
 SOUNDS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 RECORDED = (
@@ -34,11 +34,11 @@ CONDITIONS = ("clean", "3 % loss", "5 % loss", "-20 dB", "noise -40 dBFS")
 
 def catalogue() -> dict[str, bytes]:
     """Return recorded and synthetic prompts."""
-    prompts = {name: convert_wav((SOUNDS / f"{name}.wav").read_bytes()) for name in RECORDED}
+    prompts = {name: decode((SOUNDS / f"{name}.wav").read_bytes()) for name in RECORDED}
     for number, sentence in enumerate(SENTENCES):
         voice = VOICES[number % len(VOICES)]
         command = ["espeak-ng", "-v", voice, "--stdout", sentence]
-        prompts[f"{voice}: {sentence}"] = convert_wav(subprocess.run(command, capture_output=True, check=True).stdout)
+        prompts[f"{voice}: {sentence}"] = decode(subprocess.run(command, capture_output=True, check=True).stdout)
     return prompts
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_sipfront.lab.calls.audio import RATE
+from pytest_sipfront.lab.calls.sound_files import SoundError, decode
 from pytest_sipfront.lab.calls.speech_synthesis import say, tone
 from pytest_sipfront.lab.file.calls_section import PromptSpec
 
@@ -19,16 +18,16 @@ def render(specs: Mapping[str, PromptSpec]) -> dict[str, bytes]:
     """Return every prompt as PCM: 16 bit, mono, 8000 samples per second.
 
     Raises:
-        PromptError: A WAV file is missing or has another form.
+        PromptError: A sound file cannot be read.
     """
     return {name: _render(name, spec) for name, spec in specs.items()}
 
 
 def check_file(name: str, spec: PromptSpec) -> None:
-    """Return if the prompt's WAV file, if it has one, exists and has one channel of 16 bit at 8000 Hz.
+    """Return if the prompt's sound file, if it has one, can be read.
 
     Raises:
-        PromptError: It does not.
+        PromptError: It cannot be read.
     """
     if spec.wav is not None:
         _read(name, spec.wav)
@@ -44,15 +43,7 @@ def _render(name: str, spec: PromptSpec) -> bytes:
 
 def _read(name: str, path: Path) -> bytes:
     try:
-        with wave.open(str(path), "rb") as file:
-            form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-            pcm = file.readframes(file.getnframes())
-    except (OSError, wave.Error, EOFError) as error:
-        raise PromptError(f"prompt '{name}' cannot be read from {path}: {error}") from None
-    if form != (1, 2, RATE):
-        channels, width, rate = form
-        raise PromptError(
-            f"prompt '{name}': {path} has {channels} channels of {8 * width} bit at {rate} Hz; "
-            f"needed is one channel of 16 bit at {RATE} Hz"
-        )
-    return pcm
+        return decode(path.read_bytes())
+    except (OSError, SoundError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PromptError(f"prompt '{name}' cannot be read from {path}: {reason}") from None

@@ -30,8 +30,10 @@ class PromptSpec(YamlModel):
     """A prompt: a WAV file, text for speech synthesis, or a tone."""
 
     wav: Annotated[Path, AfterValidator(_in_directory)] | None = Field(
-        default=None, description="WAV file with one channel of 16 bit at 8000 Hz, relative to the lab file"
+        default=None,
+        description="sound file, relative to the lab file: WAV of any sample rate and format",
     )
+    allow_outside: Flag = Field(default=False, description="allow a file outside the directory of the lab file")
     say: str | None = Field(default=None, description="text for the synthesis, which sounds the same everywhere")
     tone: Annotated[float, Field(ge=50, le=3500, strict=True), Resolved] | None = Field(
         default=None, description="frequency of a sine, in hertz"
@@ -41,7 +43,14 @@ class PromptSpec(YamlModel):
     )
 
     @model_validator(mode="after")
-    def _check(self) -> PromptSpec:
+    def _check(self, info: ValidationInfo) -> PromptSpec:
+        directory = Path(info.context).resolve() if info.context is not None else None
+        if (
+            self.wav is not None
+            and directory is not None
+            and not (self.allow_outside or self.wav.resolve().is_relative_to(directory))
+        ):
+            raise InvalidValueError(f"is outside of {directory}; that needs 'allow_outside: true'", ("wav",))
         if sum(source is not None for source in (self.wav, self.say, self.tone)) != 1:
             raise ValueError("a prompt needs exactly one of wav, say and tone")
         return self

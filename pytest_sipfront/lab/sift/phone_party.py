@@ -17,10 +17,11 @@ from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError
 from pytest_sipfront.lab.calls.sip_stack import StackError
+from pytest_sipfront.lab.calls.sound_files import SoundError, decode
 from pytest_sipfront.lab.calls.switchboard import CalledSide, ExpectedLeg, Switchboard
 from pytest_sipfront.lab.sift.remote_party import DEFAULT_TIMEOUT
 from pytest_sipfront.lab.sift.scripted_callee import Answer, interpret
-from pytest_sipfront.lab.sift.speech import SoundError, convert_wav, has_paused, recognize, synthesize
+from pytest_sipfront.lab.sift.speech import has_paused, recognize, synthesize
 
 CALLER = "sift"
 RING_SECONDS = 60.0
@@ -155,7 +156,7 @@ class PhoneParty:
             async with httpx.AsyncClient(follow_redirects=True, timeout=10.0) as client:
                 response = await client.get(url)
             response.raise_for_status()
-            return await asyncio.to_thread(convert_wav, response.content)
+            return await asyncio.to_thread(decode, response.content)
         except (httpx.HTTPError, httpx.InvalidURL, SoundError) as error:
             self.complaints.append(f"{url} cannot be played: {error}")
             return b""
