@@ -34,4 +34,4 @@ def open_runtime(
         yield SiftRuntime(engine, settings, CallbackLog(account_id=user), timeouts)
     finally:
         engine.close()
-        process.wait()
+        process.wait(15)

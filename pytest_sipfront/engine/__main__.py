@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import socket
 import sys
@@ -13,7 +14,7 @@ from pytest_sipfront.engine.server import Server
 
 
 def main(start: dict[str, Any]) -> None:
-    """Serve until the last client is gone.
+    """Serve until the session has ended. Then remove the directory, except after a crash: its log explains that.
 
     Args:
         start: `token`, `directory`, and the listening socket as `fd` (or `share` on Windows).
@@ -21,6 +22,7 @@ def main(start: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listening = socket.socket(fileno=start["fd"]) if "fd" in start else _shared(start["share"])
     asyncio.run(Server(start["token"]).serve(listening))
+    shutil.rmtree(start["directory"], ignore_errors=True)
 
 
 def _shared(share: str) -> socket.socket:

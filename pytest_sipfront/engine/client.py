@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -31,7 +32,6 @@ Progress = Mapping[str, Any]
 OnProgress = Callable[[Progress | None], None]
 _SLICE = 0.25
 """Seconds. The main thread wakes that often while it waits, for Ctrl-C on every platform."""
-_CLOSE_SECONDS = 15.0
 _LONGEST_SOCKET_PATH = 100
 _LOG_SHOWN = 2_000
 _INHERITED = (
@@ -74,8 +74,11 @@ class Address:
     token: str = field(repr=False)
     directory: str
 
-    def connect(self) -> socket.socket:
+    def connect(self, *, leads: bool) -> socket.socket:
         """Open a connection and present the token.
+
+        Args:
+            leads: Whether the engine ends when this connection ends, even if it has other clients.
 
         Raises:
             OSError: No engine listens there.
@@ -84,7 +87,7 @@ class Address:
         connection = _Real.socket(family, socket.SOCK_STREAM)
         try:
             connection.connect(self.path if self.family == "unix" else ("127.0.0.1", self.port))
-            connection.sendall(wire.encode({"token": self.token}))
+            connection.sendall(wire.encode({"token": self.token, "leads": leads}))
         except BaseException:
             connection.close()
             raise
@@ -98,6 +101,10 @@ class Address:
             )
         except OSError:
             return ""
+
+    def remove_directory(self) -> None:
+        """Remove the engine's directory. The engine does that itself, unless it was killed or crashed."""
+        rmtree(self.directory, ignore_errors=True)
 
     def save(self, path: Path) -> None:
         """Write the address to `path`, readable by this user only, for the other processes of the session."""
@@ -135,20 +142,16 @@ class EngineProcess:
         with listening:
             self._process = spawn(listening, {"token": token, "directory": directory})
 
-    def wait(self) -> None:
-        """Return when the process has ended. Call it after the last connection was closed."""
+    def wait(self, seconds: float) -> None:
+        """Return when the process has ended, or after `seconds`. Call it after the last connection was closed."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_CLOSE_SECONDS)
+            self._process.wait(seconds)
         self.leave()
 
     def leave(self) -> None:
         """Let the process outlive this one: other workers of the session still use it."""
         if self._process.poll() is None:
             self._process.returncode = 0  # otherwise Popen warns when it is collected
-
-    def remove(self) -> None:
-        """Remove the engine's directory."""
-        rmtree(self.address.directory, ignore_errors=True)
 
 
 def _listen(directory: str) -> socket.socket:
@@ -203,8 +206,18 @@ def utcnow() -> datetime:
 class EngineClient:
     """Requests to the engine of this session, from any thread and from forked children."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, leads: bool = True) -> None:
+        """Connect to the engine.
+
+        Args:
+            address: Where it listens.
+            leads: Whether the engine ends with this process, even if it has other clients.
+
+        Raises:
+            OSError: No engine listens there.
+        """
         self.address = address
+        self._leader = _Real.getpid() if leads else None
         self._local = threading.local()
         self._connections: list[_Connection] = []
         self._connection()
@@ -244,7 +257,9 @@ class EngineClient:
     def _connection(self) -> _Connection:
         connection: _Connection | None = getattr(self._local, "connection", None)
         if connection is None or connection.pid != _Real.getpid() or connection.is_broken:
-            connection = self._local.connection = _Connection(self.address.connect())
+            connection = self._local.connection = _Connection(
+                self.address.connect(leads=self._leader == _Real.getpid())
+            )
             self._connections.append(connection)
         return connection
 
@@ -257,6 +272,19 @@ class EngineClient:
         )
 
 
+_CONNECTIONS: weakref.WeakSet[_Connection] = weakref.WeakSet()
+
+
+def _close_inherited() -> None:
+    """In a forked child: close the parent's connections, which would otherwise outlive the parent."""
+    for connection in tuple(_CONNECTIONS):
+        connection.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_inherited)
+
+
 class _Connection:
     """One connection, used by one thread of one process."""
 
@@ -267,6 +295,7 @@ class _Connection:
         self._socket.settimeout(None)
         self._buffer = bytearray()
         self._number = 0
+        _CONNECTIONS.add(self)
 
     def exchange(self, message: Mapping[str, Any], on_progress: OnProgress | None) -> dict[str, Any]:
         """Send a request and return the answer to it; answers to abandoned requests are dropped."""

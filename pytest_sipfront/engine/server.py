@@ -1,4 +1,8 @@
-"""The engine's end of the channel: accepts the processes of one session, and ends when the last one is gone."""
+"""The engine's end of the channel: accepts the processes of one session, and ends when they are gone.
+
+It ends with its last client. It also ends with the process that leads the session, which is the controller of
+pytest-xdist or the only process: workers and forked children may live on for seconds after `kill -9` of that process.
+"""
 
 from __future__ import annotations
 
@@ -54,10 +58,11 @@ class Server:
             )
         }
         self._clients = 0
+        self._writers: set[asyncio.StreamWriter] = set()
         self._stopped = asyncio.Event()
 
     async def serve(self, listening: socket.socket) -> None:
-        """Accept clients on `listening` until the last one is gone, or until SIGTERM."""
+        """Accept clients on `listening` until the session has ended, or until SIGTERM."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows has no such handlers
             loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(self._terminate()))
@@ -67,8 +72,9 @@ class Server:
         async with server:
             await self._stopped.wait()
             server.close()
-            await self._sift.end()
-            await self._runs.end(_LAST_ANSWERS_SECONDS)
+            for writer in self._writers:  # so that no client waits any longer
+                writer.close()
+            await asyncio.gather(self._runs.end(_LAST_ANSWERS_SECONDS), self._sift.end())
 
     async def _terminate(self) -> None:
         await self._runs.close()
@@ -80,23 +86,27 @@ class Server:
             self._stopped.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
-            if not await self._is_authorised(reader):
+            greeting = await _first_message(reader)
+            if not self._is_authorised(greeting):
                 return
             self._clients += 1
             try:
                 await self._answer_all(reader, writer)
             finally:
                 self._clients -= 1
-                self._stop_without_client()
+                if self._clients == 0 or greeting.get("leads"):
+                    self._stopped.set()
         finally:
+            self._writers.discard(writer)
             writer.close()
 
-    async def _is_authorised(self, reader: asyncio.StreamReader) -> bool:
-        with contextlib.suppress(ValueError, ConnectionError):
-            token = wire.decode(await reader.readline()).get("token")
-            return isinstance(token, str) and secrets.compare_digest(token.encode(), self._token.encode())
-        return False
+    def _is_authorised(self, greeting: Mapping[str, Any]) -> bool:
+        token = greeting.get("token")
+        return isinstance(token, str) and secrets.compare_digest(
+            token.encode(errors="surrogatepass"), self._token.encode()
+        )
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks: dict[int, asyncio.Task[None]] = {}
@@ -138,6 +148,13 @@ class Server:
                 }
             }
         await _write(writer, {"id": number, **answer})
+
+
+async def _first_message(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """Return the first message of a connection; an empty one if it cannot be read."""
+    with contextlib.suppress(ValueError, ConnectionError, RecursionError):
+        return wire.decode(await reader.readline())
+    return {}
 
 
 def _forget(tasks: dict[int, asyncio.Task[None]], number: int, _: asyncio.Task[None]) -> None:

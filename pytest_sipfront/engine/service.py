@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -56,8 +56,8 @@ class EngineSettings:
 
     session: str
     base_url: str
-    public_key: str
-    secret_key: str
+    public_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
     service: str
     trust_env: bool
     ca_bundle: str | None

@@ -115,7 +115,7 @@ class RunSession:
         """
         __tracebackhide__ = True
         self._open()
-        claimed: Any = self.engine.request("claim", key=origin.key) if is_queued else {"run": None}
+        claimed: Any = self._request(origin.nodeid, "claim", key=origin.key) if is_queued else {"run": None}
         if claimed["run"] is None:
             claimed = self._submit(spec, origin, needs_slot=True)
         self.wants_list = claimed["wants_list"]
@@ -235,7 +235,28 @@ class RunSession:
     def _submit(self, spec: RunSpec, origin: Origin, *, needs_slot: bool) -> Any:
         __tracebackhide__ = True
         key = origin.key or uuid.uuid4().hex
-        return self.engine.request("submit", key=key, needs_slot=needs_slot, **self._submission(spec, origin))
+        return self._request(origin.nodeid, "submit", key=key, needs_slot=needs_slot, **self._submission(spec, origin))
+
+    def _request(self, nodeid: str, op: str, **fields: Any) -> Any:
+        """Send a request for a test. If the engine ended, the error names the test's launches that are in doubt."""
+        __tracebackhide__ = True
+        try:
+            return self.engine.request(op, **fields)
+        except EngineStopped as error:
+            error.explain({**error.evidence, **self._doubts(nodeid)}, error.hint)
+            raise
+
+    def _doubts(self, nodeid: str) -> dict[str, str]:
+        from pytest_sipfront.engine.journal import read_journal  # noqa: PLC0415 - only if the engine ended
+        from pytest_sipfront.engine.resume import recorded  # noqa: PLC0415
+
+        try:
+            launches = recorded(read_journal(self.storage().journal).events)
+        except ConfigurationError:
+            return {}
+        own = (launch for launch in launches if launch.session == self.session and launch.test == nodeid)
+        texts = [f"{launch.target}, sent at {launch.at:%Y-%m-%d %H:%M:%S} UTC" for launch in own if launch.is_uncertain]
+        return {"launch in doubt": "; ".join(texts)} if texts else {}
 
     def _run(self, claimed: dict[str, Any]) -> Run:
         self.map_sigterm()
@@ -256,7 +277,7 @@ class RunSession:
                 beat(Snapshot(**progress["snapshot"]))
 
         try:
-            answer = self.engine.request("follow", run=run.id, until=until, on_progress=on_progress)
+            answer = self._request(run.label, "follow", run=run.id, until=until, on_progress=on_progress)
         except EngineStopped as error:
             _lead(error, run)
             raise

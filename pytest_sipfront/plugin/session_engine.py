@@ -10,6 +10,9 @@ from pytest_sipfront.engine.client import Address, EngineClient, EngineProcess, 
 from pytest_sipfront.errors import EngineStopped, SipfrontError
 from pytest_sipfront.plugin.xdist import XdistSession
 
+_CLOSE_SECONDS, _INTERRUPTED_SECONDS = 15.0, 1.0
+"""How long pytest waits for the end of the engine."""
+
 
 class SessionEngine:
     """Starts the engine at the first need, or connects to the one that another worker has started."""
@@ -69,21 +72,27 @@ class SessionEngine:
             with contextlib.suppress(SipfrontError):
                 self._client.request(op)
 
-    def close(self) -> None:
-        """Disconnect. The engine ends with its last client; the only process of a session waits for that."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+    def close(self, *, interrupted: bool) -> None:
+        """Disconnect. The engine ends with the session; the only process of a session waits for that.
+
+        Args:
+            interrupted: Whether to wait for a short time only. A launch that is under way then stays with the engine.
+        """
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
         if self._started is not None:
             if self._processes.is_worker:
                 self._started.leave()
             else:
-                self._started.wait()
+                self._started.wait(_INTERRUPTED_SECONDS if interrupted else _CLOSE_SECONDS)
             self._started = None
+        if client is not None and not self._processes.is_worker:
+            client.address.remove_directory()
 
     def _connect_to(self, address: Address) -> None:
         try:
-            self._client = EngineClient(address)
+            self._client = EngineClient(address, leads=not self._processes.is_worker)
         except OSError as error:
             raise EngineStopped(
                 "the engine process, which launches and polls runs, cannot be reached",

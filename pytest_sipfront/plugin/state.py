@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sipfront.errors import ConfigurationError, SipfrontWarning
+from pytest_sipfront.errors import ConfigurationError, EngineStopped, SipfrontWarning
 from pytest_sipfront.plugin.options import Settings, read_settings
 from pytest_sipfront.plugin.reports.properties import Record, recorder
 from pytest_sipfront.plugin.reports.terminal import SessionSummary
@@ -122,7 +122,10 @@ class State:
         path = self.processes.engine_file
         if self.processes.is_worker or path is None or not path.exists():
             return False
-        joins = self.engine.connect_if_started()
+        try:
+            joins = self.engine.connect_if_started()
+        except EngineStopped:  # each test that needs the engine reports that
+            return False
         self.session.map_sigterm()
         return joins
 
@@ -161,7 +164,7 @@ class State:
         if self._engine is not None:
             if not self.interrupted and not self.processes.is_worker:
                 self._engine.notify("finish")
-            self._engine.close()
+            self._engine.close(interrupted=self.interrupted)
 
     def recorder(self) -> Record:
         """A function that records a run's properties in the current test."""

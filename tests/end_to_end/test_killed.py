@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import random
 import signal
 import subprocess
@@ -10,9 +13,11 @@ import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_sipfront.engine.journal import is_running
 from tests.end_to_end.suite import Suite, case_report, wait_until
 from tests.support import TIMEOUT
 
@@ -24,20 +29,35 @@ SUITE = f"""
 def test_call(n): pass
 """
 MODES = {"one process": ("--sipfront-concurrency=4",), "workers": ("-n2",)}
-CASES, KILLS = 13, 2
+CASES, KILLS = 5, 2
 JOURNAL = "ledger.jsonl"
 REQUESTS = 45
 """The approximate number of requests of a complete session, over which the moments of the kills are spread."""
 UNKNOWN = "the run may have been started: an earlier session ended while sending the launch at"
 
 
-def start_session(suite: Suite, *options: str) -> subprocess.Popen[bytes]:
-    """Start the suite in a process."""
+def start_session(suite: Suite, *options: str) -> subprocess.Popen[str]:
+    """Start the suite in a process, with its output in a file."""
     command = [
         *(sys.executable, "-m", "pytest", "-pno:randomly", f"--sipfront-base-url={suite.lab.url}"),
         *("--sipfront-poll-interval=0.05", f"--junitxml={suite.junit}", f"--sipfront-ledger={JOURNAL}", *options),
     ]
-    return subprocess.Popen(command, cwd=suite.pytester.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with output_file(suite).open("w") as output:
+        return subprocess.Popen(
+            command, cwd=suite.pytester.path, stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+
+
+def output_file(suite: Suite) -> Path:
+    """Return the file with the output of the last session."""
+    return suite.pytester.path / "output.txt"
+
+
+def events(suite: Suite, kind: str) -> list[dict[str, Any]]:
+    """Return the complete events of one kind in the journal."""
+    path = suite.pytester.path / JOURNAL
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [event for event in map(json.loads, lines) if event["event"] == kind]
 
 
 def outcomes(junit: Path) -> dict[str, str]:
@@ -46,36 +66,46 @@ def outcomes(junit: Path) -> dict[str, str]:
     return {name: report.message or report.outcome for name, report in reports.items()}
 
 
-def kill_after(session: subprocess.Popen[bytes], suite: Suite, requests: int, seconds: float) -> bool:
-    """Kill a session some seconds after the platform received that many more requests.
-
-    Returns:
-        Whether the session was killed before its end.
-    """
-    target = suite.lab.counts["requests"] + requests
-    wait_until(lambda: session.poll() is not None or suite.lab.counts["requests"] >= target, interval=0.003)
-    time.sleep(seconds)  # the moment of the kill is the subject of the test
-    session.send_signal(signal.SIGKILL)
+def kill(session: subprocess.Popen[str], engines: list[int], victim: str) -> None:
+    """Kill pytest, its engine, or both; and wait until pytest has ended."""
+    if victim != "pytest":
+        for engine in engines:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(engine, signal.SIGKILL)
+    if victim != "engine":
+        session.kill()
     session.wait(TIMEOUT)
-    journal = suite.pytester.path / JOURNAL
-    return not journal.exists() or '"event": "end"' not in journal.read_text()
+
+
+def kill_after(session: subprocess.Popen[str], suite: Suite, victim: str, requests: int, seconds: float) -> None:
+    """Kill `victim` some seconds after the platform received that many more requests, if the session still runs."""
+    target, sessions = suite.lab.counts["requests"] + requests, len(events(suite, "session"))
+    wait_until(lambda: session.poll() is not None or suite.lab.counts["requests"] >= target, interval=0.003)
+    if victim != "pytest":
+        wait_until(lambda: session.poll() is not None or len(events(suite, "session")) > sessions)
+    time.sleep(seconds)  # the moment of the kill is the subject of the test
+    kill(session, [event["pid"] for event in events(suite, "session")[sessions:]], victim)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", range(CASES))
+@pytest.mark.parametrize("victim", ["pytest", "engine", "both"])
 @pytest.mark.parametrize("mode", list(MODES))
-def test_a_killed_and_resumed_session_launches_no_run_twice(suite: Suite, mode: str, case: int) -> None:
-    """The session is killed twice. A launch whose outcome is unknown is an error and is not sent again."""
-    moment = random.Random(f"{mode} {case}")
+def test_a_killed_and_resumed_session_launches_no_run_twice(suite: Suite, mode: str, victim: str, case: int) -> None:
+    """Two kills in each case. A launch whose outcome is unknown is an error and is not sent again.
+
+    The engine survives pytest until the answers to its launches are recorded. Therefore no outcome is unknown if only
+    pytest was killed.
+    """
+    moment = random.Random(f"{mode} {victim} {case}")
     suite.configure(LAB)
     suite.write(SUITE)
-    killed = True
     for attempt in range(KILLS):
-        session = start_session(suite, *MODES[mode], *(("--sipfront-resume",) if attempt else ()))
-        killed = kill_after(session, suite, moment.randrange(REQUESTS // (attempt + 1)), moment.uniform(0, 0.03))
-        if not killed:
+        session = start_session(suite, *MODES[mode], "--sipfront-resume")
+        kill_after(session, suite, victim, moment.randrange(REQUESTS // (attempt + 1)), moment.uniform(0, 0.03))
+        if events(suite, "end"):
             break
-    if killed:
+    else:
         assert start_session(suite, *MODES[mode], "--sipfront-resume").wait(TIMEOUT) in {0, 1}
     launches = Counter(run["overrides"]["step.1.0.dial_destination"] for run in suite.lab.runs)
     messages = outcomes(suite.junit)
@@ -86,4 +116,80 @@ def test_a_killed_and_resumed_session_launches_no_run_twice(suite: Suite, mode: 
             assert launches[str(n)] == 1, f"{n} was launched {launches[str(n)]} times"
         else:
             assert UNKNOWN in message
+            assert victim != "pytest", "the engine left a launch in doubt"
             assert launches[str(n)] <= 1
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_after_the_end_of_the_engine_each_test_is_an_error(suite: Suite, mode: str) -> None:
+    """The session ends with reports, without an internal error, and without a traceback of the plugin."""
+    suite.configure("tests:\n  Slow: {takes: 600}\n")
+    suite.write("@pytest.mark.parametrize('n', range(6))\n@marked(test='Slow')\ndef test_slow(n): pass\n")
+    session = start_session(suite, *MODES[mode])
+    wait_until(lambda: len(events(suite, "launched")) >= 2, session)
+    kill(session, [events(suite, "session")[0]["pid"]], "engine")
+    reports = [case_report(case) for case in ET.parse(suite.junit).iter("testcase")]
+    assert [report.outcome for report in reports] == ["error"] * 6
+    assert all("the engine process, which launches and polls runs" in report.message for report in reports)
+    output = output_file(suite).read_text()
+    assert session.returncode == 1
+    assert "INTERNALERROR" not in output
+    assert "pytest_sipfront/" not in output
+    assert len(events(suite, "launched")) == len(suite.lab.runs)
+
+
+def test_a_launch_in_doubt_is_named_by_its_test(suite: Suite) -> None:
+    """The engine ended between sending a launch and its answer: the details name the launch and its time."""
+    suite.configure("tests:\n  Slow: {takes: 600}\nfaults:\n  launch: [{delay: 600}]\n")
+    suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
+    session = start_session(suite)
+    wait_until(lambda: bool(events(suite, "intent")), session)
+    kill(session, [events(suite, "session")[0]["pid"]], "engine")
+    report = suite.report("test_slow")
+    assert report.outcome == "error"
+    assert "launch in doubt" in report.details
+    assert f"Slow, sent at {events(suite, 'intent')[0]['at'][:10]}" in report.details
+
+
+def test_workers_that_outlive_the_controller_launch_nothing(suite: Suite) -> None:
+    """The engine ends with the controller: a resumed session finds all runs, although the workers still wait."""
+    suite.configure("tests:\n  Slow: {takes: 3}\n")
+    suite.write("@pytest.mark.parametrize('n', range(4))\n@marked(test='Slow')\ndef test_slow(n): pass\n")
+    session = start_session(suite, "-n2")
+    wait_until(lambda: len(events(suite, "launched")) >= 2, session)
+    kill(session, [], "pytest")
+    first = events(suite, "session")[0]["session"]
+    wait_until(lambda: not is_running(suite.pytester.path / JOURNAL, first))
+    assert start_session(suite, "-n2", "--sipfront-resume").wait(TIMEOUT) == 0
+    assert suite.lab.launches == 4
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_sigterm_to_all_processes_writes_reports(suite: Suite, mode: str) -> None:
+    """An aborted build: JUnit has the test whose run was being waited for, with the properties of the run."""
+    suite.configure("tests:\n  Slow: {takes: 600}\n")
+    suite.write("@pytest.mark.parametrize('n', range(2))\n@marked(test='Slow')\ndef test_slow(n): pass\n")
+    session = start_session(suite, *MODES[mode])
+    wait_until(lambda: len(events(suite, "launched")) >= 2, session)
+    os.kill(events(suite, "session")[0]["pid"], signal.SIGTERM)
+    os.killpg(session.pid, signal.SIGTERM)
+    session.wait(TIMEOUT)
+    assert session.returncode == 2
+    assert "INTERNALERROR" not in output_file(suite).read_text()
+    cases = {case.attrib["name"]: case_report(case) for case in ET.parse(suite.junit).iter("testcase")}
+    waiting = [report for report in cases.values() if "sipfront.report_url" in report.properties]
+    assert waiting
+    assert all("interrupted while waiting for Slow" in report.message + report.details for report in waiting)
+    assert len(suite.lab.runs) == 2
+
+
+def test_sigterm_to_the_engine_ends_the_waiting_test(suite: Suite) -> None:
+    """The engine ends in good order, and the test is an error instead of waiting for ever."""
+    suite.configure("tests:\n  Slow: {takes: 600}\n")
+    suite.write("@marked(test='Slow')\ndef test_slow(): pass\n")
+    session = start_session(suite)
+    wait_until(lambda: bool(events(suite, "launched")), session)
+    os.kill(events(suite, "session")[0]["pid"], signal.SIGTERM)
+    assert session.wait(TIMEOUT) == 1
+    assert suite.report("test_slow").outcome == "error"
+    assert "the engine process, which launches and polls runs, ended unexpectedly" in suite.report("test_slow").message
