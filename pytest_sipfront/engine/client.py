@@ -128,7 +128,7 @@ class EngineProcess:
     def __init__(self) -> None:
         """Start it. Connections are accepted at once, and answered when it has imported its modules."""
         directory = tempfile.mkdtemp(prefix="sipfront-")
-        listening = _listen(directory)
+        listening = listen(directory)
         token = secrets.token_urlsafe(24)
         name = listening.getsockname()
         is_unix = isinstance(name, str)
@@ -142,6 +142,11 @@ class EngineProcess:
         with listening:
             self._process = spawn(listening, {"token": token, "directory": directory})
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def wait(self, seconds: float) -> None:
         """Return when the process has ended, or after `seconds`. Call it after the last connection was closed."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -154,7 +159,7 @@ class EngineProcess:
             self._process.returncode = 0  # otherwise Popen warns when it is collected
 
 
-def _listen(directory: str) -> socket.socket:
+def listen(directory: str) -> socket.socket:
     path = str(Path(directory, "engine.sock"))
     if hasattr(socket, "AF_UNIX") and len(path) < _LONGEST_SOCKET_PATH:
         listening = _Real.socket(socket.AF_UNIX, socket.SOCK_STREAM)

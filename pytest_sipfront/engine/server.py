@@ -126,14 +126,15 @@ class Server:
                 task.cancel()
 
     async def _answer(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        number, operation = message.pop("id"), self._operations[message.pop("op")]
+        number, name = message.pop("id"), message.pop("op")
 
         async def send(progress: Mapping[str, Any]) -> None:
             await _write(writer, {"id": number, "progress": progress})
 
-        if "send" in inspect.signature(operation).parameters:
-            message["send"] = send
         try:
+            operation = self._operations[name]
+            if "send" in inspect.signature(operation).parameters:
+                message["send"] = send
             answer: dict[str, Any] = {"result": await operation(**message)}
         except DetailedError as error:
             answer = {"error": wire.error_to_wire(error)}

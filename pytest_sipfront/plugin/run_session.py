@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.engine import wire
 from pytest_sipfront.engine.run import Run, RunResult, Snapshot
@@ -29,6 +29,9 @@ from pytest_sipfront.plugin.run_spec import RunSpec
 from pytest_sipfront.plugin.session_engine import SessionEngine
 from pytest_sipfront.plugin.sigterm import SigtermHandler
 from pytest_sipfront.plugin.targets import SipfrontTarget
+
+if TYPE_CHECKING:
+    from pytest_sipfront.engine.resume import JournalEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,16 +250,25 @@ class RunSession:
             raise
 
     def _doubts(self, nodeid: str) -> dict[str, str]:
-        from pytest_sipfront.engine.journal import read_journal  # noqa: PLC0415 - only if the engine ended
+        doubts = (launch for launch in self._launches(nodeid) if launch.is_uncertain)
+        texts = [f"{launch.target}, sent at {launch.at:%Y-%m-%d %H:%M:%S} UTC" for launch in doubts]
+        return {"launch in doubt": "; ".join(texts)} if texts else {}
+
+    def _catch_up(self, run: Run) -> None:
+        """Complete a run from the journal: the engine may have launched it after its last message."""
+        known = [launch for launch in self._launches(run.label) if launch.digest == run.key and launch.launched]
+        if run.launched is None and len(known) == 1:
+            run.launched = known[0].launched
+
+    def _launches(self, nodeid: str) -> list[JournalEntry]:
+        from pytest_sipfront.engine.journal import read_journal  # noqa: PLC0415 - only if a test cannot wait on
         from pytest_sipfront.engine.resume import recorded  # noqa: PLC0415
 
         try:
             launches = recorded(read_journal(self.storage().journal).events)
         except ConfigurationError:
-            return {}
-        own = (launch for launch in launches if launch.session == self.session and launch.test == nodeid)
-        texts = [f"{launch.target}, sent at {launch.at:%Y-%m-%d %H:%M:%S} UTC" for launch in own if launch.is_uncertain]
-        return {"launch in doubt": "; ".join(texts)} if texts else {}
+            return []
+        return [launch for launch in launches if launch.session == self.session and launch.test == nodeid]
 
     def _run(self, claimed: dict[str, Any]) -> Run:
         self.map_sigterm()
@@ -278,8 +290,10 @@ class RunSession:
 
         try:
             answer = self._request(run.label, "follow", run=run.id, until=until, on_progress=on_progress)
-        except EngineStopped as error:
-            _lead(error, run)
+        except BaseException as error:  # also an interrupt: the report of the test names the run
+            self._catch_up(run)
+            if isinstance(error, EngineStopped):
+                _lead(error, run)
             raise
         finally:
             self.heartbeat.rest()
