@@ -110,6 +110,7 @@ class CallRecord:
         is_ambiguous: Whether its called leg may be another one that rang.
         sent_packets: RTP packets the caller sent.
         media_problem: Why the SDP of the callee allows no audio, or "".
+        hint: An explanation of the result of the setup, or "".
         complaints: Sentences for the report about actions that failed within the call.
         ladder: Its SIP messages.
     """
@@ -131,6 +132,7 @@ class CallRecord:
     is_ambiguous: bool = False
     sent_packets: int = 0
     media_problem: str = ""
+    hint: str = ""
     complaints: tuple[str, ...] = ()
     ladder: tuple[Rung, ...] = ()
 
@@ -140,7 +142,8 @@ class CallRecord:
         code = f"{self.code} " if self.code is not None else ""
         if self.cancelled:
             return f"{self.reason} within {self.ended_after:.2f} s, cancelled" + (f" ({code.strip()})" if code else "")
-        return f"{code}{self.reason} after {self.answer_after if self.answered else self.ended_after:.2f} s"
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{code}{self.reason} after {self.answer_after if self.answered else self.ended_after:.2f} s{hint}"
 
 
 def counted(number: int, noun: str) -> str:

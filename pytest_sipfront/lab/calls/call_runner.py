@@ -14,7 +14,7 @@ from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, CallRecor
 from pytest_sipfront.lab.calls.ladder import TO_CALLEE, TO_CALLER, Rung
 from pytest_sipfront.lab.calls.prompt_recognition import rank
 from pytest_sipfront.lab.calls.sip_stack import NoStackError, SipAgent, SipStack, StackError
-from pytest_sipfront.lab.calls.switchboard import CalledSide, ExpectedLeg, Switchboard
+from pytest_sipfront.lab.calls.switchboard import NOT_FOUND, CalledSide, ExpectedLeg, Switchboard
 from pytest_sipfront.lab.file.steps import (
     Action,
     CallAction,
@@ -71,6 +71,7 @@ class CallRunner:
         return record
 
     async def _place(self, expected: ExpectedLeg) -> CallRecord:
+        await self._switchboard.prepare(self._call.dial_destination)
         leg = await self._agent.dial(self._switchboard.uri(self._call.dial_destination), expected.tag)
         try:
             if await leg.wait_for_answer(self._call.answer_timeout) and leg.answered_at is not None:
@@ -158,7 +159,8 @@ class CallRunner:
         )
         if record.answered:
             record = await self._with_media(record, leg, expected, stack)
-        return replace(record, ladder=ladder())
+        hint = self._switchboard.unknown_number(record.destination) if code == NOT_FOUND else ""
+        return replace(record, ladder=ladder(), hint=hint)
 
     async def _failed_record(self, expected: ExpectedLeg, error: str) -> CallRecord:
         """Return the record of a call that the stack gave up before it knew the leg; its messages may be traced."""
@@ -173,6 +175,7 @@ class CallRunner:
             code=code,
             reason=reason,
             ended_after=ended_after,
+            hint=self._switchboard.unknown_number(self._call.dial_destination) if code == NOT_FOUND else "",
             ladder=ladder,
         )
 

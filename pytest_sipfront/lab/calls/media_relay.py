@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 
 from pytest_sipfront.lab.calls.rtp import RtpPacket, parse_packet
-from pytest_sipfront.lab.file.calls_section import LineProfile
+from pytest_sipfront.lab.file.calls_section import LineProfile, matches
 
 _MAX_DATAGRAM = 65_535
 _KEPT_CALLS = 250
@@ -39,7 +39,7 @@ class MediaRelay:
     Args:
         host: The address of the SIP stack.
         port: Its port.
-        lines: The line profiles by number.
+        lines: The line profiles by number or pattern of numbers.
     """
 
     dropped = 0
@@ -140,7 +140,8 @@ class MediaRelay:
         stack = f"@{self._host}:{self._stack_port}".encode()
         data = first.replace(f"@{self.address}".encode(), stack) + separator + rest
         user = _USER.match(first)
-        line = self._lines.get(user[1].decode("ascii", "replace")) if user is not None else None
+        number = user[1].decode("ascii", "replace") if user is not None else ""
+        line = next((line for pattern, line in self._lines.items() if matches(number, pattern)), None)
         self._pass_on(data, self._to_phones, line, from_caller=True)
 
     def _on_response(self, data: bytes) -> None:

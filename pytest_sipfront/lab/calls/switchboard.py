@@ -9,6 +9,7 @@ import socket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
@@ -25,7 +26,15 @@ from pytest_sipfront.lab.calls.sip_stack import (
     StackError,
     import_all,
 )
-from pytest_sipfront.lab.file.calls_section import PASSWORD_VARIABLE, USER_VARIABLE, CallPlan, Phone, Target
+from pytest_sipfront.lab.file.calls_section import (
+    PASSWORD_VARIABLE,
+    USER_VARIABLE,
+    CallPlan,
+    Phone,
+    Target,
+    is_pattern,
+    matches,
+)
 from pytest_sipfront.lab.file.steps import RegisterAction
 from pytest_sipfront.lab.hosts import is_loopback
 
@@ -85,6 +94,7 @@ class Switchboard:
         self._expected: dict[str, ExpectedLeg] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._tags = count(1)
+        self._numbers = {phone.number: name for name, phone in plan.phones.items()}
         self._lines = {phone.number: phone.line for phone in plan.phones.values() if phone.line is not None}
 
     async def open(self) -> SipStack:
@@ -130,6 +140,24 @@ class Switchboard:
             stack, account or user, domain=_numeric(target.address), password=password, transport=target.transport
         )
 
+    async def prepare(self, number: str) -> None:
+        """Make a number reachable that only the pattern of a phone covers."""
+        if self.plan.target is None and number not in self._numbers and (name := self._phone_of(number)):
+            await self._agent(await self.open(), number, phone=name)
+
+    def _phone_of(self, number: str) -> str:
+        """Return the name of the phone with this number, or else of the first one whose pattern matches, or ""."""
+        matching = (name for pattern, name in self._numbers.items() if matches(number, pattern))
+        return self._numbers.get(number) or next(matching, "")
+
+    def unknown_number(self, number: str) -> str:
+        """Return a sentence with the nearest numbers if no phone has this number, or ""."""
+        if self.plan.target is not None or self._phone_of(number):
+            return ""
+        near = get_close_matches(number, self._numbers, n=3, cutoff=0.3)
+        nearest = ", ".join(f"{each} ({self._numbers[each]})" for each in near) or ", ".join(self._numbers) or "none"
+        return f"no phone has the number {number}; nearest: {nearest}"
+
     def uri(self, number: str) -> str:
         """Return the SIP URI to dial for `number`, at the target or at the lab itself."""
         target = self.plan.target
@@ -138,7 +166,8 @@ class Switchboard:
         if self._stack is None:
             raise StackError("the switchboard is not open")
         relay = self._stack.relay
-        if relay is not None and (number in self._lines or relay is self._stack.capture):
+        phone = self.plan.phones.get(self._phone_of(number))
+        if relay is not None and (relay is self._stack.capture or (phone is not None and phone.line is not None)):
             return f"sip:{number}@{relay.address}"
         return f"sip:{number}@{self._stack.host}:{self._stack.port}"
 
@@ -186,7 +215,8 @@ class Switchboard:
 
     async def _connect_phones(self, stack: SipStack) -> None:
         for name, phone in self.plan.phones.items():
-            if phone.reject != NOT_FOUND:  # the stack itself answers calls to an unknown number with 404
+            # the stack itself answers calls to an unknown number with 404
+            if phone.reject != NOT_FOUND and not is_pattern(phone.number):
                 await self._agent(stack, phone.number, phone=name)
 
     async def _agent(self, stack: SipStack, user: str, *, phone: str = "", **account: Any) -> SipAgent:

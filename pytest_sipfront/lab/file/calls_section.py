@@ -84,7 +84,10 @@ class LineProfile(YamlModel):
 class Phone(YamlModel):
     """A phone of the lab: how it handles a call, and its faults."""
 
-    number: str = Field(default="", description="number that reaches it (default: the name of the phone)")
+    number: str = Field(
+        default="",
+        description="number, or first digits and `*` for all numbers that begin with them (default: its name)",
+    )
     answer_after: Seconds = Field(default=0.0, description="seconds of ringing before it answers")
     play: str | None = Field(default=None, description="prompt that it plays; mutually exclusive with `menu`")
     repeat: Flag = Field(default=False, description="play the prompt over and over")
@@ -182,6 +185,16 @@ class CallLimits(YamlModel):
     call_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=True), Resolved] = Field(
         default=60.0, description="maximum length of a call in seconds; longer calls are hung up and fail"
     )
+
+
+def is_pattern(number: str) -> bool:
+    """Whether the number of a phone stands for all numbers with its first digits, for example "49*"."""
+    return len(number) > 1 and number.endswith("*")
+
+
+def matches(number: str, pattern: str) -> bool:
+    """Whether a dialled number is this number of a phone, or begins with the digits of its pattern."""
+    return number == pattern or (is_pattern(pattern) and number.startswith(pattern[:-1]))
 
 
 def _numbered(phones: Mapping[str, Phone]) -> Mapping[str, Phone]:

@@ -82,7 +82,33 @@ def test_an_override_of_the_destination_calls_there() -> None:
     """A call to an unknown number ends with 404."""
     result = find(LAB, overrides={"step.1.0.dial_destination": "999"})
     assert result.state == "failed"
-    assert re.fullmatch(r"404 Not Found after \d\.\d\d s", result.description)
+    text = r"404 Not Found after \d\.\d\d s \(no phone has the number 999; nearest: 100, 200, 300\)"
+    assert re.fullmatch(text, result.description)
+
+
+def test_an_unknown_number_names_the_nearest_phones() -> None:
+    """A typo in a number is found from the message."""
+    result = find(LAB, overrides={"step.1.0.dial_destination": "1001"})
+    assert "no phone has the number 1001; nearest: 100 (desk)" in result.description
+
+
+def test_a_phone_answers_all_numbers_of_its_pattern() -> None:
+    """The dialled number stays in the INVITE, an exact number takes precedence, and other numbers are unknown."""
+    file = """
+prompts: {hello: {say: hello you}}
+phones: {exact: {number: "4930", reject: 486}, germany: {number: "49*", play: hello}}
+tests:
+  call:
+    steps: [[{action: wait}], [{action: call, dial_destination: "493012345"}, {action: hold, seconds: 0.5}]]
+"""
+    key = "step.1.0.dial_destination"
+    first, second, exact, other = find_all(
+        file, [("call", {key: number}) for number in ("493012345", "49711", "4930", "43123")]
+    )
+    assert (first.state, second.state) == ("passed", "passed")
+    assert first.ladder[0].line.startswith("INVITE sip:493012345@")
+    assert exact.description.startswith("486 Busy Here")
+    assert "no phone has the number 43123; nearest: 4930 (exact)" in other.description
 
 
 def test_zero_calls_fail() -> None:
