@@ -13,7 +13,11 @@ from pytest_sipfront.sift.wait_policy import CallTimeouts
 
 @contextmanager
 def open_runtime(
-    url: str, timeouts: CallTimeouts, user: str = "lab-public", password: str = "lab-secret"
+    url: str,
+    timeouts: CallTimeouts,
+    user: str = "lab-public",
+    password: str = "lab-secret",
+    callback_response: str = "routine",
 ) -> Iterator[SiftRuntime]:
     """Open Sift at `url` in a new engine process."""
     process = EngineProcess()
@@ -24,6 +28,7 @@ def open_runtime(
         "token": "",
         "listen": ["127.0.0.1", 0],
         "callback_url": "",
+        "callback_response": callback_response,
         "connect_timeout": 10.0,
         "read_timeout": 30.0,
         "retry_for": 60.0,

@@ -54,7 +54,7 @@ class Server:
             name: getattr(self._sift, name)
             for name in (
                 *("sift_open", "sift_check", "sift_call", "sift_list", "sift_next"),
-                *("sift_own", "sift_fetch", "sift_claim"),
+                *("sift_own", "sift_first", "sift_fetch", "sift_claim"),
             )
         }
         self._clients = 0

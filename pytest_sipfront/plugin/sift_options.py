@@ -90,6 +90,15 @@ OPTIONS = (
         "S",
         "float",
     ),
+    SiftOption(
+        "callback_response",
+        str,
+        "routine",
+        "response to the status callback 'connected': 'routine' contains the test's first command or a routine that "
+        "keeps the call up, 'empty' contains nothing (default: routine)",
+        "FORM",
+        choices=("routine", "empty"),
+    ),
 )
 
 
@@ -106,6 +115,7 @@ class SiftSettings:
     callback_url: str
     listen: tuple[str, int]
     callback_timeout: float
+    callback_response: str
     sources: Mapping[str, str]
 
 

@@ -140,6 +140,7 @@ def _open(settings: SiftSettings, common: Settings, target: SiftTarget, engine: 
         "token": target.token,
         "listen": list(settings.listen),
         "callback_url": settings.callback_url,
+        "callback_response": settings.callback_response,
         "connect_timeout": common.connect_timeout,
         "read_timeout": common.read_timeout,
         "retry_for": common.retry_for,

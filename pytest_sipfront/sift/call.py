@@ -173,6 +173,7 @@ class Call:
         """
         __tracebackhide__ = True
         self._check_dialled()
+        self._control.await_other_side()
         self._wait_over(
             within,
             lambda: self._control.failure(

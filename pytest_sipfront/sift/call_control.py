@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pytest_sipfront.clients.sift.call_inbox import DONE, EVENT, NOTED, SENT, STATUS, CallInbox
-from pytest_sipfront.clients.sift.models import FAILED, Connection
+from pytest_sipfront.clients.sift.models import CONNECTED, FAILED, FINISHED, Connection
 from pytest_sipfront.clients.sift.routine import Conversing, Reporting, Step, as_json, check_routine
 from pytest_sipfront.errors import (
     AuthenticationFailed,
@@ -26,6 +26,8 @@ from pytest_sipfront.sift.wait_policy import CallTimeouts, NextStep, WaitPolicy
 T = TypeVar("T")
 E = TypeVar("E", bound=DetailedError)
 STATUS_TIMEOUT, ID_TIMEOUT = 5.0, 5.0
+HANG_UP_SECONDS = 2.0
+"""A call that ends in this time after an empty response may have been hung up for the missing routine."""
 SHOWN_UNMATCHED = 5
 
 
@@ -68,6 +70,8 @@ class CallControl:
         self.timeline = self.inbox.timeline
         self._last_number = 0
         self._placed = False
+        self._is_dialled = False
+        self._may_send_first = False
 
     @property
     def connection(self) -> Connection:
@@ -87,6 +91,7 @@ class CallControl:
         """
         __tracebackhide__ = True
         self.timeline.add(SENT, "dial", self.party)
+        self._is_dialled, self._may_send_first = True, self._runtime.responds_with_routine
         url = self._runtime.address(self._key, STATUS)
         try:
             created = self._runtime.call("create_connection", status_url=url, **endpoint)
@@ -123,7 +128,7 @@ class CallControl:
             fields = as_json(command.step)
             self.timeline.add(SENT, fields["name"], fields)
         try:
-            self._runtime.call("send_commands", connection_id, [as_json(command.step) for command in commands])
+            self._start(connection_id, [as_json(command.step) for command in commands])
         except RequestRefused as error:
             self.poll()
             if self.connection.is_over:
@@ -132,6 +137,12 @@ class CallControl:
         except SipfrontError as error:
             raise self.explain(error) from None
         return commands
+
+    def await_other_side(self) -> None:
+        """Note that the call sends no command for now, so that no response waits for one."""
+        __tracebackhide__ = True
+        if self._may_send_first:
+            self._runtime.send_first(self._key, [])
 
     def wait(
         self,
@@ -192,7 +203,7 @@ class CallControl:
 
     def failure(self, message: str, hint: str = "") -> CallFailed:
         """Return the failure of this call with its timeline."""
-        return self.explain(CallFailed(f"{self.party}: {message}", hint=hint))
+        return self.explain(CallFailed(f"{self.party}: {message}", hint=hint or self._routine_hint()))
 
     def callback_missing(self, message: str) -> CallbackMissing:
         """Return the error for a callback that did not arrive."""
@@ -227,6 +238,29 @@ class CallControl:
         if not self._wait_for_id():
             raise self.callback_missing("it cannot be hung up, since Sift never named its connection")
         return not self.connection.is_over
+
+    def _start(self, connection_id: str, routine: list[dict[str, Any]]) -> None:
+        """Start a routine: the first one in the response to `connected` if it waits, others by request."""
+        __tracebackhide__ = True
+        if self._may_send_first and routine:
+            self._may_send_first = False
+            if self._runtime.send_first(self._key, routine):
+                return
+        self._runtime.call("send_commands", connection_id, routine)
+
+    def _routine_hint(self) -> str:
+        """Return a hint if the call may have ended because Sift received no routine."""
+        times = self.inbox.times
+        connected, finished = times.get(CONNECTED), times.get(FINISHED)
+        if not self._is_dialled or self._runtime.responds_with_routine or connected is None or finished is None:
+            return ""
+        if not 0 <= (seconds := finished - connected) <= HANG_UP_SECONDS:
+            return ""
+        return (
+            f"The call ended {seconds:.1f} s after an empty response to the status callback 'connected'. If Sift hangs "
+            "up without a routine, use --sift-callback-response=routine (SIFT_CALLBACK_RESPONSE, ini "
+            "sift_callback_response)."
+        )
 
     def _end(self) -> str:
         return "the call failed" if self.connection.status == FAILED else f"the call was {self.connection.status}"

@@ -32,6 +32,7 @@ class SiftRuntime:
         log: The callbacks of this process.
         timeouts: Time limits for callbacks.
         incoming_url: The `on_incoming` URL of applications: Sift posts incoming calls to it.
+        responds_with_routine: Whether responses to the status callback `connected` contain a routine.
     """
 
     def __init__(self, engine: Engine, settings: Mapping[str, Any], log: CallbackLog, timeouts: CallTimeouts) -> None:
@@ -48,6 +49,7 @@ class SiftRuntime:
         """
         __tracebackhide__ = True
         self.log, self.timeouts = log, timeouts
+        self.responds_with_routine = settings["callback_response"] == "routine"
         self._engine = engine
         self._process = uuid.uuid4().hex
         opened = engine.request("sift_open", process=self._process, settings=dict(settings))
@@ -70,6 +72,14 @@ class SiftRuntime:
         """Return the inbox of a new call; `key` is an unguessable name."""
         self._engine.request("sift_own", process=self._process, key=key)
         return self.log.open(key)
+
+    def send_first(self, key: str, routine: list[dict[str, Any]]) -> bool:
+        """Put a call's first routine into the response that waits for it; False if it must be sent by request.
+
+        An empty routine means that the call sends no command for now.
+        """
+        __tracebackhide__ = True
+        return bool(self._engine.request("sift_first", key=key, commands=routine))
 
     def address(self, *segments: object) -> str:
         """Return the public URL of a callback: `address(key, "status")`, `address(key, "done", 3)`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from textwrap import indent
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from pytest_sipfront.clients.http import Basic, HttpClient
 from pytest_sipfront.clients.sift import SiftClient
+from pytest_sipfront.engine.connected_responses import KEEP_UP
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
@@ -37,6 +40,7 @@ class SiftLab:
     """A running lab with its Sift service; `configure` replaces the `sift:` section."""
 
     def __init__(self) -> None:
+        self.needs_routine = False
         engine = ScriptedBackend()
         self.lab = Lab(load(lab_file("page_size: 20"), engine), engine)
         listening = bind("127.0.0.1", 0)
@@ -55,6 +59,7 @@ class SiftLab:
 
     def configure(self, text: str) -> None:
         """End all calls and replace the `sift:` section."""
+        text += "\nneeds_routine: true" if self.needs_routine else ""
         asyncio.run_coroutine_threadsafe(self.lab.configure(lab_file(text)), self._loop).result(TIMEOUT)
 
     def close(self) -> None:
@@ -65,8 +70,9 @@ class SiftLab:
 
     @property
     def commands(self) -> list[dict[str, Any]]:
-        """The commands of all connections, in order."""
-        return [command for leg in self.service.calls.connections for command in leg.commands]
+        """The commands of all connections, in order, without those that keep a call up."""
+        commands = [command for leg in self.service.calls.connections for command in leg.commands]
+        return [command for command in commands if command not in KEEP_UP]
 
     def posted(self, kind: str) -> list[Any]:
         """The sent callbacks of a kind."""
@@ -92,9 +98,18 @@ def sift_lab(running_sift_lab: SiftLab) -> SiftLab:
     return running_sift_lab
 
 
+@pytest.fixture(params=["empty", "routine"])
+def callback_response(request: pytest.FixtureRequest, running_sift_lab: SiftLab) -> Iterator[str]:
+    """The setting `callback_response`. With "routine", the lab hangs up if a response contains none."""
+    running_sift_lab.needs_routine = request.param == "routine"
+    yield request.param
+    running_sift_lab.needs_routine = False
+
+
 @pytest.fixture
-def account(sift_lab: SiftLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def account(callback_response: str, sift_lab: SiftLab, monkeypatch: pytest.MonkeyPatch) -> None:
     """An account at the lab in the environment, without other Sift settings."""
+    monkeypatch.setenv("SIFT_CALLBACK_RESPONSE", callback_response)
     for name in ("SIFT_BEARER_TOKEN", "SIFT_CALLBACK_URL", "SIFT_CALLBACK_TOKEN", "SIPFRONT_LAB"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SIFT_BASE_URL", sift_lab.url)
@@ -120,10 +135,16 @@ def use_client(running_sift_lab: SiftLab, background: LoopThread) -> Iterator[Ca
 
 
 @pytest.fixture(scope="session")
-def runtime(running_sift_lab: SiftLab) -> Iterator[SiftRuntime]:
-    """Access to the lab's Sift, shared by all tests as it is shared by a session."""
-    with open_runtime(running_sift_lab.url, QUICK) as opened:
-        yield opened
+def runtimes(running_sift_lab: SiftLab) -> Iterator[Callable[[str], SiftRuntime]]:
+    """Return the access to the lab's Sift for a `callback_response`, shared by all tests."""
+    with ExitStack() as stack:
+        yield cache(lambda form: stack.enter_context(open_runtime(running_sift_lab.url, QUICK, callback_response=form)))
+
+
+@pytest.fixture
+def runtime(callback_response: str, runtimes: Callable[[str], SiftRuntime]) -> SiftRuntime:
+    """Access to the lab's Sift."""
+    return runtimes(callback_response)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qs
 
 import uvicorn
@@ -59,12 +59,25 @@ class CallbackSink(Protocol):
 
 
 S = TypeVar("S", bound=CallbackSink)
+Respond: TypeAlias = Callable[[str, str, Any], Awaitable[Mapping[str, Any]]]
+
+
+async def _empty_response(kind: str, _key: str, _body: Any) -> Mapping[str, Any]:
+    """Return a response without a command. Only an incoming call requires a routine."""
+    return {"routine": []} if kind == INCOMING else {}
 
 
 class Receiver(Generic[S]):
     """Receives callbacks into a log. `start` and `stop` run on the event loop that serves it."""
 
-    def __init__(self, log: S, listening: socket.socket, public_url: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        log: S,
+        listening: socket.socket,
+        public_url: str = "",
+        token: str = "",
+        respond: Respond = _empty_response,
+    ) -> None:
         """Prepare to serve a bound socket.
 
         Args:
@@ -72,8 +85,10 @@ class Receiver(Generic[S]):
             listening: The bound socket.
             public_url: The URL of a tunnel or proxy that leads to the socket; "" if Sift can reach the socket itself.
             token: The secret segment of every callback URL; "" for a random one.
+            respond: Returns the response to a callback, given its kind, its call and its body.
         """
         self.log = log
+        self._respond = respond
         self.token = token or secrets.token_urlsafe(24)
         self._listening = listening
         self._url = (public_url or _url_of(listening)).rstrip("/")
@@ -120,10 +135,10 @@ class Receiver(Generic[S]):
         kind, key, number = _target(segments)
         if kind == UNKNOWN:
             self.log.add(kind, f"{request.url.path} {raw}", _UNKNOWN_ADDRESS)
-        else:
-            self.log.deliver(kind, key, number, read_body(raw), raw)
-        # A routine in the response would start at once, so it is left out. Only an incoming call requires one.
-        return JSONResponse({"routine": []} if kind == INCOMING else {})
+            return JSONResponse({})
+        body = read_body(raw)
+        self.log.deliver(kind, key, number, body, raw)
+        return JSONResponse(await self._respond(kind, key, body))
 
     def _without_token(self, segments: list[str]) -> list[str] | None:
         """Return the segments after the secret one, or None without it. A proxy may add segments before it."""

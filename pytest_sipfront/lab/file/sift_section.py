@@ -112,6 +112,9 @@ class SiftSpec(YamlModel):
     created: Literal["bare", "wrapped", "id", "empty"] = Field(
         default="bare", description="answer to the request that creates a connection"
     )
+    needs_routine: Flag = Field(
+        default=False, description="hang up if the response to the status callback `connected` contains no routine"
+    )
     done_on_hangup: Flag = Field(default=False, description="post to `on_done` of a command that a hang-up interrupts")
     numbers: tuple[str, ...] = Field(default=(), description="numbers that the lists of phone numbers contain")
     faults: tuple[SiftFault, ...] = Field(default=(), description="faults of requests")

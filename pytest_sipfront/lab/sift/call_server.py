@@ -3,7 +3,9 @@
 Assumptions where the documentation is silent: a connection stays up after its routine. The response to a command's
 `on_done` is read before the next command starts, and a routine in it replaces the rest. A hang-up ends a command
 without its callback. A routine that is set while the connection rings starts with the answer, but HangUp ends the
-ringing and the connection has failed.
+ringing and the connection has failed. A command that listens without `on_done` reports to nothing, so it takes no
+answer from the other side. With `needs_routine`, a response to `connected` without a routine ends the connection,
+unless a routine was set by request.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pytest_sipfront.lab.sift.callback_sender import CallbackSender
 from pytest_sipfront.lab.sift.commands import CONVERSING, LISTENING, routine_error
 from pytest_sipfront.lab.sift.connections import CONNECTED, CONNECTING, FAILED, FINISHED, Connections, LabConnection
 from pytest_sipfront.lab.sift.conversations import Conversations
-from pytest_sipfront.lab.sift.remote_party import RemoteParty, ScriptedParty
+from pytest_sipfront.lab.sift.remote_party import DEFAULT_TIMEOUT, RemoteParty, ScriptedParty
 from pytest_sipfront.lab.sift.scripted_callee import Answer
 
 ACCOUNT_NUMBER = "+15550100000"
@@ -148,6 +150,9 @@ class CallServer:
         if name in CONVERSING:
             await self.conversations.perform(connection, command)
             return {}
+        if name in LISTENING and not command.get("on_done"):
+            await asyncio.sleep(command.get("timeout_seconds", DEFAULT_TIMEOUT) * self.spec.timeout_scale)
+            return {}
         if name in LISTENING:
             return self._answer_fields(name, await connection.remote.listen(command))
         await connection.remote.play(command)
@@ -206,4 +211,8 @@ class CallServer:
         fault = fault or self.callbacks.fault("status", connection, connection.status)
         body = {"account_id": self.account_id, "connection": connection.as_json()}
         reply = await self.callbacks.send("status", connection, connection.status_url, body, fault)
-        self._apply(reply, connection, number)
+        is_undelivered = fault.lost or fault.late or fault.swap
+        if self._apply(reply, connection, number) or is_undelivered or not self.spec.needs_routine:
+            return
+        if body["connection"]["status"] == CONNECTED and connection.routine_task is None:
+            await self._end(connection, FINISHED)

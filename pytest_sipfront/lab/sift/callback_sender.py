@@ -121,7 +121,8 @@ class CallbackSender:
     ) -> Mapping[str, Any]:
         reply: Mapping[str, Any] = {}
         for _ in range(1 + fault.repeat):
-            outcome, reply = await self._post(url, body, fault.content_type or "application/json")
+            outcome, response = await self._post(url, body, fault.content_type or "application/json")
+            reply = reply or response
             self.sent.append(SentCallback(monotonic(), kind, connection.id, body, outcome))
         return reply
 
