@@ -21,11 +21,10 @@ import httpx
 
 from pytest_sipfront.clients.authorization import credentials_of
 from pytest_sipfront.clients.http import HttpClient, Timeouts, clean, is_loopback, one_line, proxy_for
-from pytest_sipfront.clients.sift.call_inbox import INCOMING, STATUS
+from pytest_sipfront.clients.sift.call_inbox import INCOMING
 from pytest_sipfront.clients.sift.client import SiftClient
-from pytest_sipfront.clients.sift.models import CONNECTED, find_connection
+from pytest_sipfront.clients.sift.models import find_connection
 from pytest_sipfront.clients.sift.routine import HangUp
-from pytest_sipfront.engine.connected_responses import ConnectedResponses
 from pytest_sipfront.errors import ConfigurationError, SipfrontError
 from pytest_sipfront.secret import Secret
 
@@ -112,7 +111,7 @@ class SiftService:
     def __init__(self) -> None:
         self._opening = asyncio.Lock()
         self._router = CallbackRouter()
-        self._responses: ConnectedResponses | None = None  # None if all responses are empty
+        self._responses: Any = None  # RoutineResponses; None if all responses are empty
         self._client: SiftClient | None = None
         self._receiver: Any = None  # a Receiver, whose module is imported with the first call
         self._base_url = ""
@@ -176,8 +175,8 @@ class SiftService:
             self._responses.expect(key)
 
     async def sift_first(self, key: str, commands: list[Any]) -> bool:
-        """Put a call's first command into a response, see `ConnectedResponses.hand_over`."""
-        return self._responses is not None and self._responses.hand_over(key, commands)
+        """Put a call's first command into a response, see `RoutineResponses.hand_over`."""
+        return self._responses is not None and await self._responses.hand_over(key, commands)
 
     async def sift_fetch(self, process: str, after: int, seconds: float) -> list[Fields]:
         """Return the callbacks for a process, see `CallbackRouter.fetch`."""
@@ -226,19 +225,12 @@ class SiftService:
             ) from None
         token = settings["token"] or secrets.token_urlsafe(24)
         if settings["callback_response"] == "routine":
-            self._responses = ConnectedResponses()
-        self._receiver = Receiver(self._router, listening, settings["callback_url"], token, self._respond)
+            from pytest_sipfront.engine.routine_responses import RoutineResponses  # noqa: PLC0415 - as above
+
+            self._responses = RoutineResponses()
+        self._receiver = Receiver(self._router, listening, settings["callback_url"], token, self._responses)
         self._client, self._base_url = SiftClient(http), settings["base_url"]
         await self._receiver.start()
-
-    async def _respond(self, kind: str, key: str, body: Any) -> Fields:
-        if kind == INCOMING:
-            return {"routine": []}
-        connection = find_connection(body) if kind == STATUS else None
-        if self._responses is None or connection is None or connection.status != CONNECTED:
-            return {}
-        routine = await self._responses.routine(key)
-        return {} if routine is None else {"routine": routine}
 
     async def _check(self, url: str) -> None:
         if is_loopback(_host(url)) and not is_loopback(_host(self._base_url)):

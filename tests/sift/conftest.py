@@ -14,7 +14,7 @@ import pytest
 
 from pytest_sipfront.clients.http import Basic, HttpClient
 from pytest_sipfront.clients.sift import SiftClient
-from pytest_sipfront.engine.connected_responses import KEEP_UP
+from pytest_sipfront.engine.routine_responses import KEEP_UP
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
@@ -160,6 +160,10 @@ def dial(runtime: SiftRuntime) -> Iterator[Callable[..., Call]]:
     yield place
     for call in calls:
         call.close()
+
+
+by_request = pytest.mark.parametrize("callback_response", ["empty"], indirect=True)
+"""For tests of the request that sets a routine: all commands are sent by it."""
 
 
 def bank(*turns: str, **more: object) -> str:

@@ -107,7 +107,7 @@ def test_what_the_lab_saw(sipfront_lab):
     assert 0 < sipfront_lab.callbacks[0]["time"] < 600
     counts = sipfront_lab.counts
     assert (counts["calls"], counts["callbacks"], counts["callbacks_lost"]) == (1, 6, 0)
-    assert counts["by_path"]["/v0/connections/:id"] == 4
+    assert counts["by_path"]["/v0/connections/:id"] == 3
 """
     )
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=2)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.sift.conftest import BANK, SiftLab, bank
+from tests.sift.conftest import BANK, SiftLab, bank, by_request
 from tests.support import TIMEOUT, Reply, Server, refusing_port
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -189,6 +189,7 @@ def test_xfail_does_not_hide_a_failure_of_sift(sift_lab: SiftLab, pytester: pyte
     result.stdout.fnmatch_lines(["*xfail hides a missing verdict*"])
 
 
+@by_request
 def test_a_refused_hang_up_is_an_error_next_to_the_outcome(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
     """The call may still be active."""
     sift_lab.configure(bank(faults="[{on: routine, status: 500, error: oops}]"))

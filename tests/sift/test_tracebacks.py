@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sift.conftest import BANK, SiftLab, bank
+from tests.sift.conftest import BANK, SiftLab, bank, by_request
 from tests.support import assert_only_user_frames
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -128,6 +128,7 @@ def test_fixtures_that_open_the_connection_show_no_plugin_frame(
     assert_no_plugin_frame(pytester, text, bad=2)
 
 
+@by_request
 def test_a_call_that_cannot_be_hung_up_shows_no_plugin_frame(sift_lab: SiftLab, pytester: pytest.Pytester) -> None:
     """The error is raised in teardown."""
     sift_lab.configure(bank(faults="[{on: routine, status: 500, error: oops}]"))

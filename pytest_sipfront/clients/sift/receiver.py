@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -59,12 +60,17 @@ class CallbackSink(Protocol):
 
 
 S = TypeVar("S", bound=CallbackSink)
-Respond: TypeAlias = Callable[[str, str, Any], Awaitable[Mapping[str, Any]]]
 
 
-async def _empty_response(kind: str, _key: str, _body: Any) -> Mapping[str, Any]:
-    """Return a response without a command. Only an incoming call requires a routine."""
-    return {"routine": []} if kind == INCOMING else {}
+class EmptyResponses:
+    """The responses to callbacks: without a command, since a routine in a response starts at once."""
+
+    async def respond(self, kind: str, key: str, body: Any) -> Mapping[str, Any]:  # noqa: ARG002 - of subclasses
+        """Return the response to a callback of the call `key`. Only an incoming call requires a routine."""
+        return {"routine": []} if kind == INCOMING else {}
+
+    def sent(self, key: str, response: Mapping[str, Any]) -> None:
+        """Note that a response of the call `key` was sent."""
 
 
 class Receiver(Generic[S]):
@@ -76,7 +82,7 @@ class Receiver(Generic[S]):
         listening: socket.socket,
         public_url: str = "",
         token: str = "",
-        respond: Respond = _empty_response,
+        responses: EmptyResponses | None = None,
     ) -> None:
         """Prepare to serve a bound socket.
 
@@ -85,10 +91,10 @@ class Receiver(Generic[S]):
             listening: The bound socket.
             public_url: The URL of a tunnel or proxy that leads to the socket; "" if Sift can reach the socket itself.
             token: The secret segment of every callback URL; "" for a random one.
-            respond: Returns the response to a callback, given its kind, its call and its body.
+            responses: Returns the responses to callbacks; empty ones by default.
         """
         self.log = log
-        self._respond = respond
+        self._responses = responses or EmptyResponses()
         self.token = token or secrets.token_urlsafe(24)
         self._listening = listening
         self._url = (public_url or _url_of(listening)).rstrip("/")
@@ -138,7 +144,8 @@ class Receiver(Generic[S]):
             return JSONResponse({})
         body = read_body(raw)
         self.log.deliver(kind, key, number, body, raw)
-        return JSONResponse(await self._respond(kind, key, body))
+        response = await self._responses.respond(kind, key, body)
+        return JSONResponse(response, background=BackgroundTask(self._responses.sent, key, response))
 
     def _without_token(self, segments: list[str]) -> list[str] | None:
         """Return the segments after the secret one, or None without it. A proxy may add segments before it."""

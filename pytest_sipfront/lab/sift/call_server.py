@@ -207,12 +207,18 @@ class CallServer:
     async def _send_status(self, connection: LabConnection, fault: CallbackFault | None = None) -> None:
         if not connection.status_url:
             return
-        number = connection.routine_number
-        fault = fault or self.callbacks.fault("status", connection, connection.status)
+        number, status = connection.routine_number, connection.status
+        fault = fault or self.callbacks.fault("status", connection, status)
         body = {"account_id": self.account_id, "connection": connection.as_json()}
-        reply = await self.callbacks.send("status", connection, connection.status_url, body, fault)
-        is_undelivered = fault.lost or fault.late or fault.swap
-        if self._apply(reply, connection, number) or is_undelivered or not self.spec.needs_routine:
+
+        def apply(reply: Mapping[str, Any]) -> bool:
+            return self._apply(reply, connection, number)
+
+        reply = await self.callbacks.send(
+            "status", connection, connection.status_url, body, fault, on_late_response=apply
+        )
+        is_answered = not (fault.lost or fault.late or fault.swap)
+        if apply(reply) or not is_answered or not self.spec.needs_routine:
             return
-        if body["connection"]["status"] == CONNECTED and connection.routine_task is None:
+        if status == CONNECTED and connection.routine_task is None:
             await self._end(connection, FINISHED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -64,10 +64,13 @@ class CallbackSender:
         url: str,
         body: Mapping[str, Any],
         fault: CallbackFault | None = None,
+        *,
+        on_late_response: Callable[[Mapping[str, Any]], object] = bool,
     ) -> Mapping[str, Any]:
         """Send a callback and return the JSON object of the response.
 
-        The result is empty if the response has none, or if a fault delays the callback.
+        The result is empty if the response has none, or if a fault delays the callback. In the latter case
+        `on_late_response` receives it.
         """
         fault = fault or self.fault(kind, connection)
         if fault.lost:
@@ -75,7 +78,7 @@ class CallbackSender:
             return {}
         changed = {key: value for key, value in {**body, **fault.add}.items() if key not in fault.omit}
         if fault.late or fault.swap:
-            self.spawn(self._send_late(fault, kind, connection, url, changed))
+            self.spawn(self._send_late(fault, kind, connection, url, changed, on_response=on_late_response))
             return {}
         # shielded: the response to a callback may set the very routine that cancels the task which waits here
         return await asyncio.shield(self.spawn(self._send_in_order(fault, kind, connection, url, changed)))
@@ -96,7 +99,14 @@ class CallbackSender:
             await self._client.aclose()
 
     async def _send_late(
-        self, fault: CallbackFault, kind: str, connection: LabConnection, url: str, body: Mapping[str, Any]
+        self,
+        fault: CallbackFault,
+        kind: str,
+        connection: LabConnection,
+        url: str,
+        body: Mapping[str, Any],
+        *,
+        on_response: Callable[[Mapping[str, Any]], object],
     ) -> None:
         await asyncio.sleep(fault.late)
         if fault.swap:
@@ -105,7 +115,7 @@ class CallbackSender:
                 # wait_for() may lose a cancellation that comes with the event
                 async with asyncio.timeout(MAX_SWAP_SECONDS):
                     await next_sent.wait()
-        await self._send(fault, kind, connection, url, body)
+        on_response(await self._send(fault, kind, connection, url, body))
 
     async def _send_in_order(
         self, fault: CallbackFault, kind: str, connection: LabConnection, url: str, body: Mapping[str, Any]

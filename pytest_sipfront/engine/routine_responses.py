@@ -9,10 +9,14 @@ the test's first command are not needed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_sipfront.clients.sift.call_inbox import STATUS
+from pytest_sipfront.clients.sift.models import CONNECTED, find_connection
+from pytest_sipfront.clients.sift.receiver import EmptyResponses
 from pytest_sipfront.clients.sift.routine import GetDigits
 
 COMMAND_SECONDS = 3.0
@@ -28,16 +32,18 @@ class _Call:
     Attributes:
         commands: Set to the first command while a response waits for it; None before the first callback.
         is_sent: Whether the test sends its commands by request.
-        is_waiting: False if the test waits for something else than a command.
+        is_waiting: False if the test sends no command for now.
+        sent: Set when the response with the command was sent.
     """
 
     commands: asyncio.Future[list[Any]] | None = None
     is_sent: bool = False
     is_waiting: bool = True
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class ConnectedResponses:
-    """Chooses the response to each status callback `connected` of outgoing calls."""
+class RoutineResponses(EmptyResponses):
+    """The responses to callbacks. Those to `connected` of outgoing calls contain a routine."""
 
     def __init__(self) -> None:
         self._calls: dict[str, _Call] = {}
@@ -46,8 +52,8 @@ class ConnectedResponses:
         """Note that the call `key` is about to be placed."""
         self._calls[key] = _Call()
 
-    def hand_over(self, key: str, commands: list[Any]) -> bool:
-        """Put the first command of a call into the response that waits for it.
+    async def hand_over(self, key: str, commands: list[Any]) -> bool:
+        """Put the first command of a call into the response that waits for it, and wait until that is sent.
 
         Args:
             key: The call.
@@ -66,9 +72,26 @@ class ConnectedResponses:
         if call.commands.done():
             return False
         call.commands.set_result(commands)
+        if commands:  # a later routine must not overtake this one
+            with suppress(TimeoutError):
+                await asyncio.wait_for(call.sent.wait(), COMMAND_SECONDS)
         return bool(commands)
 
-    async def routine(self, key: str) -> list[Any] | None:
+    async def respond(self, kind: str, key: str, body: Any) -> Mapping[str, Any]:
+        """Return the response to a callback of the call `key`."""
+        connection = find_connection(body) if kind == STATUS else None
+        if connection is not None and connection.status == CONNECTED:
+            routine = await self._routine(key)
+            return {} if routine is None else {"routine": routine}
+        return await super().respond(kind, key, body)
+
+    def sent(self, key: str, response: Mapping[str, Any]) -> None:
+        """Note that a response of the call `key` was sent."""
+        call = self._calls.get(key)
+        if call and call.commands and call.commands.done() and call.commands.result() is response.get("routine"):
+            call.sent.set()
+
+    async def _routine(self, key: str) -> list[Any] | None:
         """Return the routine for a response to `connected`; None for a response without one.
 
         The first response waits for the test's first command. Without a command, and for repeated callbacks, the
