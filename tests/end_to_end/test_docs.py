@@ -182,7 +182,8 @@ def test_the_session_of_the_readme_looks_like_a_real_one(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The README's lines appear in this order if the phone in Graz rejects the call."""
-    monkeypatch.delenv("SIPFRONT_LAB", raising=False)
+    for name in ("SIPFRONT_LAB", "CI", "BUILD_NUMBER"):  # in CI, pytest does not shorten lines
+        monkeypatch.delenv(name, raising=False)
     shutil.copytree(ROOT / "example_suite", pytester.path / "example_suite")
     file = pytester.path / "example_suite" / "lab.yaml"
     text, count = re.subn(r'(graz: {number: "43123102"), [^}]*', r"\1, reject: 486", file.read_text("utf-8"))

@@ -16,6 +16,7 @@ FINE = Reply(body={"fine": True})
 BUSY = Reply(status=503)
 BODY = {"test.name": "Basic call"}
 REFUSED = f"422 {HTTPStatus(422).phrase}"  # Python 3.13 has another phrase
+NO_RETRY = Timeouts(retry=0)
 QUICK = Timeouts(read=0.2, retry=0)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_sipfront.clients.service_text import TEXT_LIMIT, error_message, one_line, plain_text
 from pytest_sipfront.errors import InvalidResponse, PlatformUnavailable, RequestRefused, SipfrontError
-from tests.clients.http.conftest import QUICK, REFUSED, getting
+from tests.clients.http.conftest import NO_RETRY, REFUSED, getting
 from tests.support import Reply, Server, refusing_port, talk
 
 JSON = st.recursive(
@@ -105,6 +105,6 @@ def test_deeply_nested_json_is_an_error(status: int, error: type[SipfrontError])
 def test_an_error_has_no_cause_from_the_http_library() -> None:
     """A traceback with httpx does not help a test engineer, and its locals hold the credentials."""
     with refusing_port() as port, pytest.raises(PlatformUnavailable) as caught:
-        talk(f"http://127.0.0.1:{port}", getting(), limits=QUICK)
+        talk(f"http://127.0.0.1:{port}", getting(), limits=NO_RETRY)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__

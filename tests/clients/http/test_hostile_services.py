@@ -24,7 +24,7 @@ from pytest_sipfront.clients.http.transport import BODY_LIMIT
 from pytest_sipfront.clients.json_fields import MOST_NESTED, parse_json
 from pytest_sipfront.errors import InvalidResponse, PlatformBusy, PlatformUnavailable, RequestRefused, SipfrontError
 from pytest_sipfront.secret import Secret
-from tests.clients.http.conftest import AUTHORIZATION, QUICK, all_text, getting, posting
+from tests.clients.http.conftest import AUTHORIZATION, NO_RETRY, all_text, getting, posting
 from tests.support import NOON, SECRET_KEY, FakeTime, Reply, Server, talk
 
 
@@ -67,7 +67,7 @@ def writing(head: str, body: bytes = b"{}") -> Callable[[socketserver.StreamRequ
 
 def raised(url: str, **options: Any) -> SipfrontError:
     with pytest.raises(SipfrontError) as caught:
-        talk(url, getting(), limits=QUICK, **options)
+        talk(url, getting(), limits=NO_RETRY, **options)
     return caught.value
 
 
@@ -170,7 +170,7 @@ def test_an_extreme_retry_after_is_limited_or_ignored(header: str, seconds: floa
     """An overflow must not end the session."""
     assert retry_after(header, NOON) == seconds
     with Server(Reply(status=503, headers={"Retry-After": header})) as server, pytest.raises(PlatformBusy) as caught:
-        talk(server.url, getting(), limits=QUICK)
+        talk(server.url, getting(), limits=NO_RETRY)
     assert caught.value.retry_after == seconds
 
 

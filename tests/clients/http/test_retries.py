@@ -18,7 +18,7 @@ from pytest_sipfront.errors import (
     RequestRefused,
     SipfrontError,
 )
-from tests.clients.http.conftest import BUSY, FINE, QUICK, getting
+from tests.clients.http.conftest import BUSY, FINE, NO_RETRY, getting
 from tests.support import CLOSE, HANG, NOON, RESET, FakeTime, Reply, Server, refusing_port, talk
 
 
@@ -177,7 +177,7 @@ def test_an_unreachable_service_is_an_error_with_host_and_cause() -> None:
         refusing_port() as port,
         pytest.raises(PlatformUnavailable, match=r"127\.0\.0\.1\) cannot be reached") as caught,
     ):
-        talk(f"http://127.0.0.1:{port}", getting(), limits=QUICK)
+        talk(f"http://127.0.0.1:{port}", getting(), limits=NO_RETRY)
     assert caught.value.arrived is False
     assert caught.value.evidence["request"] == f"GET http://127.0.0.1:{port}/x"
 

@@ -6,7 +6,7 @@ from pytest_sipfront.clients.http import Bearer
 from pytest_sipfront.clients.service_text import TEXT_LIMIT
 from pytest_sipfront.errors import RequestRefused, SipfrontError
 from pytest_sipfront.secret import Secret
-from tests.clients.http.conftest import AUTHORIZATION, QUICK, all_text, getting
+from tests.clients.http.conftest import AUTHORIZATION, NO_RETRY, all_text, getting
 from tests.support import SECRET_KEY, Reply, Server, credentials, talk
 
 
@@ -22,7 +22,7 @@ def test_an_echoed_secret_is_not_shown(echo: str, status: int, as_json: bool) ->
     text = f"you sent {echo}!"
     body = {"error": {"message": text}} if as_json else text
     with Server(Reply(status=status, body=body)) as server, pytest.raises(SipfrontError) as caught:
-        talk(server.url, getting(), limits=QUICK)
+        talk(server.url, getting(), limits=NO_RETRY)
     assert "[secret]!" in str(caught.value)
     assert SECRET_KEY not in all_text(caught.value)
     assert AUTHORIZATION.removeprefix("Basic ") not in all_text(caught.value)

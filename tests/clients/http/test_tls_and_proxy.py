@@ -6,7 +6,7 @@ import pytest
 
 from pytest_sipfront.clients.http import proxy_for
 from pytest_sipfront.errors import ConfigurationError, PlatformUnavailable
-from tests.clients.http.conftest import FINE, QUICK, all_text, getting, post_that_never_arrives, posting
+from tests.clients.http.conftest import FINE, NO_RETRY, all_text, getting, post_that_never_arrives, posting
 from tests.support import Reply, Server, TlsFiles, refusing_port, talk
 
 
@@ -19,7 +19,7 @@ def test_a_ca_bundle_is_trusted(tls: TlsFiles) -> None:
 def test_an_unknown_authority_is_not_trusted(tls: TlsFiles) -> None:
     """No request is sent without a verified certificate."""
     with Server(FINE, tls=(tls.certificate, tls.key)) as server, pytest.raises(PlatformUnavailable) as caught:
-        talk(server.url, getting(), limits=QUICK)
+        talk(server.url, getting(), limits=NO_RETRY)
     assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value)
     assert "--sipfront-ca-bundle" in caught.value.hint
     assert server.requests == []
@@ -33,7 +33,7 @@ def test_authorities_of_the_environment_are_trusted_if_trust_env_is_set(
     with Server(FINE, tls=(tls.certificate, tls.key)) as server:
         assert talk(server.url, getting()) == {"fine": True}
         with pytest.raises(PlatformUnavailable):
-            talk(server.url, getting(), limits=QUICK, trust_env=False)
+            talk(server.url, getting(), limits=NO_RETRY, trust_env=False)
 
 
 def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_an_unreachable_proxy_is_named_without_its_password(monkeypatch: pytest.
     with refusing_port() as port:
         monkeypatch.setenv(name, f"http://me:hunter2@127.0.0.1:{port}")
         with pytest.raises(PlatformUnavailable) as caught:
-            talk("http://platform.invalid", getting(), limits=QUICK)
+            talk("http://platform.invalid", getting(), limits=NO_RETRY)
     assert caught.value.evidence["proxy"] == f"http://127.0.0.1:{port}"
     assert "NO_PROXY" in caught.value.hint
     assert "hunter2" not in all_text(caught.value)
@@ -84,7 +84,7 @@ def test_a_proxy_that_is_not_in_between_is_not_named(monkeypatch: pytest.MonkeyP
             if excluded or not trust_env:
                 monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
             with pytest.raises(PlatformUnavailable) as caught:
-                talk(f"http://127.0.0.1:{port}", getting(), limits=QUICK, trust_env=trust_env)
+                talk(f"http://127.0.0.1:{port}", getting(), limits=NO_RETRY, trust_env=trust_env)
             assert "proxy" not in caught.value.evidence
 
 
