@@ -177,6 +177,9 @@ class _FileKeys(CallPlan):
 
     account: AccountSpec = Field(default_factory=AccountSpec, description="the account and its credentials")
     faults: tuple[AccountFault, ...] = Field(default=(), description="faults of requests about the whole account")
+    session_status: Flag = Field(
+        default=True, description="report a run's status as `session_status`, too, which the documentation omits"
+    )
     seed: Annotated[int, Field(strict=True), Resolved] = Field(
         default=0, description="seed of durations that are drawn from a range"
     )

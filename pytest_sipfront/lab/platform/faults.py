@@ -118,7 +118,13 @@ def _changed_body(response: LabResponse, hit: Hit) -> Any:
         return response.body
     if fault.flip:
         part = {"run_status" if "run_status" in part else "status": fault.flip[hit.turn]}
-    part = {key: value for key, value in {**part, **fault.set}.items() if key not in fault.omit}
+    changes = dict(fault.set)
+    if "status" in changes and "session_status" in part:  # both fields name the state unless the fault changes both
+        changes.setdefault("session_status", changes["status"])
+    omit = set(fault.omit)
+    if "status" in omit and "session_status" not in changes:
+        omit.add("session_status")
+    part = {key: value for key, value in {**part, **changes}.items() if key not in omit}
     return {**response.body, response.part: part}
 
 

@@ -120,7 +120,10 @@ async def read_fields(request: Request) -> Any:
     if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
         raise Refusal(413, "The request body is too large")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    await request.body()
+    try:
+        await request.body()
+    except HTTPException as error:  # a chunked body over the limit
+        raise Refusal(error.status_code, error.detail) from None
     if kind == "application/json":
         return await _json(request)
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):

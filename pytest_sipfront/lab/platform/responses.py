@@ -41,10 +41,14 @@ def project_launch(origin: str, run: LabProjectRun) -> dict[str, Any]:
 
 
 def run_status(account: Account, run: LabRun) -> dict[str, Any]:
-    """Return a `run`: only its status while it runs, every documented field afterwards."""
+    """Return a `run`: only its status while it runs, every documented field afterwards.
+
+    The vendor's clients read `session_status`, which the documentation omits; the lab file can switch it off.
+    """
     state = account.state(run)
+    status = {"status": state, "session_status": state} if account.file.session_status else {"status": state}
     if run.result is None:
-        return {"status": state}
+        return status
     project = account.file.projects[run.test.project]
     return {
         "agentpool_name": _pool(account, [run]),
@@ -57,7 +61,7 @@ def run_status(account: Account, run: LabRun) -> dict[str, Any]:
         "result_description": run.result.description,
         "session_id": run.uuid,
         "started_at": timestamp(run.started_at),
-        "status": state,
+        **status,
         "stopped_at": timestamp(run.stopped_at),
         "tags": json.dumps(run.test.tags),
         "test_id": run.test.id,

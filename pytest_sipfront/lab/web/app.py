@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -20,6 +21,7 @@ from pytest_sipfront.lab.platform.account import LabRun
 from pytest_sipfront.lab.platform.routes import platform_routes
 from pytest_sipfront.lab.sift.routes import sift_routes
 from pytest_sipfront.lab.web.pages import page_routes
+from pytest_sipfront.lab.web.request_guard import RequestGuard
 from pytest_sipfront.yaml_models import YamlFileError
 
 
@@ -33,7 +35,8 @@ def build_app(lab: Lab) -> Starlette:
 
     services = [*platform_routes(lambda: lab.platform), *sift_routes(lambda: lab.sift)]
     pages = page_routes(lambda: lab.platform, lambda: lab.sift, lambda: lab.summary)
-    return Starlette(routes=[*services, *_control_routes(lab), *pages], lifespan=lifespan)
+    routes = [*services, *_control_routes(lab), *pages]
+    return Starlette(routes=routes, middleware=[Middleware(RequestGuard)], lifespan=lifespan)
 
 
 def _control_routes(lab: Lab) -> list[Route]:
