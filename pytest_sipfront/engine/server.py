@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from pytest_sipfront.engine import wire
-from pytest_sipfront.engine.service import RunService
+from pytest_sipfront.engine.run_service import RunService
 from pytest_sipfront.engine.sift_service import SiftService
 from pytest_sipfront.errors import DetailedError
 

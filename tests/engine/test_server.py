@@ -19,8 +19,8 @@ import pytest
 
 from pytest_sipfront.engine import client, wire
 from pytest_sipfront.engine.client import Address, EngineClient, EngineProcess
+from pytest_sipfront.engine.run_service import EngineSettings
 from pytest_sipfront.engine.server import Server
-from pytest_sipfront.engine.service import EngineSettings
 from pytest_sipfront.errors import EngineStopped, SipfrontError
 
 PATIENCE = 120
