@@ -11,6 +11,7 @@ from pytest_sipfront.secret import Secret
 
 PUBLIC_KEY_NAMES = ("SIPFRONT_PUBLIC_KEY", "SF_API_PUBLIC_KEY", "SF_API_KEY")
 SECRET_KEY_NAMES = ("SIPFRONT_SECRET_KEY", "SF_API_SECRET_KEY", "SF_API_SECRET")
+KEYS_URL = "https://app.sipfront.com/subscription/apikey"
 SECRET_KEY_FILE = "SIPFRONT_SECRET_KEY_FILE"  # noqa: S105 - the name of a variable
 
 

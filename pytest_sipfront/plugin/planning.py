@@ -193,7 +193,7 @@ def check_names(session: RunSession, specs: Iterable[RunSpec]) -> NameCheck:
             checked.append(_checked("project", projects, known))
             problems += unknown_names("project", projects, known)
     except SipfrontError as error:
-        return NameCheck(problems=[f"  {error}"])
+        return NameCheck(problems=[f"  {text}" for text in (error, error.hint) if str(text)])
     if ids:
         checked.append("project ids not checked")
     return NameCheck(checked, problems)

@@ -9,18 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_sipfront.clients.sipfront.models import RunRequest
 from pytest_sipfront.engine import wire
 from pytest_sipfront.engine.run import Run, RunResult, Snapshot
 from pytest_sipfront.engine.verdict import Expectation, Verdict
 from pytest_sipfront.errors import (
+    AuthenticationFailed,
     ConfigurationError,
     DetailedError,
     EngineStopped,
     LaunchVetoed,
+    RequestRefused,
     RunFailed,
     SipfrontError,
     SipfrontWarning,
 )
+from pytest_sipfront.plugin.credentials import KEYS_URL, find_keys
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.reports import properties
 from pytest_sipfront.plugin.reports.heartbeat import Heartbeat
@@ -29,6 +33,7 @@ from pytest_sipfront.plugin.run_spec import RunSpec
 from pytest_sipfront.plugin.session_engine import SessionEngine
 from pytest_sipfront.plugin.sigterm import SigtermHandler
 from pytest_sipfront.plugin.targets import SipfrontTarget
+from pytest_sipfront.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from pytest_sipfront.engine.resume import JournalEntry
@@ -85,6 +90,7 @@ class RunSession:
     wants_list: bool = True
     _sigterm: SigtermHandler = field(default_factory=SigtermHandler)
     _is_open: bool = False
+    _names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Start the engine and open it before the first test; a test may replace what that needs.
@@ -164,7 +170,12 @@ class RunSession:
         """Return what a method of the Sipfront client returns, see `SipfrontClient`."""
         __tracebackhide__ = True
         self._open()
-        return wire.value_from_wire(self.engine.request("ask", method=method, arguments=arguments, options=options))
+        try:
+            answer = self.engine.request("ask", method=method, arguments=arguments, options=options)
+        except AuthenticationFailed as error:
+            self._explain_credentials(error)
+            raise
+        return wire.value_from_wire(answer)
 
     def untaken(self) -> list[Run]:
         """Return the runs that were launched ahead and that no test claimed."""
@@ -303,9 +314,34 @@ class RunSession:
             raise KeyboardInterrupt
         if "error" in answer:
             failure = wire.error_from_wire(answer["error"])
+            if isinstance(failure, AuthenticationFailed):
+                self._explain_credentials(failure)
+            elif isinstance(failure, RequestRefused) and run.launched is None:
+                self._suggest_name(failure, run.request)
             _lead(failure, run)
             raise failure
         return answer.get("result")
+
+    def _explain_credentials(self, error: AuthenticationFailed) -> None:
+        """Name the variables that the rejected credentials come from."""
+        keys = find_keys()
+        if self.settings.lab or isinstance(keys, str):
+            return
+        error.explain(
+            {**error.evidence, "credentials": f"from {keys.source}"},
+            f"Check that both keys belong to one key pair of this account and are active: {KEYS_URL}",
+        )
+
+    def _suggest_name(self, error: RequestRefused, request: RunRequest) -> None:
+        """Name the nearest test or project, if the platform does not list the requested one."""
+        kind, name = ("projects", request.project) if request.is_project else ("tests", request.test)
+        if kind not in self._names:
+            try:
+                self._names[kind] = self.ask(kind).names()
+            except SipfrontError:
+                self._names[kind] = ()
+        if isinstance(name, str) and name not in self._names[kind]:
+            error.args = (f"{error}{did_you_mean(name, self._names[kind])}",)
 
 
 def _lead(error: DetailedError, run: Run) -> None:

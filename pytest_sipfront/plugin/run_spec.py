@@ -33,6 +33,7 @@ ARGUMENTS = (
 )
 _TARGETS = frozenset({"test", "project"})
 _OVERRIDE = re.compile(r"step_(\d+)_(\d+)_([A-Za-z][A-Za-z0-9_]*)")
+_BYTE_ORDER_MARK = "\ufeff"
 _EXAMPLE_OVERRIDE = "step_1_0_dial_destination"
 _OVERRIDE_KEY = re.compile(r"step\.\d+\.\d+\.\S+")
 _RESERVED_KEYS = {"test.name": "test=", "project.name": "project=", "id": "project=", "test_ids": "test_ids="}
@@ -174,10 +175,23 @@ def _is_missing(content: Any) -> bool:
 
 
 def _template_error(argument: str, template: str, parameters: Mapping[str, Any], error: Exception) -> str:
-    missing = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
+    missing = error.args[0] if isinstance(error, KeyError) and error.args else ""
+    table = next((v for v in parameters.values() if isinstance(v, Mapping) and f"[{missing}]" in template), None)
+    if table is not None and missing not in table:
+        return f"{argument}={template!r}: {_missing_column(str(missing), [str(column) for column in table])}"
     problem = f"unknown parameter {missing!r}{did_you_mean(missing, parameters)}" if missing else f"invalid ({error})"
     known = f"parameters of the test: {', '.join(parameters)}" if parameters else "the test has no parameters"
     return f"{argument}={template!r}: {problem} ({known}; write {{{{ and }}}} for literal braces)"
+
+
+def _missing_column(name: str, columns: Sequence[str]) -> str:
+    """Return an error message about a column of a CSV file that was probably read with wrong arguments."""
+    for column in columns:
+        if column.startswith(_BYTE_ORDER_MARK) and column.strip(f'{_BYTE_ORDER_MARK}"') == name:
+            return f"the column is {column!r}, since its file has a byte order mark; read it with encoding='utf-8-sig'"
+        if name in column.split(";"):
+            return f"the column is {column!r}; read its file with delimiter=';'"
+    return f"unknown column {name!r}{did_you_mean(name, columns)} (columns: {', '.join(columns)})"
 
 
 def make_run_spec(arguments: Mapping[str, Any], *, report_mode: str | None = None) -> RunSpec:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.errors import ConfigurationError
-from pytest_sipfront.plugin.credentials import PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES, find_keys
+from pytest_sipfront.plugin.credentials import KEYS_URL, PUBLIC_KEY_NAMES, SECRET_KEY_FILE, SECRET_KEY_NAMES, find_keys
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.secret import Secret
 
@@ -39,8 +39,7 @@ def platform_target(settings: Settings) -> SipfrontTarget:
                 "public key": f"environment variable {' or '.join(PUBLIC_KEY_NAMES)}",
                 "secret key": f"environment variable {' or '.join((*SECRET_KEY_NAMES, SECRET_KEY_FILE))}",
             },
-            hint="Create a key pair at https://app.sipfront.com/subscription/apikey, or run without an account: "
-            "--sipfront-lab",
+            hint=f"Create a key pair at {KEYS_URL}, or run without an account: --sipfront-lab",
         )
     return SipfrontTarget(base_url=settings.base_url, public_key=keys.public_key, secret_key=keys.secret_key)
 

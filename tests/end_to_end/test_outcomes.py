@@ -63,7 +63,15 @@ def test_an_unknown_test_name_is_an_error_with_the_text_of_the_platform(suite: S
     """The platform refuses the launch."""
     report = suite.run_marked({"typo": "test='Basic cal'"})["typo"]
     assert report.outcome == "error"
-    assert "Sipfront refused: Test 'Basic cal' not found (404 Not Found)" in report.message
+    assert "Sipfront refused: Test 'Basic cal' not found (404 Not Found); did you mean 'Basic call'?" in report.message
+
+
+def test_an_unknown_project_name_is_an_error_that_names_the_nearest_one(suite: Suite) -> None:
+    """The list of projects is requested once per session."""
+    suite.configure("tests: {Basic call: {}}\nprojects: {Nightly: {}}\n")
+    reports = suite.run_marked({"typo": "project='Nigthly'", "other": "project='Nigtly'"})
+    assert all(report.message.endswith("; did you mean 'Nightly'?\"") for report in reports.values())
+    assert suite.lab.counts["by_path"]["/api/v2/projects"] == 1
 
 
 def test_an_unreachable_platform_is_an_error(suite: Suite, free_port: int) -> None:
@@ -99,6 +107,8 @@ def test_refused_credentials_are_an_error(suite: Suite) -> None:
     suite.write(ONE_TEST)
     suite.run().assert_outcomes(errors=1)
     assert "Sipfront refused the credentials" in suite.report().message
+    assert "credentials  from SIPFRONT_PUBLIC_KEY and SIPFRONT_SECRET_KEY" in suite.report().details
+    assert "Check that both keys belong to one key pair of this account" in suite.report().details
 
 
 def test_polls_that_fail_for_too_long_are_an_error_with_the_report(suite: Suite) -> None:

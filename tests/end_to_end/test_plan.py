@@ -112,7 +112,12 @@ def test_a_check_finds_wrong_credentials(suite: Suite) -> None:
     suite.write(TESTS)
     result = suite.run("--sipfront-check")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["  Sipfront refused the credentials: Unauthorized (401 Unauthorized)"])
+    result.stderr.fnmatch_lines(
+        [
+            "  Sipfront refused the credentials: Unauthorized (401 Unauthorized)",
+            "  Check that both keys belong to one key pair of this account and are active: https://*",
+        ]
+    )
 
 
 def test_a_failed_check_in_workers_is_an_error_of_every_marked_test(suite: Suite) -> None:

@@ -305,6 +305,22 @@ def test_a_template_with_an_unknown_parameter_is_rejected_with_the_nearest_one()
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("numbr", "unknown column 'number'; did you mean 'numbr'? (columns: name, numbr)"),
+        ("\ufeffnumber", "the column is '\\ufeffnumber', since its file has a byte order mark; read it with encoding="),
+        ('\ufeff"number"', "the column is '\\ufeff\"number\"', since its file has a byte order mark"),
+        ("number;codec", "the column is 'number;codec'; read its file with delimiter=';'"),
+    ],
+)
+def test_a_template_with_a_missing_column_shows_the_real_one(column: str, text: str) -> None:
+    """A spreadsheet may write a byte order mark, or semicolons."""
+    with pytest.raises(MarkerError) as caught:
+        filled("{row[number]}", row={"name": "A", column: "1"})
+    assert f"test='{{row[number]}}': {text}" in str(caught.value)
+
+
 def test_a_template_in_a_test_without_parameters_is_rejected() -> None:
     """Usually `parametrize` is missing."""
     with pytest.raises(MarkerError, match=r"unknown parameter 'destination' \(the test has no parameters;"):
