@@ -29,7 +29,7 @@ SESSION, CLOSING, END = "session", "closing", "end"
 INTENT, LAUNCHED, REFUSED, UNCERTAIN = "intent", "launched", "refused", "uncertain"
 VERDICT, NO_VERDICT = "verdict", "no_verdict"
 REPAIR = "repair"
-"""Follows a line that a killed session or a full disk left incomplete: that line announced nothing."""
+"""Ends a line that a killed session or a full disk left incomplete: what that line was to announce never happened."""
 
 Event: TypeAlias = Mapping[str, Any]
 _MAX_BYTES = 8 * 1024 * 1024
@@ -126,7 +126,7 @@ class Journal:
     def _append(self, text: str) -> None:
         with FileIO(self.path, "a+") as file:
             if _is_incomplete(file):
-                text = "\n" + self.line(REPAIR) + text
+                text = self.line(REPAIR) + text
             data = memoryview(text.encode())
             while data:
                 data = data[file.write(data) :]
@@ -139,9 +139,14 @@ class Journal:
     def _drop_old_sessions(self) -> None:
         """Keep the events of sessions that can still be resumed. A copy of the whole file stays beside it."""
         oldest = self._utcnow() - timedelta(seconds=self._max_age)
-        lines = list(_complete_lines(self.path.read_bytes()))
-        recent = {event.get("session") for _, _, event in lines if event and not is_older(event, oldest)}
-        kept = [line + b"\n" for _, line, event in lines if event is None or event.get("session") in recent]
+        lines = list(_read_lines(self.path.read_bytes()))
+        events = [event for _, _, found in lines for event in found or ()]
+        recent = {event.get("session") for event in events if not is_older(event, oldest)}
+        kept = [
+            line + b"\n"
+            for _, line, found in lines
+            if found is None or any(event.get("session") in recent for event in found)
+        ]
         shutil.copyfile(self.path, _beside(self.path, ".old"))
         new = _beside(self.path, ".new")
         new.write_bytes(b"".join(kept))
@@ -154,15 +159,25 @@ def format_line(fields: Mapping[str, Any]) -> str:
     return f'{text[:-1]}, "crc32": "{zlib.crc32(text.encode()):08x}"}}\n'
 
 
-def _complete_lines(content: bytes) -> Iterator[tuple[int, bytes, Event | None]]:
-    """Yield number, text and event of each line; a damaged line has no event. Incomplete lines are left out."""
-    lines = [(line, _parse(line)) for line in content.split(b"\n")]
-    for number, (line, event) in enumerate(lines, 1):
-        _, following = lines[number] if number < len(lines) else (b"", {"event": REPAIR})
-        ends_here = following is not None and following["event"] == REPAIR
-        is_incomplete = ends_here and not _CHECKSUM.search(line)
-        if event or (line and not is_incomplete):
-            yield number, line, event
+def _read_lines(content: bytes) -> Iterator[tuple[int, bytes, list[Event] | None]]:
+    """Yield number, text and events of each line: one event, none if it is incomplete, or None if it is damaged."""
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if line:
+            yield number, line, _read_line(line, is_last=number == len(lines))
+
+
+def _read_line(line: bytes, *, is_last: bool) -> list[Event] | None:
+    if (event := _parse(line)) is not None:
+        return [event]
+    incomplete, start, rest = line.rpartition(b'{"at": ')
+    repair = _parse(start + rest)
+    events = [repair] if repair is not None and repair["event"] == REPAIR else []
+    if not events:
+        incomplete = line
+    can_be_incomplete = events or is_last
+    has_end = _CHECKSUM.search(incomplete) is not None
+    return events if can_be_incomplete and not has_end else None
 
 
 def _parse(line: bytes) -> Event | None:
@@ -225,11 +240,11 @@ def read_journal(path: Path) -> JournalContents:
         ) from None
     events: list[Event] = []
     damaged: list[DamagedLine] = []
-    for number, _, event in _complete_lines(content):
-        if event is None:
+    for number, _, found in _read_lines(content):
+        if found is None:
             damaged.append(DamagedLine(number, len(events)))
         else:
-            events.append(event)
+            events += found
     return JournalContents(events, damaged)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pytest_sipfront.engine.journal import read_journal
 from tests.end_to_end.suite import Suite, wait_until
 
 LAB = "tests:\n  Quick: {takes: 0.02}\n  Slow: {takes: 1.5}\n"
@@ -220,7 +221,7 @@ def test_a_damaged_line_is_an_error_with_its_number(suite: Suite) -> None:
 
 
 def test_an_incomplete_last_line_is_ignored(suite: Suite) -> None:
-    """A killed session may leave one. The next session starts a new line."""
+    """A killed session may leave one. The next session repairs it."""
     suite.configure(LAB)
     suite.write(TWO_CALLS)
     run_and_kill(suite, "launched")
@@ -228,8 +229,8 @@ def test_an_incomplete_last_line_is_ignored(suite: Suite) -> None:
         file.write('{"at": "2026-01-01T00:00:00+00:00", "event": "verd')
     suite.run(JOURNAL, "--sipfront-resume").assert_outcomes(passed=2)
     assert suite.lab.launches == 2
-    lines = (suite.pytester.path / "ledger.jsonl").read_text().splitlines()
-    assert [json.loads(line)["event"] for line in lines if line.endswith("}")][-1] == "end"
+    contents = read_journal(suite.pytester.path / "ledger.jsonl")
+    assert (contents.events[-1]["event"], contents.damaged) == ("end", [])
 
 
 def test_every_attempt_is_resumed_by_the_same_attempt(suite: Suite) -> None:

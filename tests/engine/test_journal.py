@@ -146,8 +146,8 @@ def test_any_damaged_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, d
     assert contents.events[: first.position] == original[: first.position]
 
 
-def test_a_damaged_line_is_told_from_an_incomplete_one(path: Path) -> None:
-    """Only a repair right behind it, or the end of the file, excuses a line."""
+def test_a_repair_marks_an_incomplete_line(path: Path) -> None:
+    """Without one, only the last line of the file may be incomplete. Any other unreadable line is damaged."""
     journal = _journal(path)
     journal.append(events.INTENT, launch="l1")
     with path.open("ab") as file:
@@ -158,15 +158,36 @@ def test_a_damaged_line_is_told_from_an_incomplete_one(path: Path) -> None:
     journal.append(events.INTENT, launch="l3")
     contents = read_journal(path)
     assert [event.get("launch") for event in contents.events] == [None, "l1", None, "l2", "l3"]
-    assert contents.damaged == [DamagedLine(number=6, position=4)]
+    assert contents.damaged == [DamagedLine(number=5, position=4)]
 
 
-def test_a_repair_that_was_not_needed_excuses_no_damaged_line(path: Path) -> None:
-    """A session may see another one's line while it is being written. The repair then follows an empty line."""
+def test_a_repair_may_itself_be_incomplete(path: Path) -> None:
+    """The next session repairs the same line again."""
     journal = _journal(path)
     journal.append(events.INTENT, launch="l1")
     with path.open("ab") as file:
-        file.write(b"\n" + journal.line(events.REPAIR).encode())
+        file.write(b'{"at": "2026' + journal.line(events.REPAIR).encode()[:-5])
+    journal.append(events.INTENT, launch="l2")
+    contents = read_journal(path)
+    assert [event["event"] for event in contents.events] == ["session", "intent", "repair", "intent"]
+    assert contents.damaged == []
+
+
+def test_a_repair_does_not_hide_a_damaged_line(path: Path) -> None:
+    """A complete line whose line break is damaged is no incomplete one: its launch was sent."""
+    journal = _journal(path)
+    journal.append(events.INTENT, launch="l1")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert read_journal(path).damaged == [DamagedLine(number=2, position=1)]
+    journal.append(events.INTENT, launch="l2")
+    assert read_journal(path).damaged == [DamagedLine(number=2, position=1)]
+
+
+def test_a_repair_that_was_not_needed_is_harmless(path: Path) -> None:
+    """A session may see another one's line while it is being written. Its repair then follows a complete line."""
+    journal = _journal(path)
+    journal.append(events.INTENT, launch="l1")
+    journal.append(events.REPAIR)
     assert read_journal(path).damaged == []
     path.write_bytes(path.read_bytes().replace(b'"l1"', b'"l2"'))
     assert read_journal(path).damaged == [DamagedLine(number=2, position=1)]
@@ -349,6 +370,12 @@ def test_sessions_that_look_for_each_other_at_the_same_time_agree(path: Path) ->
     assert set(answers) == {(True, False)}
 
 
+@pytest.mark.parametrize("session", ["", "../s1", "a/b", "a\0b", "x" * 1000])
+def test_a_session_with_an_impossible_id_does_not_run(path: Path, session: str) -> None:
+    """Another program may have written it."""
+    assert not is_running(path, session)
+
+
 @pytest.mark.parametrize("name", ["ledger[1].jsonl", "led*ger", "a b"])
 def test_a_journal_may_have_any_file_name(tmp_path: Path, name: str) -> None:
     """Even one with the special characters of a pattern."""
@@ -407,7 +434,7 @@ def test_a_session_is_kept_as_a_whole(path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_damaged_lines_are_kept(path: Path) -> None:
-    """They may belong to a session that can be resumed. An incomplete line belongs to nothing."""
+    """They may belong to a session that can be resumed. An incomplete line belongs to none."""
     journal = _journal(path)
     journal.append(events.INTENT, launch="x" * 1000)
     with path.open("ab") as file:

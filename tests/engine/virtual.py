@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import anyio
@@ -73,3 +73,24 @@ def run(function: Callable[[], Awaitable[T]]) -> T:
         return await function()
 
     return anyio.run(main, backend_options={"loop_factory": lambda: loop})
+
+
+class SteppedLoop:
+    """A loop of virtual time that runs one function after another. Background tasks continue with each of them."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner(loop_factory=_Loop)
+        self._loop = self._runner.get_loop()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the loop began."""
+        return self._loop.time()
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run `function` to its end."""
+        return self._runner.run(function())
+
+    def close(self) -> None:
+        """Cancel all background tasks."""
+        self._runner.close()
