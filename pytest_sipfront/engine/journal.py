@@ -35,6 +35,7 @@ Event: TypeAlias = Mapping[str, Any]
 _MAX_BYTES = 8 * 1024 * 1024
 _CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"}')
 _CHECKSUM_BYTES = 22
+_LOCK_SECONDS = 30.0
 _SESSION_ID = re.compile(r"[\w-]{1,64}", re.ASCII)  # part of a file name
 _HINT = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a file that can be written."
 
@@ -118,6 +119,7 @@ class Journal:
 
     def _begin(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.open("ab").close()  # where no file can be created, a lock would be waited for without end
         with _opening_lock(self.path):
             self._presence.acquire(timeout=0)
             if self.path.exists() and self.path.stat().st_size > _MAX_BYTES and not self._others_run():
@@ -296,7 +298,7 @@ def _is_locked(mark: Path) -> bool:
 
 def _opening_lock(path: Path) -> FileLock:
     """Return the lock that keeps sessions from opening the journal while others look for them."""
-    return FileLock(_beside(path, ".lock"), thread_local=False)
+    return FileLock(_beside(path, ".lock"), timeout=_LOCK_SECONDS, thread_local=False)
 
 
 def _beside(path: Path, suffix: str) -> Path:

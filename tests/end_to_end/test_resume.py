@@ -83,11 +83,12 @@ def test_no_run_is_launched_without_a_writable_journal(suite: Suite) -> None:
     suite.configure(LAB)
     suite.write("@marked(test='Quick')\ndef test_quick(): pass\n")
     (suite.pytester.path / "blocked").write_text("a file, not a directory")
-    result = suite.run("--sipfront-ledger=blocked/ledger.jsonl")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ["*cannot write the journal *blocked/ledger.jsonl (--sipfront-ledger): *", "*--sipfront-ledger*"]
-    )
+    for path in ("blocked/ledger.jsonl", "/proc/self/ledger.jsonl"):  # in the latter, no file can be created
+        result = suite.run(f"--sipfront-ledger={path}")
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(
+            [f"*cannot write the journal *{path} (--sipfront-ledger): *", "*--sipfront-ledger*"]
+        )
     assert suite.lab.counts["launch_requests"] == 0
 
 
