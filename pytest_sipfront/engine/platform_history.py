@@ -16,6 +16,8 @@ from pytest_sipfront.errors import NotFound, SipfrontError
 
 _CONCURRENT_REQUESTS = 4
 """Few, because they compete with the session's first launches."""
+_MAX_MISSES = 10
+"""Number of tests without a usable last run after which the platform is taken to know none."""
 _NAME_AND_ID = (("name", "id"), ("test_name", "test_id"), ("test.name", "test.id"))
 
 
@@ -45,6 +47,7 @@ class PlatformHistory:
         self._keys: dict[str, set[str]] = defaultdict(set)
         self._expected: dict[str, ExpectedDuration] = {}
         self._new_names: deque[str] = deque()
+        self._misses = 0
         self._changed = anyio.Event()
 
     def want(self, run: Run) -> None:
@@ -78,16 +81,24 @@ class PlatformHistory:
 
     async def _look_up(self, name: str, test_id: int, limiter: anyio.CapacityLimiter) -> None:
         async with limiter:
-            try:
-                status = await self._client.last_status_of_test(test_id)
-            except NotFound:  # the test never ran
-                return
-        expected = reported_duration(status)
-        if expected is None or status.test_name not in {"", name}:
+            expected = await self._last_duration(name, test_id)
+        if expected is None:
             return
         self._expected[name] = expected
         for key in self._keys[name]:
             self._durations.suggest(key, expected)
+
+    async def _last_duration(self, name: str, test_id: int) -> ExpectedDuration | None:
+        try:
+            status = await self._client.last_status_of_test(test_id)
+            if status.test_name in {"", name} and (expected := reported_duration(status)) is not None:
+                return expected
+        except NotFound:  # the test never ran
+            pass
+        self._misses += 1
+        if self._misses >= _MAX_MISSES and not self._expected:
+            raise NotFound("the platform knows no earlier runs")
+        return None
 
 
 def ids_by_name(document: Document) -> dict[str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from pytest_sipfront.clients.sipfront.models import RunRequest
 from pytest_sipfront.engine.journal import Journal
@@ -16,94 +17,112 @@ from pytest_sipfront.errors import ConfigurationError
 from tests.engine import virtual
 
 
-class SlowDisk(Journal):
-    """A ledger in memory that writes nothing before it is let go on, and perhaps nothing then."""
+class SlowJournal(Journal):
+    """A journal in memory. Its first write waits until the test releases it; `is_full` makes all writes fail."""
 
     def __init__(self) -> None:
         super().__init__(Path("in-memory"), "s")
-        self.pages: list[list[str]] = []
-        self.go_on = threading.Event()
+        self.batches: list[list[str]] = []
+        self.release = threading.Event()
         self.is_full = False
-        self._begun = threading.Event()
+        self._writing = threading.Event()
 
-    async def begun(self) -> None:
-        """Return once something is about to be written."""
-        while not self._begun.is_set():
+    async def wait_for_write(self) -> None:
+        """Return when a write has begun."""
+        while not self._writing.is_set():
             await anyio.lowlevel.checkpoint()
 
     def write(self, lines: Iterable[str]) -> None:
-        self._begun.set()
-        assert self.go_on.wait(30)
+        self._writing.set()
+        assert self.release.wait(30)
         if self.is_full:
-            raise ConfigurationError("the ledger cannot be written: No space left on device")
-        self.pages.append([json.loads(line)["launch"] for line in lines])
+            raise ConfigurationError("cannot write the journal: No space left on device")
+        self.batches.append([json.loads(line)["launch"] for line in lines])
 
 
 def _run(name: str) -> Run:
     return Run(request=RunRequest(test=name), timeout=60, label=name)
 
 
-def _intents(disk: SlowDisk, *names: str) -> dict[str, ConfigurationError | None]:
-    """Announce a first run, and the others while the disk is busy with it; return what came of each, in order."""
-    came: dict[str, ConfigurationError | None] = {}
+def _write_intents(journal: SlowJournal, *launches: str) -> dict[str, ConfigurationError | None]:
+    """Write the intent of the first launch, and the others during that write. Return the error of each, in order."""
+    errors: dict[str, ConfigurationError | None] = {}
 
-    async def announce(scribe: JournalWriter, name: str) -> None:
+    async def write(writer: JournalWriter, launch: str) -> None:
         try:
-            await scribe.intent(name, _run(name))
+            await writer.intent(launch, _run(launch))
         except ConfigurationError as error:
-            came[name] = error
+            errors[launch] = error
         else:
-            came[name] = None
+            errors[launch] = None
 
-    async def all_of_them() -> None:
-        scribe = JournalWriter(disk)
+    async def write_all() -> None:
+        writer = JournalWriter(journal)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(announce, scribe, names[0])
-            await disk.begun()
-            for name in names[1:]:
-                tasks.start_soon(announce, scribe, name)
+            tasks.start_soon(write, writer, launches[0])
+            await journal.wait_for_write()
+            for launch in launches[1:]:
+                tasks.start_soon(write, writer, launch)
             await anyio.lowlevel.checkpoint()
-            assert not came, "nobody goes on before the disk does"
-            disk.go_on.set()
+            assert not errors, "a launch did not wait for the disk"
+            journal.release.set()
 
-    virtual.run(all_of_them)
-    return came
+    virtual.run(write_all)
+    return errors
 
 
-def test_what_happens_while_the_disk_is_busy_is_written_at_once_and_in_order() -> None:
-    """A hundred launches do not wait for a hundred syncs, and are sent in the order in which they were admitted."""
-    disk = SlowDisk()
+def test_events_during_a_write_are_written_together_and_in_order() -> None:
+    """A hundred launches do not wait for a hundred syncs, and they are sent in the order of their admission."""
+    journal = SlowJournal()
     others = [f"b{n}" for n in range(100)]
-    came = _intents(disk, "a", *others)
-    assert disk.pages == [["a"], others]
-    assert list(came) == ["a", *others]
+    errors = _write_intents(journal, "a", *others)
+    assert journal.batches == [["a"], others]
+    assert list(errors) == ["a", *others]
 
 
-def test_each_run_gets_an_error_of_its_own_from_a_disk_that_failed_all() -> None:
-    """Its evidence is the run's, so two runs must not share one."""
-    disk = SlowDisk()
-    disk.is_full = True
-    came = _intents(disk, "a", "b", "c")
-    assert {str(error) for error in came.values()} == {"the ledger cannot be written: No space left on device"}
-    assert len({id(error) for error in came.values()}) == 3
+def test_each_run_gets_its_own_error_if_a_write_fails() -> None:
+    """Each error gets the evidence of its run, so two runs must not share one."""
+    journal = SlowJournal()
+    journal.is_full = True
+    errors = _write_intents(journal, "a", "b", "c")
+    assert {str(error) for error in errors.values()} == {"cannot write the journal: No space left on device"}
+    assert len({id(error) for error in errors.values()}) == 3
 
 
-def test_a_run_that_is_given_up_takes_no_other_s_event_with_it() -> None:
-    """The first of those that wait writes for all, whoever that is."""
-    disk = SlowDisk()
+def test_a_cancelled_run_does_not_take_the_events_of_others_with_it() -> None:
+    """The first run of a batch writes for all of them, unless it is cancelled."""
+    journal = SlowJournal()
 
-    async def one_is_given_up() -> None:
-        scribe = JournalWriter(disk)
+    async def cancel_one() -> None:
+        writer = JournalWriter(journal)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(scribe.intent, "a", _run("a"))
-            await disk.begun()
-            async with anyio.create_task_group() as given_up:
-                given_up.start_soon(scribe.intent, "b", _run("b"))
+            tasks.start_soon(writer.intent, "a", _run("a"))
+            await journal.wait_for_write()
+            async with anyio.create_task_group() as cancelled:
+                cancelled.start_soon(writer.intent, "b", _run("b"))
                 await anyio.lowlevel.checkpoint()
-                tasks.start_soon(scribe.intent, "c", _run("c"))
+                tasks.start_soon(writer.intent, "c", _run("c"))
                 await anyio.lowlevel.checkpoint()
-                given_up.cancel_scope.cancel()
-            disk.go_on.set()
+                cancelled.cancel_scope.cancel()
+            journal.release.set()
 
-    virtual.run(one_is_given_up)
-    assert [launch for page in disk.pages for launch in page].count("c") == 1
+    virtual.run(cancel_one)
+    assert [launch for batch in journal.batches for launch in batch].count("c") == 1
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_an_event_after_the_launch_is_written_even_if_its_task_is_cancelled(is_full: bool) -> None:
+    """The launch has happened. If the event cannot be written, the run's notes say so."""
+    journal, run = SlowJournal(), _run("a")
+    journal.is_full = is_full
+
+    async def cancel_during_write() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(JournalWriter(journal).no_verdict, "a", run, ConfigurationError("x"))
+            await journal.wait_for_write()
+            tasks.cancel_scope.cancel()
+            journal.release.set()
+
+    virtual.run(cancel_during_write)
+    assert journal.batches == ([] if is_full else [["a"]])
+    assert run.notes == (["cannot write the journal: No space left on device"] if is_full else [])

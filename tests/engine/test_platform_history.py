@@ -150,6 +150,18 @@ def test_a_failure_ends_all_lookups() -> None:
     assert len(platform.requests) <= 9
 
 
+def test_a_platform_without_earlier_runs_is_not_asked_for_every_test() -> None:
+    """Ten tests without a run are enough to know, unless another one had a run."""
+    requests = {}
+    for known in (False, True):
+        statuses: dict[int, RunStatus | Exception] = {n: NotFound("404") for n in range(known, 40)}
+        platform = Platform({str(n): n for n in range(40)}, statuses)
+        _look_up(platform, *(_run(str(n)) for n in range(40)))
+        requests[known] = len(platform.requests)
+    assert 11 <= requests[False] <= 19
+    assert requests[True] == 41
+
+
 def test_the_scheduler_looks_up_what_it_launches_and_starts_the_longest_first() -> None:
     """The first launches do not wait for the answers."""
     yard = Yard(limit=1)
