@@ -34,6 +34,8 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
         return reception
     ports = stack.ladders.local_ports(leg.call_id, direction)
     packets = [packet for port in ports for packet in stack.capture.packets(port)]
+    for port in ports:
+        stack.capture.forget(port)
     measured = measure(packets, local.formats, start=start, end=end)
     return replace(
         reception,

@@ -42,6 +42,7 @@ UNOFFERED_CODECS = ("opus/48000/2",)
 _AUDIO_SECONDS = 0.04
 _PORT_TRIES = 5
 _CLOSING_SECONDS = 0.5
+_INVITE_SECONDS = 0.01
 _POLL_SECONDS = 0.01
 _KEPT_CALLS = 200
 _KEPT_PACKETS_SECONDS = 30.0
@@ -144,6 +145,7 @@ class SipStack:
         self._trace = TraceHandler(self.ladders)
         self._files = tempfile.TemporaryDirectory(prefix="sipfront-lab-")
         self._handles_sigterm = False
+        self._next_invite = 0.0
 
     @classmethod
     async def start(cls, host: str = LOOPBACK) -> SipStack:
@@ -238,6 +240,7 @@ class SipStack:
 
     async def place(self, ua: Any, uri: str, tag: str) -> CallLeg:
         """Send an INVITE; see `SipAgent.dial`."""
+        await self._wait_for_turn()
         started_at = time.monotonic()
         try:
             call = await ua.dial(uri, {TAG_HEADER: tag} if tag else None)
@@ -248,6 +251,12 @@ class SipStack:
         leg = self.adopt(call)
         leg.started_at = started_at
         return leg
+
+    async def _wait_for_turn(self) -> None:
+        """Space the INVITEs of many calls: a burst overflows the socket of a stack that calls itself."""
+        now = time.monotonic()
+        self._next_invite = max(now, self._next_invite + _INVITE_SECONDS)
+        await asyncio.sleep(self._next_invite - now)
 
     def adopt(self, call: Any, **faults: Any) -> CallLeg:
         """Return the leg of a call that the stack has created, with the events that arrived before."""
