@@ -18,7 +18,7 @@ from typing import Any
 
 from pytest_sipfront.engine import wire
 from pytest_sipfront.engine.run_service import RunService
-from pytest_sipfront.engine.sift_service import SiftService
+from pytest_sipfront.engine.sift_service import SiftOperations
 from pytest_sipfront.errors import DetailedError
 
 Operation = Callable[..., Awaitable[Any]]
@@ -34,7 +34,7 @@ class Server:
 
     def __init__(self, token: str) -> None:
         self._token = token
-        self._runs, self._sift = RunService(), SiftService()
+        self._runs, self._sift = RunService(), SiftOperations()
         self._operations: Mapping[str, Operation] = {
             name: getattr(self._runs, name)
             for name in (

@@ -105,7 +105,7 @@ class CallbackRouter:
             self._arrivals[process].set()
 
 
-class SiftService:
+class SiftOperations:
     """Sift for one session. Every public coroutine is an operation of the channel."""
 
     def __init__(self) -> None:

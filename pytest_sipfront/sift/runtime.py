@@ -40,7 +40,7 @@ class SiftRuntime:
 
         Args:
             engine: The channel to the engine.
-            settings: The settings of `SiftService.sift_open`.
+            settings: The settings of `SiftOperations.sift_open`.
             log: Receives the callbacks of this process.
             timeouts: Time limits for callbacks.
 
