@@ -52,8 +52,11 @@ class Durations:
         new = path.with_name(f"{path.name}.{os.getpid()}.new")
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text(json.dumps(rounded))
-            new.replace(path)
+            try:
+                new.write_text(json.dumps(rounded))
+                new.replace(path)
+            finally:
+                new.unlink(missing_ok=True)
 
     def learn(self, key: str, observation: Observation) -> None:
         """Add the observed duration of a run."""
@@ -71,15 +74,19 @@ class Durations:
         return self._expected.get(key) or self._suggested.get(key)
 
 
-def observation(running: float | None, ended: float, status: RunStatus) -> Observation:
+def observation(
+    running: float | None, ended: float, status: RunStatus, expected: ExpectedDuration | None = None
+) -> Observation:
     """Return the observed duration of a run.
 
     Args:
         running: Seconds from the launch to the last poll that found the run running; None if no poll did.
         ended: Seconds from the launch to the poll that found the run ended.
-        status: The last status. Its times replace a missing `running`, so that runs which became shorter are noticed.
+        status: The last status. Its times replace `running` if no poll in the expected window found the run running: it
+            may have ended long before.
+        expected: The expected window; None if there was none.
     """
-    if running is not None:
+    if running is not None and (expected is None or running >= expected.least):
         return max(running, 0.0), ended
     reported = reported_duration(status)
     if reported is None:

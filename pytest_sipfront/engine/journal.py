@@ -172,14 +172,11 @@ def _read_lines(content: bytes) -> Iterator[tuple[int, bytes, list[Event] | None
 def _read_line(line: bytes, *, is_last: bool) -> list[Event] | None:
     if (event := _parse(line)) is not None:
         return [event]
-    incomplete, start, rest = line.rpartition(b'{"at": ')
+    text, start, rest = line.rpartition(b'{"at": ')
     repair = _parse(start + rest)
-    events = [repair] if repair is not None and repair["event"] == REPAIR else []
-    if not events:
-        incomplete = line
-    can_be_incomplete = events or is_last
-    has_end = _CHECKSUM.search(incomplete) is not None
-    return events if can_be_incomplete and not has_end else None
+    if repair is not None and repair["event"] == REPAIR:
+        return None if _CHECKSUM.search(text) else [repair]  # an incomplete line has no checksum yet
+    return [] if is_last and not _CHECKSUM.search(line) else None
 
 
 def _parse(line: bytes) -> Event | None:

@@ -12,6 +12,8 @@ COMFORTABLE_POLLS_PER_SECOND = 150.0
 _POLLS_IN_WINDOW = 4
 _CLOSEST = 0.125
 """Minimum wait between two polls of a run, as a part of the interval."""
+_FIRST_CHECK = 20
+"""Intervals after which a run is polled before its window, and again after twice that time, and so on."""
 _JITTER = 0.1
 _SHORTEST_HINT = 0.1
 """Minimum wait in seconds after `Retry-After: 0`, which real servers send."""
@@ -52,9 +54,10 @@ class Moment:
 def next_poll(moment: Moment, interval: float, expected: ExpectedDuration, *, random: float = 0.0) -> float:
     """Return the time of the next poll.
 
-    The first poll comes as soon as the run can have ended. The next polls divide the window in which it must end. The
-    waits of an overdue run grow up to one interval, and so do those of a run whose duration is unknown. The last poll
-    comes at the deadline. A hint of the platform replaces all of this.
+    A few polls divide the window in which the run will probably end. The waits of an overdue run grow up to one
+    interval, which is also the wait if the duration is unknown. Before the window, polls are rare: they find a run that
+    ends much earlier, at the latest after twice its duration. The last poll comes at the deadline. A hint of the
+    platform replaces all of this.
 
     Args:
         moment: The run and the current time.
@@ -69,10 +72,19 @@ def next_poll(moment: Moment, interval: float, expected: ExpectedDuration, *, ra
 def _next_poll(moment: Moment, interval: float, expected: ExpectedDuration, jitter: float) -> float:
     if moment.hint is not None:
         return moment.now + max(moment.hint, min(interval, _SHORTEST_HINT))
-    overdue = moment.now - moment.launched_at - expected.most
-    wait = max((expected.most - expected.least) / _POLLS_IN_WINDOW, overdue / 2, interval * _CLOSEST)
+    age = moment.now - moment.launched_at
+    wait = max((expected.most - expected.least) / _POLLS_IN_WINDOW, (age - expected.most) / 2, interval * _CLOSEST)
     wait = min(wait, interval) * jitter
-    return max(moment.launched_at + expected.least + wait, moment.now + (wait if moment.polls else 0.0))
+    due = max(moment.launched_at + expected.least + wait, moment.now + (wait if moment.polls else 0.0))
+    return due if age >= expected.least else min(due, moment.launched_at + _next_check(age, interval))
+
+
+def _next_check(age: float, interval: float) -> float:
+    """Return the age at which a run is polled next although its window has not begun."""
+    check = interval * _FIRST_CHECK
+    while check < age * 1.1:
+        check *= 2
+    return check
 
 
 def is_overdue(now: float, deadline: float | None) -> bool:

@@ -127,7 +127,8 @@ class Runner:
         """Return the duration of a run that was just seen to have ended."""
         now = self._clock.now()
         running = None if run.running_at is None else run.age(run.running_at)
-        return observation(running, run.age(now), run.status or RunStatus(states={}))
+        status = run.status or RunStatus(states={})
+        return observation(running, run.age(now), status, self._durations.expected(run.key))
 
     async def _follow(self, run: Run) -> RunResult:
         if run.launched is None or run.launched_at is None:

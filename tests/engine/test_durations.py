@@ -58,6 +58,14 @@ def test_a_run_that_was_never_seen_running_ended_between_its_launch_and_its_firs
     assert observation(None, 60.5, _status()) == (0.0, 60.5)
 
 
+def test_only_polls_in_the_expected_window_count() -> None:
+    """A poll long before it does not show that the run took as long as the others."""
+    window = ExpectedDuration(500, 503)
+    assert observation(240.0, 500.5, FIVE_MINUTES, window) == (299, 301)
+    assert observation(240.0, 500.5, _status(), window) == (0, 500.5)
+    assert observation(500.0, 500.5, FIVE_MINUTES, window) == (500, 500.5)
+
+
 @pytest.mark.parametrize(("ended", "observed"), [(400, (299, 301)), (300.5, (299, 300.5)), (10, (10, 10))])
 def test_the_platform_tells_the_duration_of_a_run_that_was_never_seen_running(
     ended: float, observed: Observation

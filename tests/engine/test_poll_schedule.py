@@ -27,10 +27,16 @@ EXPECTED = st.just(UNKNOWN) | st.tuples(SECONDS, SECONDS).map(lambda ends: Expec
 
 
 def _polls(
-    expected: ExpectedDuration, *, timeout: float | None = None, until: float = 300, interval: float = INTERVAL
+    expected: ExpectedDuration,
+    *,
+    timeout: float | None = None,
+    since: float = 0.0,
+    until: float = 300,
+    interval: float = INTERVAL,
 ) -> list[float]:
-    """The times at which a run that never ends is polled, in seconds from its launch."""
-    return list(_generate_polls(expected, None if timeout is None else LAUNCHED + timeout, until, interval))
+    """Return when a run that does not end is polled, in seconds from its launch, between `since` and `until`."""
+    polls = _generate_polls(expected, None if timeout is None else LAUNCHED + timeout, until, interval)
+    return [at for at in polls if at >= since]
 
 
 def _generate_polls(
@@ -82,8 +88,14 @@ def test_the_typical_duration_is_the_middle_of_the_window() -> None:
     ids=["an interval", "narrower", "exact", "wider", "very wide", "short"],
 )
 def test_a_few_polls_divide_the_window_in_which_a_run_ends(expected: ExpectedDuration, polls: list[float]) -> None:
-    """No poll comes before the window, and no two are farther apart than an interval or closer than its eighth."""
-    assert _polls(expected, until=112)[: len(polls)] == pytest.approx(polls)
+    """No two are farther apart than an interval or closer than its eighth."""
+    assert _polls(expected, since=expected.least, until=112)[: len(polls)] == pytest.approx(polls)
+
+
+def test_a_run_is_polled_rarely_before_its_window() -> None:
+    """One that ends much earlier than the others is found after twice its duration."""
+    assert _polls(ExpectedDuration(1000, 1003), until=1001) == [60, 120, 240, 480, 960, 1000.75]
+    assert _polls(ExpectedDuration(50, 53), until=51) == [50.75]
 
 
 def test_the_waits_of_an_overdue_run_grow_up_to_one_interval() -> None:
@@ -97,7 +109,7 @@ def test_the_waits_of_an_overdue_run_grow_up_to_one_interval() -> None:
 
 def test_a_run_may_time_out_before_its_window() -> None:
     """It is polled once, at its deadline."""
-    assert _polls(ExpectedDuration(100, 103), timeout=60) == [60]
+    assert _polls(ExpectedDuration(100, 103), timeout=50) == [50]
 
 
 @pytest.mark.parametrize("expected", [UNKNOWN, ExpectedDuration(100, 110)])
@@ -110,7 +122,7 @@ def test_a_resumed_run_that_may_have_ended_is_polled_at_once(expected: ExpectedD
 def test_a_window_that_becomes_known_later_replaces_the_interval() -> None:
     """The platform may report the duration of an earlier run while this one is being polled."""
     moment = Moment(now=LAUNCHED + 6, launched_at=LAUNCHED, polls=2)
-    assert next_poll(moment, INTERVAL, ExpectedDuration(100, 103)) == LAUNCHED + 100.75
+    assert next_poll(moment, INTERVAL, ExpectedDuration(50, 53)) == LAUNCHED + 50.75
 
 
 # ---- the platform's hints ---------------------------------------------------------------------------------------
@@ -148,7 +160,7 @@ def test_no_run_is_polled_too_often(
     """Two polls are an eighth of an interval apart, less the jitter."""
     moment = Moment(now=LAUNCHED + age, launched_at=LAUNCHED, polls=polls)
     due = next_poll(moment, interval, expected, random=random)
-    assert due >= LAUNCHED + expected.least
+    assert due >= LAUNCHED + min(expected.least, 20 * interval)
     assert due - moment.now >= (interval / 8 * 0.9 - 1e-6 if polls else 0)
 
 
@@ -195,7 +207,7 @@ def test_no_poll_is_planned_beyond_the_deadline_or_in_the_past(
 def test_a_known_duration_saves_polls_and_time(least: float, spread: float) -> None:
     """The end is seen after one poll and within an eighth of an interval."""
     expected = ExpectedDuration(least, least + spread * INTERVAL)
-    polls = _polls(expected, until=least + 10)
+    polls = _polls(expected, since=least, until=least + 10)
     assert next(at for at in polls if at >= expected.typical) - expected.typical <= INTERVAL / 8 + 1e-6
     assert sum(1 for at in polls if at < expected.typical) <= 1
 
