@@ -175,6 +175,8 @@ def _read_line(line: bytes, *, is_last: bool) -> list[Event] | None:
     text, start, rest = line.rpartition(b'{"at": ')
     repair = _parse(start + rest)
     if repair is not None and repair["event"] == REPAIR:
+        if (event := _parse(text)) is not None:  # only its line end was missing
+            return [event, repair]
         return None if _CHECKSUM.search(text) else [repair]  # an incomplete line has no checksum yet
     return [] if is_last and not _CHECKSUM.search(line) else None
 

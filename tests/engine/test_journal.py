@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_sipfront.engine import journal as events
@@ -105,6 +105,7 @@ def test_a_journal_that_is_deleted_during_the_session_is_created_again(path: Pat
 
 
 @given(cut=st.integers(min_value=0, max_value=500))
+@example(cut=1)
 def test_an_incomplete_last_line_is_repaired_by_the_next_event(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -86,19 +87,24 @@ def sipp(
 
 
 def free_port() -> int:
-    """Return a UDP port of 127.0.0.1 that is free, as is the next one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1]) & ~1
+    """Return an even port of 127.0.0.1 that is free for UDP and TCP, as is the next port for UDP."""
+    while True:
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            if port % 2 == 0:
+                for kind, other in ((socket.SOCK_STREAM, port), (socket.SOCK_DGRAM, port + 1)):
+                    stack.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", other))
+                return port
 
 
 def _await_listening(process: subprocess.Popen[bytes], port: int, kind: socket.SocketKind) -> None:
+    """Return when the process has bound the port. To try a bind here could make that of SIPp fail."""
+    table = Path("/proc/net", "tcp" if kind is socket.SOCK_STREAM else "udp")
     deadline = time.monotonic() + BOUND_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with socket.socket(socket.AF_INET, kind) as probe:
-                probe.bind(("127.0.0.1", port))
-        except OSError:
+        if f":{port:04X} " in table.read_text():
             return
-        time.sleep(0.01)  # between looks at a foreign process, which tells nobody when it listens
+        time.sleep(0.01)  # between looks at another process, which sends no signal when it listens
     # a caller's scenario may be over already

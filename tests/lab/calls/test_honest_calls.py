@@ -283,13 +283,16 @@ def test_a_line_profile_violates_its_quality_gate(may_capture: bool, monkeypatch
 
 
 def test_a_line_profile_is_measured_as_configured() -> None:
-    """Loss within 3 points over 5 s, duplicates and reordering only if configured, jitter a third of its range."""
+    """Loss within 3 points over 5 s, duplicates and reordering only if configured, jitter a third of its range.
+
+    A packet that is delayed beyond the end of the call counts as lost.
+    """
     lines = ("loss: 5", "duplicate: 5", "reorder: 5", "jitter: 60", "loss: 5, jitter: 60")
     results = line_calls(lines, ["media: none, answered: true"] * len(lines))
     for line, (_, result) in zip(lines, results, strict=True):
         values = {key: float(str(figure.value)) for key, figure in result.measures.items() if key.endswith("_caller")}
         lost = 5 if "loss" in line else 0
-        assert values["packet_loss_caller"] == pytest.approx(lost, abs=3 if lost else 0.1), line
+        assert values["packet_loss_caller"] == pytest.approx(lost, abs=3 if lost else 1), line
         assert (values["duplicates_caller"] > 0) is ("duplicate" in line), line
         assert (values["reordered_caller"] > 0) is ("reorder" in line or "jitter" in line), line
         assert values["jitter_caller"] > 12 or "jitter" not in line, line  # a busy machine delays packets, too
