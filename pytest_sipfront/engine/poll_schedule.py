@@ -1,4 +1,4 @@
-"""When to poll the status of a run, and how many polls a second all runs share."""
+"""When to poll the status of a run, and how all runs share the polls of a session."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 
 POLLS_PER_SECOND = 450.0
-"""Maximum rate for all runs together. A poll costs about 1.3 ms of a core."""
-COMFORTABLE_POLLS_PER_SECOND = 150.0
-"""Above this rate, runs of unknown duration are not polled while they are younger than every run that has ended."""
+"""Maximum rate for all runs together. A poll costs about 1.2 ms of a core."""
+_HEAVY_LOAD = 150.0
+"""Polls per second above which the polls of runs of unknown duration are reduced."""
+_LONGEST_STRETCH = 1.0
+"""Seconds up to which the interval is stretched under heavy load before the first run has ended."""
 _POLLS_IN_WINDOW = 4
 _CLOSEST = 0.125
 """Minimum wait between two polls of a run, as a part of the interval."""
@@ -92,14 +94,48 @@ def is_overdue(now: float, deadline: float | None) -> bool:
     return deadline is not None and now >= deadline
 
 
-class PollRate:
-    """Spaces the polls of all runs evenly if they exceed `POLLS_PER_SECOND`."""
+class PollLoad:
+    """The polls of all runs together.
 
-    def __init__(self) -> None:
+    If many runs are polled at a short interval, most polls come too early. So under heavy load, runs of unknown
+    duration are polled rarely until the first run has ended, and then only if they are older than the shortest run.
+    """
+
+    def __init__(self, interval: float) -> None:
+        """Plan with `interval` seconds between two polls of a run of unknown duration."""
+        self._interval = interval
+        self._runs = 0
+        self._shortest = math.inf
         self._free_from = -math.inf
 
+    def begin(self) -> None:
+        """Count a run that is polled from now on."""
+        self._runs += 1
+
+    def end(self, duration: float | None) -> None:
+        """Remove a run, with its duration in seconds if this session saw all of it."""
+        self._runs -= 1
+        if duration is not None:
+            self._shortest = min(self._shortest, duration)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls of a run of unknown duration."""
+        if not self._is_heavy or self._shortest < math.inf:
+            return self._interval
+        return max(self._interval, min(self._runs / _HEAVY_LOAD, _LONGEST_STRETCH))
+
+    @property
+    def expected(self) -> ExpectedDuration:
+        """The window of a run of unknown duration."""
+        return ExpectedDuration(self._shortest if self._is_heavy and self._shortest < math.inf else 0.0)
+
     def delay(self, now: float) -> float:
-        """Take the next turn and return the seconds from `now` until it."""
+        """Take the next turn to poll and return the seconds from `now` until it."""
         turn = max(self._free_from, now)
         self._free_from = turn + 1 / POLLS_PER_SECOND
         return turn - now
+
+    @property
+    def _is_heavy(self) -> bool:
+        return self._runs > _HEAVY_LOAD * self._interval

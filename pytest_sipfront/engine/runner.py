@@ -14,14 +14,7 @@ import anyio
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.circuit_breaker import CircuitBreaker
 from pytest_sipfront.engine.durations import Durations, Observation, observation
-from pytest_sipfront.engine.poll_schedule import (
-    COMFORTABLE_POLLS_PER_SECOND,
-    ExpectedDuration,
-    Moment,
-    PollRate,
-    is_overdue,
-    next_poll,
-)
+from pytest_sipfront.engine.poll_schedule import Moment, PollLoad, is_overdue, next_poll
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Judgement, Phase, Verdict, against_project, is_current, judge, selected_tests
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
@@ -77,13 +70,10 @@ class Runner:
             clock: Time and randomness.
         """
         self._platform = platform
-        self._interval = poll_interval
         self._durations = durations or Durations()
         self._clock = clock or Clock()
         self._breaker = CircuitBreaker()
-        self._poll_rate = PollRate()
-        self._polled = 0
-        self._shortest = 0.0
+        self._load = PollLoad(poll_interval)
 
     def check(self) -> None:
         """Return if the platform may be tried.
@@ -144,15 +134,14 @@ class Runner:
         return RunResult.of(run, run.launched, judgement.verdict, elapsed=elapsed, tests=tests)
 
     async def _final(self, run: Run, launched: Launched, deadline: float | None) -> tuple[RunStatus, Judgement]:
-        self._polled += 1
+        duration: float | None = None
+        self._load.begin()
         try:
-            status, judgement = await self._poll_until_final(run, launched, deadline)
+            final = await self._poll_until_final(run, launched, deadline)
+            duration = None if run.resumed else run.age(self._clock.now())
+            return final
         finally:
-            self._polled -= 1
-        if run.resumed is None:
-            age = run.age(self._clock.now())
-            self._shortest = min(self._shortest or age, age)
-        return status, judgement
+            self._load.end(duration)
 
     async def _poll_until_final(
         self, run: Run, launched: Launched, deadline: float | None
@@ -171,18 +160,11 @@ class Runner:
                 raise self._timeout(run)
 
     async def _wait_for_next_poll(self, run: Run, deadline: float | None) -> None:
-        moment, expected = self._moment(run, deadline), self._expected(run)
-        due = next_poll(moment, self._interval, expected, random=self._clock.random())
+        moment, expected = self._moment(run, deadline), self._durations.expected(run.key) or self._load.expected
+        due = next_poll(moment, self._load.interval, expected, random=self._clock.random())
         await self._clock.sleep(due - moment.now)
-        if delay := self._poll_rate.delay(self._clock.now()):
+        if delay := self._load.delay(self._clock.now()):
             await self._clock.sleep(delay)
-
-    def _expected(self, run: Run) -> ExpectedDuration:
-        expected = self._durations.expected(run.key)
-        if expected is not None:
-            return expected
-        is_crowded = self._polled > COMFORTABLE_POLLS_PER_SECOND * self._interval
-        return ExpectedDuration(self._shortest if is_crowded else 0.0)
 
     def _moment(self, run: Run, deadline: float | None) -> Moment:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from pytest_sipfront.engine.poll_schedule import (
     POLLS_PER_SECOND,
     ExpectedDuration,
     Moment,
-    PollRate,
+    PollLoad,
     is_overdue,
     next_poll,
 )
@@ -217,28 +217,60 @@ def test_a_run_without_a_deadline_is_never_overdue() -> None:
     assert [is_overdue(1e9, None), is_overdue(9.9, 10), is_overdue(10, 10)] == [False, False, True]
 
 
-# ---- the rate of all runs ---------------------------------------------------------------------------------------
+# ---- all runs together ------------------------------------------------------------------------------------------
 
 
 def test_a_poll_alone_does_not_wait() -> None:
     """Nor does the next one if enough time has passed."""
-    rate = PollRate()
-    assert [rate.delay(now) for now in (LAUNCHED, LAUNCHED + 1 / POLLS_PER_SECOND, LAUNCHED + 60)] == [0, 0, 0]
+    load = PollLoad(INTERVAL)
+    assert [load.delay(now) for now in (LAUNCHED, LAUNCHED + 1 / POLLS_PER_SECOND, LAUNCHED + 60)] == [0, 0, 0]
 
 
 def test_polls_at_the_same_time_are_spaced_evenly() -> None:
     """A thousand runs that end together take two seconds."""
-    rate = PollRate()
-    delays = [rate.delay(LAUNCHED) for _ in range(1000)]
+    load = PollLoad(INTERVAL)
+    delays = [load.delay(LAUNCHED) for _ in range(1000)]
     assert delays == pytest.approx([n / POLLS_PER_SECOND for n in range(1000)])
 
 
 @given(st.lists(st.floats(min_value=0, max_value=0.01), max_size=300))
 def test_the_rate_is_never_exceeded(waits: list[float]) -> None:
-    """Whenever the polls are due. A turn is never earlier than necessary."""
-    rate, now, turns = PollRate(), LAUNCHED, [-math.inf]
+    """Whenever the polls are due. A turn is never later than necessary."""
+    load, now, turns = PollLoad(INTERVAL), LAUNCHED, [-math.inf]
     for wait in waits:
         now += wait
-        turns.append(now + rate.delay(now))
-        earliest = max(now, turns[-2] + 1 / POLLS_PER_SECOND)
-        assert turns[-1] == pytest.approx(earliest)
+        turns.append(now + load.delay(now))
+        assert turns[-1] == pytest.approx(max(now, turns[-2] + 1 / POLLS_PER_SECOND))
+
+
+def _load(runs: int, interval: float, *ended: float | None) -> PollLoad:
+    """Return the load of so many runs, after runs of these durations have ended."""
+    load = PollLoad(interval)
+    for _ in range(runs + len(ended)):
+        load.begin()
+    for duration in ended:
+        load.end(duration)
+    return load
+
+
+def test_few_runs_are_polled_at_the_interval_from_their_launch_on() -> None:
+    """A run that fails early is seen early, whatever the others took."""
+    for load in (_load(30, 0.2), _load(30, 0.2, 60.0), _load(400, 3.0, 60.0), _load(0, 0.2, *[60.0] * 100)):
+        assert load.expected == UNKNOWN
+        assert load.interval in {0.2, 3.0}
+
+
+@pytest.mark.parametrize(("runs", "interval", "stretched"), [(75, 0.2, 0.5), (300, 0.2, 1.0), (1000, 3.0, 3.0)])
+def test_many_runs_are_polled_rarely_until_the_first_one_has_ended(
+    runs: int, interval: float, stretched: float
+) -> None:
+    """Once per second at least, unless the interval is longer."""
+    assert _load(runs, interval).interval == stretched
+    assert _load(runs, interval, None).interval == stretched
+    assert _load(runs, interval, 60.0).interval == interval
+
+
+def test_many_runs_are_not_polled_while_they_are_younger_than_the_shortest_run() -> None:
+    """A resumed run, whose duration is unknown, does not count."""
+    assert _load(100, 0.2, 4.0, 2.5, None, 3.0).expected == ExpectedDuration(2.5)
+    assert _load(100, 0.2, None).expected == UNKNOWN
