@@ -98,7 +98,7 @@ def sift_lab(running_sift_lab: SiftLab) -> SiftLab:
     return running_sift_lab
 
 
-@pytest.fixture(params=["empty", "routine"])
+@pytest.fixture(params=["empty", pytest.param("routine", marks=pytest.mark.slow)])
 def callback_response(request: pytest.FixtureRequest, running_sift_lab: SiftLab) -> Iterator[str]:
     """The setting `callback_response`. With "routine", the lab hangs up if a response contains none."""
     running_sift_lab.needs_routine = request.param == "routine"
