@@ -268,7 +268,6 @@ class _Open:
             max_failures=settings.max_failures,
         )
         self.serving = asyncio.ensure_future(self.scheduler.serve())
-        self._is_finished = False
 
     def finish(self) -> None:
         """Write the session's end into the journal, if it has launched or resumed anything."""

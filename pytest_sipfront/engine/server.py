@@ -19,7 +19,7 @@ from typing import Any
 from pytest_sipfront.engine import wire
 from pytest_sipfront.engine.run_service import RunService
 from pytest_sipfront.engine.sift_service import SiftOperations
-from pytest_sipfront.errors import DetailedError
+from pytest_sipfront.errors import DetailedError, SipfrontError
 
 Operation = Callable[..., Awaitable[Any]]
 _FIRST_CLIENT_SECONDS = 60.0
@@ -139,15 +139,8 @@ class Server:
         except DetailedError as error:
             answer = {"error": wire.error_to_wire(error)}
         except Exception as error:  # noqa: BLE001 - a defect of the engine must not leave a test waiting for ever
-            answer = {
-                "error": {
-                    "type": "SipfrontError",
-                    "message": f"internal error: {type(error).__name__}: {error}",
-                    "evidence": {},
-                    "hint": "",
-                    "extra": {},
-                }
-            }
+            defect = SipfrontError(f"internal error: {type(error).__name__}: {error}")
+            answer = {"error": wire.error_to_wire(defect)}
         await _write(writer, {"id": number, **answer})
 
 
