@@ -81,19 +81,23 @@ class Budget:
         if reservation is not None and reservation.launched_at == math.inf:
             del self._reservations[launch]
 
-    def settle(self, launch: str, seconds: float | None) -> None:
+    def settle(self, launch: str, seconds: float | None, uncertainty: float = 0.0) -> None:
         """Replace the reservation of a launch by the duration of its run.
 
         Args:
             launch: The id of the launch. An id without a reservation is ignored.
             seconds: The duration in seconds; None if it is unknown, which spends the reserved seconds.
+            uncertainty: Seconds that the run may have taken longer. They count as far as they were reserved.
         """
         reservation = self._reservations.pop(launch, None)
         if reservation is None:
             return
         self._settled_runs += 1
-        self._settled_seconds += reservation.seconds if seconds is None else seconds
-        if seconds is not None:
+        if seconds is None:
+            self._settled_seconds += reservation.seconds
+        else:
+            seconds = max(seconds, min(reservation.seconds, seconds + uncertainty))
+            self._settled_seconds += seconds
             self._measured.append(seconds)
 
     def _has_run_left(self) -> bool:

@@ -25,6 +25,7 @@ class Run:
         expectation: The verdict that the test expects.
         launched: The platform's answer to the launch; None before.
         launched_at: When that answer arrived, in monotonic seconds of the engine.
+        launch_seconds: How long the answer took. The run may have begun at any moment of that time.
         status: The latest status; None before the first poll.
         polls: Number of polls.
         running_at: When it was last seen running, in monotonic seconds of the engine; None before the first poll.
@@ -42,6 +43,7 @@ class Run:
     expectation: Expectation = field(default_factory=Expectation)
     launched: Launched | None = None
     launched_at: float | None = None
+    launch_seconds: float = 0.0
     status: RunStatus | None = None
     polls: int = 0
     running_at: float | None = None
@@ -62,6 +64,11 @@ class Run:
     def session_id(self) -> str:
         """The session id from the launch; "" if unknown."""
         return self.launched.session_id if self.launched else ""
+
+    @property
+    def has_own_duration(self) -> bool:
+        """Whether the platform has said when the run began and ended."""
+        return self.status is not None and None not in {self.status.started_at, self.status.stopped_at}
 
     def age(self, now: float) -> float:
         """Return the seconds from the launch to `now`; 0 before the launch."""

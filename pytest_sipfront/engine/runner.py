@@ -90,12 +90,14 @@ class Runner:
             SipfrontError: It was not launched, or that is unknown (`LaunchOutcomeUnknown`).
         """
         self.check()
+        sent_at = self._clock.now()
         try:
             run.launched = await self._platform.launch(run.request)
         except SipfrontError as error:
             self._breaker.failed(error)
             raise
         run.launched_at = self._clock.now()
+        run.launch_seconds = run.launched_at - sent_at
 
     async def wait(self, run: Run) -> RunResult:
         """Poll a launched `run` until it has ended, and return its result.

@@ -254,7 +254,8 @@ class Scheduler:
             await self._writer.verdict(launch, run, result)
             self._queue.finish(entry, result=result)
         finally:
-            self._budget.settle(launch, entry.result.duration if entry.result else run.age(self._clock.now()))
+            seconds = entry.result.duration if entry.result else run.age(self._clock.now())
+            self._budget.settle(launch, seconds, uncertainty=0.0 if run.has_own_duration else run.launch_seconds)
 
     def _resume(self, entry: QueuedRun, earlier: JournalEntry) -> None:
         """Continue where an interrupted session stopped: at an uncertain launch, a verdict, or a run in flight."""

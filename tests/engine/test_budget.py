@@ -146,6 +146,20 @@ def test_a_first_run_of_unknown_duration_may_use_a_budget_of_less_than_a_minute(
     _refusal(budget, 25)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "uncertainty", "spent"), [(1, 4, 5), (1, 30, 10), (9, 30, 10), (12, 30, 12), (1, 0, 1)]
+)
+def test_seconds_that_were_not_measured_count_as_far_as_they_were_reserved(
+    seconds: float, uncertainty: float, spent: float
+) -> None:
+    """A run of 10 reserved seconds may have begun long before the launch was answered."""
+    budget = Budget(None, 1)
+    _reserve(budget, "a", 10)
+    budget.settle("a", seconds, uncertainty)
+    assert budget.fits(60 - spent)
+    _refusal(budget, 61 - spent)
+
+
 def test_a_launch_with_unknown_outcome_spends_its_reservation() -> None:
     """The run may have been started. Its guessed duration is no measurement."""
     budget = Budget(None, 2)
@@ -257,6 +271,15 @@ def test_every_waiting_run_is_refused_once_the_budget_is_spent() -> None:
     yard = Yard(limit=1, durations=durations_of(dict.fromkeys("abcd", (5.0, 5.0))), budget=Budget(None, 0.1))
     yard.platform.takes = {"a": 5}
     assert verdicts(yard.finish(*runs_of("abcd"))) == ["passed", *["BudgetExceeded"] * 3]
+
+
+def test_runs_that_end_before_their_launch_is_answered_spend_their_minutes() -> None:
+    """The platform gives no times, so that only the history says how long such runs take."""
+    durations = durations_of(dict.fromkeys("abcd", (0.0, 20.0)))
+    yard = Yard(limit=1, durations=durations, budget=Budget(None, 1.05, now=virtual.now))
+    yard.platform.answers_after = 25
+    yard.platform.takes = dict.fromkeys("abcd", 0.0)
+    assert verdicts(yard.finish(*runs_of("abcd"))) == [*["passed"] * 3, "BudgetExceeded"]
 
 
 def test_no_run_overtakes_one_that_waits_for_minutes() -> None:
