@@ -28,6 +28,8 @@ from pytest_sipfront.lab.file.steps import (
 T = TypeVar("T")
 _CALLEE_END_SECONDS = 1.0
 _FINAL_CODE_SECONDS = 0.5
+_ANSWER_SECONDS = 2.0
+"""Time for the trace to show the answer, of which the call knows already."""
 _BYE_RESPONSE_SECONDS = 1.2
 """Time for one retransmission of a BYE, which the stack sends after 0.5 s."""
 _POLL_SECONDS = 0.02
@@ -115,8 +117,8 @@ class CallRunner:
 
     async def _send_dtmf(self, digits: str, leg: CallLeg) -> None:
         stack = await self._switchboard.open()
-        _, remote = stack.ladders.media(leg.call_id, TO_CALLEE)
-        if remote is not None and not remote.accepts_dtmf:
+        remote = await _within(_ANSWER_SECONDS, lambda: stack.ladders.media(leg.call_id, TO_CALLEE)[1])
+        if remote is None or not remote.accepts_dtmf:
             self._complaints.append(f"DTMF {digits} could not be sent: the callee does not accept telephone-event")
             return
         await leg.send_dtmf(digits)

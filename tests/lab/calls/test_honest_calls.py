@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
 
 import pytest
 
+from pytest_sipfront.lab.calls.ladder import Ladders
+from pytest_sipfront.lab.calls.rtp import AudioMedia
 from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
 from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find, find_all, needs_stack
@@ -28,6 +31,7 @@ tests:
 """
 HOLD = "{action: hold, seconds: 2.5}"
 SDP = "m=audio [media_port] RTP/AVP 0 101"
+NO_DTMF = {SDP: "m=audio [media_port] RTP/AVP 0", "a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\n": ""}
 
 
 def call(port: int, conditions: str, *actions: str, host: str = "127.0.0.1") -> LabRunResult:
@@ -149,10 +153,23 @@ def test_dtmf_needs_a_callee_that_accepts_it() -> None:
     actions = ("{action: send_dtmf, digits: '123'}", "{action: hold, seconds: 0.5}")
     with sipp("answers", "-rtp_echo") as peer:
         assert call(peer.port, "", *actions).state == "passed"
-    edits = {SDP: "m=audio [media_port] RTP/AVP 0", "a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\n": ""}
-    with sipp("answers", "-rtp_echo", edits=edits) as peer:
+    with sipp("answers", "-rtp_echo", edits=NO_DTMF) as peer:
         result = call(peer.port, "", *actions)
     assert result.state == "failed"
+    assert result.description == "DTMF 123 could not be sent: the callee does not accept telephone-event"
+
+
+@needs_sipp
+def test_dtmf_waits_until_the_answer_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that traces messages may be later than the call itself, which knows nothing of telephone-event."""
+    media, looks = Ladders.media, itertools.count()
+
+    def late(self: Ladders, call_id: str, sender: str) -> tuple[AudioMedia | None, AudioMedia | None]:
+        return media(self, call_id, sender) if next(looks) > 2 else (None, None)
+
+    monkeypatch.setattr(Ladders, "media", late)
+    with sipp("answers", "-rtp_echo", edits=NO_DTMF) as peer:
+        result = call(peer.port, "", "{action: send_dtmf, digits: '123'}", "{action: hold, seconds: 0.5}")
     assert result.description == "DTMF 123 could not be sent: the callee does not accept telephone-event"
 
 
