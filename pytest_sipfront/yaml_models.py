@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
 from pytest_sipfront.yaml_schema import FileSchema, Schema, complete_schema, unknown
@@ -84,12 +93,21 @@ def _only_text(value: Any) -> Any:
     return value
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 Resolved = BeforeValidator(resolved)
 """Annotates a field that receives the value of a scalar, for example a number; combine it with `Field(strict=True)`."""
 Flag = Annotated[bool, Strict(), Resolved]
 Json = Annotated[Any, Resolved]
 Name = Annotated[str, BeforeValidator(_only_text), WithJsonSchema({"type": "string"})]
 """Text that YAML cannot take for anything else: numbers, dates and words such as `yes` must be quoted."""
+Seconds = Annotated[float, Field(ge=0, strict=True), Resolved]
+Count = Annotated[int, Field(ge=0, strict=True), Resolved]
+PositiveCount = Annotated[int, Field(ge=1, strict=True), Resolved]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
+"""A list of texts, or one text."""
 
 
 class InvalidValueError(ValueError):

@@ -12,11 +12,11 @@ from pathlib import Path
 from pytest_sipfront.extras import missing_extra
 
 try:
+    from pytest_sipfront.lab.addresses import is_loopback
     from pytest_sipfront.lab.backend import available_backend
     from pytest_sipfront.lab.calls import doctor
     from pytest_sipfront.lab.file.lab_file import LabDocument
     from pytest_sipfront.lab.file.loading import load_default, load_path
-    from pytest_sipfront.lab.hosts import is_loopback
     from pytest_sipfront.lab.lab import Lab
     from pytest_sipfront.lab.web.app import build_app
     from pytest_sipfront.lab.web.server import LabServer, bind, url_of

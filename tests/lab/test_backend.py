@@ -10,8 +10,7 @@ from random import Random
 import pytest
 
 from pytest_sipfront.lab.backend import CALLS, ScriptedBackend, available_backend
-from pytest_sipfront.lab.file.field_types import Span
-from pytest_sipfront.lab.file.lab_file import LabFile
+from pytest_sipfront.lab.file.lab_file import LabFile, Span
 from pytest_sipfront.lab.file.loading import load
 from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform.executor import Executor, LabRunResult, ScriptedExecutor

@@ -17,9 +17,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import count
+from typing import TYPE_CHECKING
 
+from pytest_sipfront.lab.addresses import matches
 from pytest_sipfront.lab.calls.rtp import RtpPacket, parse_packet
-from pytest_sipfront.lab.file.calls_section import LineProfile, matches
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.file.calls_section import LineProfile
 
 _MAX_DATAGRAM = 65_535
 _KEPT_CALLS = 250

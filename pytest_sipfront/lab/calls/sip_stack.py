@@ -26,14 +26,16 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.ladder import TAG_HEADER, TO_CALLEE, TO_CALLER, Ladders, TraceHandler
 from pytest_sipfront.lab.calls.media_relay import MediaRelay
 from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
-from pytest_sipfront.lab.file.calls_section import LineProfile
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.file.calls_section import LineProfile
 
 LOOPBACK = "127.0.0.1"
 CODECS = ("pcmu", "pcma")

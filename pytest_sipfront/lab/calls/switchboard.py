@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
+from pytest_sipfront.lab.addresses import is_loopback, is_pattern, matches
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.ladder import TAG_HEADER
 from pytest_sipfront.lab.calls.phone_behaviour import PhoneBehaviour
@@ -32,11 +33,8 @@ from pytest_sipfront.lab.file.calls_section import (
     CallPlan,
     Phone,
     Target,
-    is_pattern,
-    matches,
 )
 from pytest_sipfront.lab.file.steps import RegisterAction
-from pytest_sipfront.lab.hosts import is_loopback
 
 NOT_FOUND, NOT_ACCEPTABLE = 404, 488
 

@@ -6,8 +6,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pytest_sipfront.lab.file.field_types import Seconds, Texts
-from pytest_sipfront.yaml_models import Flag, Resolved, YamlModel
+from pytest_sipfront.yaml_models import Flag, Resolved, Seconds, Texts, YamlModel
 
 BOTH: Final = "both"
 NO_MEDIA: Final = "none"

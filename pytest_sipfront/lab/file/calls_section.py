@@ -9,10 +9,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from pytest_sipfront.lab.file.field_types import Count, PositiveCount, Seconds
-from pytest_sipfront.lab.file.steps import DIALLED
-from pytest_sipfront.lab.hosts import is_loopback
-from pytest_sipfront.yaml_models import Flag, InvalidValueError, Name, Resolved, YamlModel
+from pytest_sipfront.lab.addresses import DIALLED, is_loopback
+from pytest_sipfront.yaml_models import (
+    Count,
+    Flag,
+    InvalidValueError,
+    Name,
+    PositiveCount,
+    Resolved,
+    Seconds,
+    YamlModel,
+)
 
 HANG_UP = "hang_up"
 USER_VARIABLE = "SIPFRONT_LAB_SIP_USER"
@@ -185,16 +192,6 @@ class CallLimits(YamlModel):
     call_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=True), Resolved] = Field(
         default=60.0, description="maximum length of a call in seconds; longer calls are hung up and fail"
     )
-
-
-def is_pattern(number: str) -> bool:
-    """Whether the number of a phone stands for all numbers with its first digits, for example "49*"."""
-    return len(number) > 1 and number.endswith("*")
-
-
-def matches(number: str, pattern: str) -> bool:
-    """Whether a dialled number is this number of a phone, or begins with the digits of its pattern."""
-    return number == pattern or (is_pattern(pattern) and number.startswith(pattern[:-1]))
 
 
 def _numbered(phones: Mapping[str, Phone]) -> Mapping[str, Phone]:

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pytest_sipfront.lab.file.field_types import Count, PositiveCount, Seconds
-from pytest_sipfront.yaml_models import Flag, Json, Resolved, YamlModel
+from pytest_sipfront.yaml_models import Count, Flag, Json, PositiveCount, Resolved, Seconds, YamlModel
 
 
 class FaultSpec(YamlModel):

@@ -5,22 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from random import Random
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan
 from pytest_sipfront.lab.file.fault_spec import FaultSpec, matches
-from pytest_sipfront.lab.file.field_types import Duration, PositiveCount, Seconds, Span
 from pytest_sipfront.lab.file.sift_section import SiftSpec
 from pytest_sipfront.lab.file.steps import Steps
-from pytest_sipfront.yaml_models import Flag, Name, Resolved, YamlModel
+from pytest_sipfront.yaml_models import Flag, Name, PositiveCount, Resolved, Seconds, YamlModel
 
 PASSED = "passed"
 DEFAULT_PROJECT = "Default"
 FIRST_TEST_ID = 101
 FIRST_PROJECT_ID = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A duration in seconds, fixed or drawn between two bounds."""
+
+    low: Seconds
+    high: Seconds
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"the smaller number must come first, got [{self.low:g}, {self.high:g}]")
+
+    def draw(self, random: Random) -> float:
+        """Return one duration in seconds."""
+        return self.low if self.low == self.high else random.uniform(self.low, self.high)
+
+
+def _bounds(value: Any) -> Any:
+    if isinstance(value, Span):
+        return value
+    if not isinstance(value, list):
+        return {"low": value, "high": value}
+    if len(value) != 2:  # noqa: PLR2004 - a pair
+        raise ValueError(f"must be a number or a list of 2 numbers, got a list of {len(value)}")
+    return {"low": value[0], "high": value[1]}
+
+
+Duration = Annotated[
+    Span,
+    BeforeValidator(_bounds, json_schema_input_type=Seconds | tuple[Seconds, Seconds]),
+]
+"""Seconds, or [least, most] to draw from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pytest_sipfront.lab.file.fault_spec import FaultSpec
-from pytest_sipfront.lab.file.field_types import Count, PositiveCount, Seconds
-from pytest_sipfront.yaml_models import Flag, Json, YamlModel
+from pytest_sipfront.yaml_models import Count, Flag, Json, PositiveCount, Seconds, YamlModel
 
 APPLICATION, RUN = "application", "run"
 _KINDS = ("says", "presses", "hears", "silence", "hangs_up")

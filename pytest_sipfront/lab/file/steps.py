@@ -13,13 +13,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from pytest_sipfront.lab.file.field_types import Count, Seconds
-from pytest_sipfront.yaml_models import InvalidValueError, YamlModel
+from pytest_sipfront.lab.addresses import DIALLED
+from pytest_sipfront.yaml_models import Count, InvalidValueError, Seconds, YamlModel
 from pytest_sipfront.yaml_schema import FileSchema, unknown
 
 _ADDRESS = re.compile(r"step\.(\d{1,9})\.(\d{1,9})\.(.+)")
-DIALLED = re.compile(r"[A-Za-z0-9_.+*#~!$&'()=,-]+")
-"""The user part of a SIP URI. Any other character could name another host."""
 _HOST_AND_PORT = re.compile(r"[^:;@?<>\s]+(:\d{1,5})?")
 _DIGITS = re.compile(r"[0-9A-Da-d*#]+")
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from pytest_sipfront.lab.sift.callback_sender import CallbackSender
 from pytest_sipfront.lab.sift.connections import CONNECTED, FAILED, FINISHED, Connections, LabConnection, timestamp
 from pytest_sipfront.lab.sift.remote_party import ScriptedParty
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.sift_section import SiftSpec
+    from pytest_sipfront.lab.sift.callback_sender import CallbackSender
 
 PROCESSING, PROCESSED = "processing", "processed"
 

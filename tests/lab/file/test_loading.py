@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from pytest_sipfront.lab.backend import ScriptedBackend
 from pytest_sipfront.lab.calls import engine
 from pytest_sipfront.lab.file.fault_spec import FaultSpec
-from pytest_sipfront.lab.file.field_types import Span
-from pytest_sipfront.lab.file.lab_file import AccountFault, LabFile, RunFault
+from pytest_sipfront.lab.file.lab_file import AccountFault, LabFile, RunFault, Span
 from pytest_sipfront.lab.file.loading import load, load_default, load_path
 from pytest_sipfront.yaml_models import YamlFileError
 

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from pytest_sipfront.lab.hosts import is_loopback
+from pytest_sipfront.lab.addresses import is_loopback
 from pytest_sipfront.lab.web.server import bind, url_of
 
 
