@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,16 @@ def _name(path: Path) -> str:
 
 
 NAMES = {_name(path) for path in MODULES}
+LONGEST_CHAIN = 10
 
 
 def _imports(path: Path) -> Iterator[str]:
     """Yield every module that a file imports, late imports included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    yield from _names_in(ast.parse(path.read_text(encoding="utf-8")), path)
+
+
+def _names_in(module: ast.Module, path: Path) -> Iterator[str]:
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -45,6 +51,13 @@ def _imports(path: Path) -> Iterator[str]:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 yield full if full in NAMES else node.module
+
+
+def _early_imports(path: Path) -> set[str]:
+    """Return the modules of the package that importing a file loads."""
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    module.body = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {name for name in _names_in(module, path) if name in NAMES and name != _name(path)}
 
 
 def _ids(path: Path) -> str:
@@ -75,6 +88,18 @@ def test_the_lab_is_only_started_from_outside(path: Path) -> None:
     """Other rooms import the lab's public names only."""
     if _room(_name(path)) != "lab":
         assert {name for name in _imports(path) if name.startswith("pytest_sipfront.lab")} <= {"pytest_sipfront.lab"}
+
+
+def test_no_import_chain_is_long() -> None:
+    """A reader who follows the imports of a module meets at most ten modules in a row."""
+    imports = {_name(path): _early_imports(path) for path in MODULES}
+
+    @cache
+    def chain(module: str) -> tuple[str, ...]:
+        return (module, *max((chain(each) for each in sorted(imports[module])), key=len, default=()))
+
+    longest = max((chain(module) for module in imports), key=len)
+    assert len(longest) <= LONGEST_CHAIN, " > ".join(longest)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sipfront.lab.calls.emodel import mos, mos_cqe, rating
+from pytest_sipfront.lab.calls.call_record import mos, mos_cqe, rating
 
 LOSS = st.floats(0, 100)
 MILLISECONDS = st.floats(0, 2000)
