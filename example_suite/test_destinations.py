@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-with Path(__file__).with_name("destinations.csv").open(encoding="utf-8") as file:
-    DESTINATIONS = [pytest.param(row["number"], id=row["name"]) for row in csv.DictReader(file)]
+from pytest_sipfront import read_destinations
+
+DESTINATIONS = read_destinations(Path(__file__).with_name("destinations.csv"))
 
 
-@pytest.mark.parametrize("number", DESTINATIONS)
-@pytest.mark.sipfront(test="Basic call", step_1_0_dial_destination="{number}")
-def test_destination_is_reachable(number: str) -> None:
-    """`{number}` in the marker is replaced by the parameter."""
+@pytest.mark.parametrize("row", DESTINATIONS)
+@pytest.mark.sipfront(test="Basic call", step_1_0_dial_destination="{row[number]}")
+def test_destination_is_reachable(row: Mapping[str, str]) -> None:
+    """`{row[number]}` in the marker is replaced by the cell of that column."""

@@ -31,6 +31,7 @@ from pytest_sipfront.errors import (
 if TYPE_CHECKING:
     from pytest_sipfront.clients.sipfront.models import RunRequest
     from pytest_sipfront.engine.run import RunResult
+    from pytest_sipfront.plugin.destinations import read_destinations
     from pytest_sipfront.plugin.sipfront_fixture import PendingRun, Sipfront
 
 _LAZY = {
@@ -38,6 +39,7 @@ _LAZY = {
     "RunRequest": "pytest_sipfront.clients.sipfront.models",
     "RunResult": "pytest_sipfront.engine.run",
     "Sipfront": "pytest_sipfront.plugin.sipfront_fixture",
+    "read_destinations": "pytest_sipfront.plugin.destinations",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "Sipfront",
     "SipfrontError",
     "SipfrontWarning",
+    "read_destinations",
 ]
 
 

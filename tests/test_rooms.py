@@ -17,7 +17,7 @@ PACKAGE = Path(pytest_sipfront.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PYTEST = {"pytest", "_pytest", "pluggy", "xdist"}
 HTTP = {"httpx", "httpcore", "starlette", "uvicorn", "tenacity", "anyio", "ssl", "yaml"}
-SHARED = {"extras", "suggestions", "yaml_models", "yaml_schema"}  # they know nothing of either service
+SHARED = {"extras", "suggestions", "tables", "yaml_models", "yaml_schema"}  # they know nothing of either service
 LAYERS = (
     {"clients"},
     {"engine"},

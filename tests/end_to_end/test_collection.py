@@ -196,6 +196,33 @@ def test_an_empty_cell_is_a_collection_error_that_names_the_row(suite: Suite) ->
     assert suite.lab.counts["requests"] == 0
 
 
+def test_mistakes_in_a_file_of_destinations_are_collection_errors_with_file_and_line(suite: Suite) -> None:
+    """All of them are listed, at the line of the test module that reads the file."""
+    path = suite.pytester.path / "numbers.csv"
+    suite.write(
+        "from pytest_sipfront import read_destinations\n"
+        "@pytest.mark.parametrize('row', read_destinations('numbers.csv'))\n"
+        "@marked(test='Basic call', step_1_0_dial_destination='{row[number]}')\n"
+        "def test_call(row): assert row['note'] == 'x'\n"
+    )
+    path.write_text("name;number\nGraz;43123\n;43124\nGraz;n/a\n", encoding="utf-8-sig")
+    result = suite.run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py:4: in <module>",
+            "E   *ConfigurationError: numbers.csv:3: name is empty",
+            "E   numbers.csv:4: duplicate name 'Graz', first used in line 2",
+            "E   numbers.csv:4: number 'n/a' cannot be dialled; write digits *",
+        ]
+    )
+    assert "tables.py" not in result.stdout.str()
+    path.write_text('name;number;note\nGraz; 43123 ;x\n"Linz; south";43124;x\n', encoding="utf-8-sig")
+    suite.run("-v").assert_outcomes(passed=2)
+    assert suite.report("test_call[Graz]").properties["sipfront.override.step.1.0.dial_destination"] == "43123"
+    assert suite.report("test_call[Linz; south]").outcome == "passed"
+
+
 # ---- look-ahead -------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import Any, assert_type
 
 import pytest
 
-from pytest_sipfront import PendingRun, RunFailed, RunResult, Sipfront, SipfrontError
+from pytest_sipfront import PendingRun, RunFailed, RunResult, Sipfront, SipfrontError, read_destinations
 
 
 @pytest.mark.sipfront(test="Basic call", step_1_0_dial_destination="431231234")
@@ -24,6 +24,10 @@ def marked(sipfront_run: RunResult) -> None:
     assert_type(sipfront_run.status.test_id, int | None)
     assert_type([last.test_name for last in sipfront_run.tests], list[str])
     assert_type(sipfront_run.notes, tuple[str, ...])
+
+
+@pytest.mark.parametrize("row", read_destinations("destinations.csv", id_column="city"))
+def parametrized(row: Mapping[str, str]) -> None: ...
 
 
 def imperative(sipfront: Sipfront) -> None:
