@@ -6,10 +6,30 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.verdict import Expectation, Verdict, failure_description
+
+MOST_EVENTS = 200
+"""Events that a run keeps. If it has more, the polls in the middle are dropped."""
+QUEUED, LAUNCHING, LAUNCHED, POLLED, FINISHED = "queued", "launching", "launched", "polled", "finished"
+
+
+class RunEvent(NamedTuple):
+    """A moment of a run.
+
+    Args:
+        name: "queued", "launching" (the request is sent), "launched" (it is answered), "polled", or "finished".
+        at: The wall-clock time, in POSIX seconds.
+        seconds: Monotonic seconds of the engine, comparable among the runs of a session.
+        state: The state that a poll returned; "" for other events, and for a poll without a readable answer.
+    """
+
+    name: str
+    at: float
+    seconds: float
+    state: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +51,7 @@ class Run:
         running_at: When it was last seen running, in monotonic seconds of the engine; None before the first poll.
         resumed: When an interrupted session launched it (UTC); None if this session did.
         notes: Remarks for the report. They decide nothing.
+        events: When it was queued, launched, polled and finished.
         key: The key of its service and request.
         id: The engine's id of the run, for the pytest processes; "" in the engine itself.
     """
@@ -49,6 +70,7 @@ class Run:
     running_at: float | None = None
     resumed: datetime | None = None
     notes: list[str] = field(default_factory=list)
+    events: list[RunEvent] = field(default_factory=list)
     id: str = ""
     key: str = field(init=False)
 
@@ -69,6 +91,12 @@ class Run:
     def has_own_duration(self) -> bool:
         """Whether the platform has said when the run began and ended."""
         return self.status is not None and None not in {self.status.started_at, self.status.stopped_at}
+
+    def record(self, event: RunEvent) -> None:
+        """Add an event."""
+        self.events.append(event)
+        if len(self.events) > MOST_EVENTS:
+            del self.events[MOST_EVENTS // 2]
 
     def age(self, now: float) -> float:
         """Return the seconds from the launch to `now`; 0 before the launch."""

@@ -15,7 +15,7 @@ from pytest_sipfront.clients.sipfront.models import LastStatus, Launched, RunReq
 from pytest_sipfront.engine.circuit_breaker import CircuitBreaker
 from pytest_sipfront.engine.durations import Durations, Observation, observation
 from pytest_sipfront.engine.poll_schedule import Moment, PollLoad, is_overdue, next_poll
-from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine.run import LAUNCHED, LAUNCHING, POLLED, Run, RunEvent, RunResult
 from pytest_sipfront.engine.verdict import Judgement, Phase, Verdict, against_project, is_current, judge, selected_tests
 from pytest_sipfront.errors import NoVerdict, RunTimeout, SipfrontError
 
@@ -48,6 +48,10 @@ class Clock:
     def age(self, at: datetime) -> float:
         """Return how many seconds ago `at` was, by the wall clock."""
         return max((self.utcnow() - at).total_seconds(), 0.0)
+
+    def event(self, name: str, state: str = "") -> RunEvent:
+        """Return an event of a run that happens now."""
+        return RunEvent(name, self.utcnow().timestamp(), self.now(), state)
 
 
 class Runner:
@@ -91,6 +95,7 @@ class Runner:
         """
         self.check()
         sent_at = self._clock.now()
+        run.record(self._clock.event(LAUNCHING))
         try:
             run.launched = await self._platform.launch(run.request)
         except SipfrontError as error:
@@ -98,6 +103,7 @@ class Runner:
             raise
         run.launched_at = self._clock.now()
         run.launch_seconds = run.launched_at - sent_at
+        run.record(self._clock.event(LAUNCHED))
 
     async def wait(self, run: Run) -> RunResult:
         """Poll a launched `run` until it has ended, and return its result.
@@ -183,9 +189,11 @@ class Runner:
         try:
             run.status = await self._platform.status(launched.status_url, deadline=deadline)
         except SipfrontError as error:
+            run.record(self._clock.event(POLLED))
             if is_overdue(self._clock.now(), deadline):
                 raise self._timeout(run, error) from None
             raise
+        run.record(self._clock.event(POLLED, run.status.state))
         return run.status
 
     def _timeout(self, run: Run, error: SipfrontError | None = None) -> RunTimeout:

@@ -12,7 +12,7 @@ from pytest_sipfront.engine.journal import Journal
 from pytest_sipfront.engine.journal_writer import JournalWriter
 from pytest_sipfront.engine.platform_history import PlatformHistory
 from pytest_sipfront.engine.resume import JournalEntry, ResumableRuns, result_of
-from pytest_sipfront.engine.run import Run, RunResult, Snapshot
+from pytest_sipfront.engine.run import FINISHED, LAUNCHED, QUEUED, Run, RunEvent, RunResult, Snapshot
 from pytest_sipfront.engine.run_queue import QueuedRun, RunQueue
 from pytest_sipfront.engine.runner import Clock, Runner
 from pytest_sipfront.errors import LaunchOutcomeUnknown, LaunchSkipped, PlatformBusy, SipfrontError
@@ -80,9 +80,10 @@ class Scheduler:
             needs_slot: Whether it counts against the concurrency limit.
         """
         entry = self._entries[run] = QueuedRun(run, needs_slot)
+        run.record(self._clock.event(QUEUED))
         earlier = self._resumable.take(run) if error is None else None
         if error is not None:
-            self._queue.finish(entry, error=error)
+            self._finish(entry, error=error)
         elif earlier is not None:
             self._resume(entry, earlier)
         else:
@@ -153,7 +154,7 @@ class Scheduler:
         """Stop launching. Launches under way go on; waiting runs end with an error."""
         self._closing = True
         for entry in self._queue.withdraw():
-            self._queue.finish(entry, error=_session_ended())
+            self._finish(entry, error=_session_ended())
         self._wake()
 
     async def close(self, seconds: float) -> None:
@@ -184,7 +185,7 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - a defect of the engine must not leave a test waiting for ever
             self._budget.settle(entry.launch, None)
             if not entry.done.is_set():
-                self._queue.finish(entry, error=SipfrontError(f"internal error: {type(error).__name__}: {error}"))
+                self._finish(entry, error=SipfrontError(f"internal error: {type(error).__name__}: {error}"))
         finally:
             self._queue.release(entry)
             self._wake()
@@ -206,7 +207,7 @@ class Scheduler:
             if isinstance(error, PlatformBusy) and not self._closing and self._may_wait(entry, error):
                 self._queue.refused(entry, self._clock.now(), error.retry_after)
             else:
-                self._queue.finish(entry, error=error)
+                self._finish(entry, error=error)
             return False
         finally:
             self._launching -= 1
@@ -247,12 +248,12 @@ class Scheduler:
             result = await self._runner.wait(run)
         except SipfrontError as error:
             await self._writer.no_verdict(launch, run, error)
-            self._queue.finish(entry, error=error)
+            self._finish(entry, error=error)
         else:
             if run.resumed is None:
                 self._durations.learn(run.key, self._runner.observed_duration(run))
             await self._writer.verdict(launch, run, result)
-            self._queue.finish(entry, result=result)
+            self._finish(entry, result=result)
         finally:
             seconds = entry.result.duration if entry.result else run.age(self._clock.now())
             self._budget.settle(launch, seconds, uncertainty=0.0 if run.has_own_duration else run.launch_seconds)
@@ -261,14 +262,16 @@ class Scheduler:
         """Continue where an interrupted session stopped: at an uncertain launch, a verdict, or a run in flight."""
         run, entry.launch = entry.run, earlier.launch
         if earlier.is_uncertain or earlier.launched is None:
-            self._queue.finish(entry, error=LaunchOutcomeUnknown.since(earlier.at))
+            self._finish(entry, error=LaunchOutcomeUnknown.since(earlier.at))
             return
         run.launched, run.resumed = earlier.launched, earlier.at
+        age = self._clock.age(earlier.at)
+        run.record(RunEvent(LAUNCHED, earlier.at.timestamp(), self._clock.now() - age))
         result = result_of(run, earlier)
         if result is not None:
-            self._queue.finish(entry, result=result)
+            self._finish(entry, result=result)
             return
-        run.launched_at = self._clock.now() - self._clock.age(earlier.at)
+        run.launched_at = self._clock.now() - age
         entry.launched.set()
         self._queue.resume(entry)
         self._resumed.append(entry)
@@ -281,6 +284,10 @@ class Scheduler:
             entry.urgent = True
             self._wake()
         return entry
+
+    def _finish(self, entry: QueuedRun, *, result: RunResult | None = None, error: SipfrontError | None = None) -> None:
+        entry.run.record(self._clock.event(FINISHED))
+        self._queue.finish(entry, result=result, error=error)
 
     def _wake(self) -> None:
         self._changed.set()

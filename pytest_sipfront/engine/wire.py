@@ -21,7 +21,7 @@ from pytest_sipfront.clients.sipfront.models import (
     RunRequest,
     RunStatus,
 )
-from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine.run import Run, RunEvent, RunResult
 from pytest_sipfront.engine.verdict import Expectation, Verdict
 from pytest_sipfront.errors import DetailedError, SipfrontError
 from pytest_sipfront.secret import Secret
@@ -110,6 +110,7 @@ def progress_to_wire(run: Run) -> dict[str, Any]:
         "polls": run.polls,
         "resumed": None if run.resumed is None else run.resumed.isoformat(),
         "notes": list(run.notes),
+        "events": list(run.events),
     }
 
 
@@ -120,6 +121,7 @@ def update_run(run: Run, data: Mapping[str, Any]) -> None:
     run.polls = data["polls"]
     run.resumed = None if data["resumed"] is None else datetime.fromisoformat(data["resumed"])
     run.notes = list(data["notes"])
+    run.events = [RunEvent(*event) for event in data["events"]]
 
 
 def _launched_to_wire(launched: Launched) -> dict[str, Any]:

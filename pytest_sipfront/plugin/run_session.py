@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ class RunSession:
         engine: The session's engine.
         target: Returns the platform, or the lab, with its key pair.
         storage: Returns the session's files.
+        document: Receives each run, with its result or error once it has ended, for the reports.
         heartbeat: Shows progress while a test waits.
         session: The session's id.
         limit: Maximum number of concurrent runs.
@@ -82,6 +83,7 @@ class RunSession:
     engine: SessionEngine
     target: Callable[[], SipfrontTarget]
     storage: Callable[[], Storage]
+    document: Callable[[Run, RunResult | None, BaseException | None], None]
     heartbeat: Heartbeat
     session: str
     limit: int
@@ -123,10 +125,14 @@ class RunSession:
             is_queued: Whether it may have been queued ahead.
         """
         __tracebackhide__ = True
-        self._open()
-        claimed: Any = self._request(origin.nodeid, "claim", key=origin.key) if is_queued else {"run": None}
-        if claimed["run"] is None:
-            claimed = self._submit(spec, origin, needs_slot=True)
+        try:
+            self._open()
+            claimed: Any = self._request(origin.nodeid, "claim", key=origin.key) if is_queued else {"run": None}
+            if claimed["run"] is None:
+                claimed = self._submit(spec, origin, needs_slot=True)
+        except SipfrontError as error:
+            self.document(self._described(spec, origin), None, error)
+            raise
         self.wants_list = claimed["wants_list"]
         return self._run(claimed)
 
@@ -141,7 +147,12 @@ class RunSession:
         # A test may launch several runs side by side. A limit that was not set must not prevent that.
         run = self._run(self._submit(spec, origin, needs_slot=self.settings.sources["concurrency"] != "default"))
         record(properties.of_request(run.request))
-        self._follow(run, "launched")
+        try:
+            self._follow(run, "launched")
+        except BaseException as error:
+            self.document(run, None, error)
+            raise
+        self.document(run, None, None)
         record(properties.of_launch(run))
         return run
 
@@ -155,6 +166,11 @@ class RunSession:
         record(properties.of_request(run.request))
         try:
             result = wire.result_from_wire(self._follow(run, "done"))
+        except BaseException as error:
+            self.document(run, None, error)
+            raise
+        else:
+            self.document(run, result, None)
         finally:
             if run.launched is not None:
                 record(properties.of_launch(run))
@@ -235,16 +251,21 @@ class RunSession:
             request = origin.hook.pytest_sipfront_before_launch(nodeid=origin.nodeid, request=request) or request
         except LaunchVetoed as error:
             veto = wire.error_to_wire(error)
-        same = {f"{key}={request.overrides[key]}" for key in self.settings.exclusive_by if key in request.overrides}
-        run = Run(
-            request=request,
+        run = self._described(replace(spec, request=request), origin)
+        return {"run": wire.run_to_wire(run), "veto": veto}
+
+    def _described(self, spec: RunSpec, origin: Origin) -> Run:
+        """Return the run of a spec, before anything is known about it."""
+        overrides = spec.request.overrides
+        same = {f"{key}={overrides[key]}" for key in self.settings.exclusive_by if key in overrides}
+        return Run(
+            request=spec.request,
             timeout=self.settings.timeout if spec.timeout is None else spec.timeout,
             label=origin.nodeid,
             service=self.settings.service,
             exclusive=frozenset(spec.exclusive) | same,
             expectation=spec.expectation,
         )
-        return {"run": wire.run_to_wire(run), "veto": veto}
 
     def _submit(self, spec: RunSpec, origin: Origin, *, needs_slot: bool) -> Any:
         __tracebackhide__ = True

@@ -49,6 +49,7 @@ class RuntestHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget an earlier attempt at the test: a rerun gets a new run."""
+        self._state.attempts.begin(item)
         self._state.marked.forget(item)
         forget(item.user_properties)
 
@@ -69,6 +70,7 @@ class RuntestHooks:
         report.duration = max(report.duration + self._state.marked.seconds(item, report.when), 0.0)
         if call.excinfo is not None:
             error_details.shape(report, call.excinfo.value, item)
+        self._state.attempts.attach(item, report)
         return report
 
     def _report_interrupted(self, item: pytest.Item) -> None:
@@ -85,6 +87,7 @@ class RuntestHooks:
             when="setup",
             user_properties=item.user_properties,
         )
+        self._state.attempts.attach(item, report)
         item.ihook.pytest_runtest_logreport(report=report)
         report = copy.copy(report)
         report.when, report.outcome, report.longrepr = "teardown", "passed", None

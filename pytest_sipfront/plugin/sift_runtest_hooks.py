@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sipfront.engine.client import monotonic, utcnow
 from pytest_sipfront.errors import DetailedError
+from pytest_sipfront.plugin.attempts import Attempts
 from pytest_sipfront.plugin.reports import sift_calls
 from pytest_sipfront.plugin.reports.error_details import raise_in
+from pytest_sipfront.plugin.reports.run_document import sift_document
 from pytest_sipfront.plugin.runtest_hooks import watch as register_sipfront_hooks
 from pytest_sipfront.plugin.sift_session import SIFT, SiftSession
+from pytest_sipfront.plugin.state import STATE
+
+if TYPE_CHECKING:
+    from pytest_sipfront.sift.call import Call
 
 NAME = "sipfront-sift-calls"
 _UNMATCHED = "sipfront_sift_unmatched"
@@ -22,14 +29,14 @@ def register(config: pytest.Config) -> None:
     """Register the hooks around each test, once."""
     register_sipfront_hooks(config)
     if not config.pluginmanager.hasplugin(NAME):
-        config.pluginmanager.register(SiftRuntestHooks(config.stash[SIFT]), NAME)
+        config.pluginmanager.register(SiftRuntestHooks(config.stash[SIFT], config.stash[STATE].attempts), NAME)
 
 
 class SiftRuntestHooks:
     """Hooks around each test."""
 
-    def __init__(self, session: SiftSession) -> None:
-        self._session = session
+    def __init__(self, session: SiftSession, attempts: Attempts) -> None:
+        self._session, self._attempts = session, attempts
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -57,10 +64,16 @@ class SiftRuntestHooks:
             call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(trace))
         calls = self._session.calls(item)
         sift_calls.record(item.user_properties, calls)
+        self._attempts.add_calls(item, self._documents(item, calls))
         report = yield
         if report.when == "call" or call.excinfo is not None:
             sift_calls.attach(report, calls, call.excinfo.value if call.excinfo else None)
         return report
+
+    def _documents(self, item: pytest.Item, calls: list[Call]) -> Iterator[dict[str, Any]]:
+        attempt, now, moment = self._attempts.number(item), monotonic(), utcnow()
+        for number, call in enumerate(calls, start=1):
+            yield sift_document(call, nodeid=item.nodeid, attempt=attempt, number=number, now=now, moment=moment)
 
 
 def _without_plugin_frames(trace: TracebackType | None) -> TracebackType | None:

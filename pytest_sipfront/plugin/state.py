@@ -18,6 +18,8 @@ from pytest_sipfront.plugin.reports.terminal import SessionSummary
 from pytest_sipfront.plugin.xdist import XdistSession
 
 if TYPE_CHECKING:
+    from pytest_sipfront.engine.run import Run, RunResult
+    from pytest_sipfront.plugin.attempts import Attempts
     from pytest_sipfront.plugin.marked_tests import MarkedTests
     from pytest_sipfront.plugin.run_session import Origin, RunSession, Storage
     from pytest_sipfront.plugin.session_engine import SessionEngine
@@ -77,6 +79,7 @@ class State:
                 engine=self.engine,
                 target=self._target,
                 storage=self.storage,
+                document=self._document,
                 heartbeat=Heartbeat(line_writer(config), self.settings.heartbeat, show=live.show, rest=live.clear),
                 session=self.processes.session,
                 limit=self.settings.concurrency if is_explicit else max(self.processes.workers, 1),
@@ -96,6 +99,16 @@ class State:
             looks_ahead=self.settings.concurrency > 1,
             checks=self.settings.check and self.processes.is_worker,
         )
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """The run documents of the tests of this process."""
+        from pytest_sipfront.plugin.attempts import Attempts  # noqa: PLC0415 - only sessions with runs
+
+        return Attempts(on_lab=self.settings.lab)
+
+    def _document(self, run: Run, result: RunResult | None, error: BaseException | None) -> None:
+        self.attempts.add(self.current, run, result, error)
 
     def begin(self, session: pytest.Session) -> None:
         """Remember pytest's session, which knows whether it is about to stop."""

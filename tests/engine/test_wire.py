@@ -20,7 +20,7 @@ from pytest_sipfront.clients.sipfront.models import (
     RunStatus,
 )
 from pytest_sipfront.engine import wire
-from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.engine.run import Run, RunEvent, RunResult
 from pytest_sipfront.engine.verdict import Expectation, Verdict
 from pytest_sipfront.errors import DetailedError, LaunchOutcomeUnknown, PlatformBusy, PlatformUnavailable, SipfrontError
 from pytest_sipfront.secret import Secret
@@ -74,10 +74,11 @@ def test_runs_survive(expectation: Expectation) -> None:
         submitted.status, submitted.polls = STATUS, 7
         submitted.resumed = datetime(2026, 1, 15, 12, 0, 0, 5, tzinfo=UTC)
         submitted.notes = [ODD]
+        submitted.events = [RunEvent("queued", 1768478400.25, 7.5), RunEvent("polled", 1768478401.0, 8.25, ODD)]
         received = wire.run_from_wire(over_the_wire(wire.run_to_wire(submitted)))
         for name in ("request", "timeout", "label", "service", "exclusive", "expectation", "key"):
             assert getattr(received, name) == getattr(submitted, name), name
-        for name in ("launched", "status", "polls", "resumed", "notes"):
+        for name in ("launched", "status", "polls", "resumed", "notes", "events"):
             assert getattr(received, name) == getattr(submitted, name), name
 
 

@@ -1,0 +1,76 @@
+"""The run documents of each attempt at a test. Each further attempt, such as a rerun, begins without documents."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.plugin.reports.run_document import run_document
+
+REPORT_ATTRIBUTE = "sipfront_runs"
+
+
+class Attempts:
+    """The attempts at the tests of one pytest process.
+
+    Args:
+        on_lab: Whether the session's runs are executed by the lab.
+    """
+
+    def __init__(self, *, on_lab: bool) -> None:
+        self._on_lab = on_lab
+        self._numbers: Counter[pytest.Item] = Counter()
+        self._documents: dict[pytest.Item, dict[object, dict[str, Any]]] = {}
+
+    def begin(self, item: pytest.Item) -> None:
+        """Begin another attempt at `item`."""
+        self._numbers[item] += 1
+        self._documents.pop(item, None)
+
+    def number(self, item: pytest.Item) -> int:
+        """Return the number of the current attempt, from 1."""
+        return max(self._numbers[item], 1)
+
+    def add(
+        self, item: pytest.Item | None, run: Run, result: RunResult | None = None, error: BaseException | None = None
+    ) -> None:
+        """Add the document of a run of the current attempt, or bring it up to date.
+
+        Args:
+            item: The test; None adds nothing.
+            run: The run.
+            result: Its result; None if it has no verdict, or none yet.
+            error: Why it has no verdict.
+        """
+        if item is None:
+            return
+        documents = self._documents.setdefault(item, {})
+        known = documents.get(run, {})
+        documents[run] = run_document(
+            run,
+            nodeid=run.label or item.nodeid,
+            attempt=self.number(item),
+            number=known.get("number", len(documents) + 1),
+            on_lab=self._on_lab,
+            result=result,
+            error=error,
+        )
+
+    def add_calls(self, item: pytest.Item, documents: Iterable[dict[str, Any]]) -> None:
+        """Add the documents of the Sift calls of the current attempt, or bring them up to date."""
+        own = self._documents.setdefault(item, {})
+        own.update((("sift", number), document) for number, document in enumerate(documents))
+
+    def documents(self, item: pytest.Item) -> list[dict[str, Any]]:
+        """Return the documents of the current attempt, in the order of their runs."""
+        return list(self._documents.get(item, {}).values())
+
+    def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Attach the documents to a report. Reports of a passed setup or teardown carry none."""
+        documents = self.documents(item)
+        if documents and (report.when == "call" or not report.passed):
+            setattr(report, REPORT_ATTRIBUTE, documents)
