@@ -286,6 +286,16 @@ def tls_files() -> Iterator[TlsFiles]:
         yield files
 
 
+@contextmanager
+def expired_tls_files() -> Iterator[TlsFiles]:
+    """Write a self-signed certificate for 127.0.0.1 that expired in 2021, and its key."""
+    with TemporaryDirectory() as directory:
+        certificate, key = Path(directory, "certificate.pem"), Path(directory, "key.pem")
+        certificate.write_text(_EXPIRED_CERTIFICATE)
+        key.write_text(_EXPIRED_KEY)
+        yield TlsFiles(authority=certificate, certificate=certificate, key=key)
+
+
 # Valid from 2020 to 2120, for 127.0.0.1 and localhost.
 _AUTHORITY = """\
 -----BEGIN CERTIFICATE-----
@@ -318,5 +328,24 @@ _KEY = """\
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZ2xLkB2Yh64SfvWG
 tLIT5n9XQIpc4s+X4VnTSGd91BuhRANCAATEJdY1yeA+7TYusx2vadmndrEX5rgi
 L58+JPHXv9OJin9xvyJfztGMOXkV7tmbiEaoV7bDkRSMRf2HS2+c2QEs
+-----END PRIVATE KEY-----
+"""
+_EXPIRED_CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBWTCCAQCgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAkxMjcuMC4w
+LjEwHhcNMjAwMTAxMDAwMDAwWhcNMjEwMTAxMDAwMDAwWjAUMRIwEAYDVQQDDAkx
+MjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARFVeDGpqRxrmwSIbSq
+kQM98ODIG2PutMj2JYI3lhHTFS5AY/dMQaci0hTxaxFMmPMPiDwyOCKeuKkE/iEK
+zrafo0MwQTAPBgNVHREECDAGhwR/AAABMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0O
+BBYEFJHxvq7JET9eDEtos4XPRrCwx0OLMAoGCCqGSM49BAMCA0cAMEQCIDMGrVxg
+RKojgkIHNpn9uJ9/N/Tf4BnA1scgEsj7QSdLAiBuCZDiFrs6wo/KkMZH5+oNpqGK
+o6b2A8G1SCM0q1w0YA==
+-----END CERTIFICATE-----
+"""
+_EXPIRED_KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg43C7szWl+Dc/yqbq
+iHTAnFCK9paxkoq7yIwTXRwINW6hRANCAARFVeDGpqRxrmwSIbSqkQM98ODIG2Pu
+tMj2JYI3lhHTFS5AY/dMQaci0hTxaxFMmPMPiDwyOCKeuKkE/iEKzraf
 -----END PRIVATE KEY-----
 """

@@ -185,7 +185,7 @@ LAUNCHES = {
     "response lost": Row(
         launch("drop: after"),
         "error",
-        "the run may have been started: the connection to Sipfront (127.0.0.1) broke",
+        "the run may have been started: the connection to Sipfront (127.0.0.1:",
         ("not sent again",),
     ),
     "HTML page": Row(launch("html: true"), "error", "the run may have been started: Sipfront answered 200 with text"),
@@ -233,7 +233,7 @@ def test_every_row_has_its_outcome_with_and_without_workers(suite: Suite, worker
     ("environment", "options", "message"),
     [
         ({"SIPFRONT_SECRET_KEY": ""}, (), "no credentials: SIPFRONT_SECRET_KEY is not set"),
-        ({}, ("--sipfront-base-url=http://127.0.0.1:1",), "Sipfront (127.0.0.1) cannot be reached"),
+        ({}, ("--sipfront-base-url=http://127.0.0.1:1",), "Sipfront (127.0.0.1:1) cannot be reached"),
     ],
     ids=["no credentials", "unreachable"],
 )

@@ -75,10 +75,12 @@ def test_an_unknown_project_name_is_an_error_that_names_the_nearest_one(suite: S
 
 
 def test_an_unreachable_platform_is_an_error(suite: Suite, free_port: int) -> None:
-    """The error names the host."""
+    """The error names host, port and setting."""
     suite.write(ONE_TEST)
     suite.run(f"--sipfront-base-url=http://127.0.0.1:{free_port}", "--sipfront-retry-for=0.2").assert_outcomes(errors=1)
-    assert "Sipfront (127.0.0.1) cannot be reached" in suite.report().message
+    report = suite.report()
+    assert f"Sipfront (127.0.0.1:{free_port}) cannot be reached" in report.message
+    assert "Check the base URL: --sipfront-base-url" in report.details
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import httpx
 import tenacity
 
 from pytest_sipfront.clients.authorization import Credentials
+from pytest_sipfront.clients.http.connection_errors import explain
 from pytest_sipfront.clients.http.timeouts import Timeouts, Timing, retry_after
-from pytest_sipfront.clients.http.tls_and_proxy import cause_of, certificate_authorities, proxy_for, unavailable_hint
+from pytest_sipfront.clients.http.tls_and_proxy import certificate_authorities, proxy_for
 from pytest_sipfront.clients.http.transport import RawResponse, Transport
 from pytest_sipfront.clients.http.urls import destination, origin, without_userinfo
 from pytest_sipfront.clients.service_text import clean, clean_json, error_message, one_line, plain_text
@@ -263,21 +264,29 @@ class HttpClient(Closable):
             return self._read(raw, url, evidence)
         raise failure from None
 
+    @property
+    def _setting(self) -> str:
+        """The names of the setting with the base URL. The lab's URL is no setting."""
+        name = self._service.lower()
+        return f"--{name}-base-url, {name.upper()}_BASE_URL or {name}_base_url" if name in {"sipfront", "sift"} else ""
+
     def _authorise(self, request: httpx.Request) -> httpx.Request:
         request.headers["Authorization"] = self._credentials.header()
         return request
 
     def _unavailable(self, error: httpx.HTTPError, evidence: dict[str, str]) -> PlatformUnavailable:
-        cause = one_line(self._clean(cause_of(error)))
+        is_plain, has_proxy = self._origin[0] == "http", self._proxy is not None
+        cause, hint = explain(error, self._setting, is_plain=is_plain, has_proxy=has_proxy)
+        cause = one_line(self._clean(cause))
         arrived = not isinstance(error, _NEVER_ARRIVED)
-        host = self._origin[1]
+        host = f"{self._origin[1]}:{self._origin[2]}"
         return PlatformUnavailable(
             f"the connection to {self._service} ({host}) broke: {cause}"
             if arrived
             else f"{self._service} ({host}) cannot be reached: {cause}",
             arrived=arrived,
             evidence=evidence | ({"proxy": without_userinfo(str(self._proxy.url))} if self._proxy else {}),
-            hint=unavailable_hint(cause, has_proxy=self._proxy is not None),
+            hint=hint,
         )
 
     def _read(self, raw: RawResponse, url: str, evidence: dict[str, str]) -> Response:

@@ -1,4 +1,4 @@
-"""Certificate authorities and proxies, and the causes of failed connections."""
+"""Certificate authorities and proxies."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ from ipaddress import ip_address, ip_network
 
 import httpx
 
+from pytest_sipfront.clients.http.connection_errors import CA_HINT
 from pytest_sipfront.clients.http.urls import is_loopback, origin, without_userinfo
 from pytest_sipfront.errors import ConfigurationError
 
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_CA_HINT = (
-    "If your company signs certificates itself, set --sipfront-ca-bundle, SIPFRONT_CA_BUNDLE or sipfront_ca_bundle "
-    "to its certificate authorities."
-)
-_PROXY_HINT = "The proxy comes from HTTP_PROXY, HTTPS_PROXY or ALL_PROXY. NO_PROXY lists hosts to reach directly."
 
 
 def certificate_authorities(ca_bundle: str | None, *, trust_env: bool) -> ssl.SSLContext:
@@ -37,7 +33,7 @@ def certificate_authorities(ca_bundle: str | None, *, trust_env: bool) -> ssl.SS
         raise ConfigurationError(
             f"the certificate authorities cannot be read: {error}",
             evidence={"CA bundle": ca_bundle} if ca_bundle else _environment(_AUTHORITIES),
-            hint=_CA_HINT,
+            hint=CA_HINT,
         ) from None
 
 
@@ -98,32 +94,6 @@ def matches_no_proxy(entry: str, host: str, port: int) -> bool:
         return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
-def unavailable_hint(cause: str, *, has_proxy: bool) -> str:
-    """Return the hint for a service that cannot be reached; "" if there is none."""
-    if "CERTIFICATE_VERIFY_FAILED" in cause:
-        return _CA_HINT
-    return _PROXY_HINT if has_proxy else ""
-
-
 def _environment(names: tuple[str, ...]) -> dict[str, object]:
     spellings = (spelling for name in names for spelling in (name, name.lower()))
     return {name: without_userinfo(os.environ[name]) for name in spellings if os.environ.get(name)}
-
-
-def cause_of(error: httpx.HTTPError) -> str:
-    """Return the operating system's text for the failure, since some of httpx's errors have no text."""
-    root = _root(error)
-    text = str(error)
-    if isinstance(root, ConnectionError) and root.errno:
-        text = os.strerror(root.errno)  # asyncio replaces the text of the operating system
-    elif isinstance(root, OSError) and root.strerror:
-        text = root.strerror
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return the first cause. If several addresses of a host were tried, it is the first address's error."""
-    if isinstance(error, BaseExceptionGroup):
-        return _root(error.exceptions[0])
-    cause = error.__cause__ or error.__context__
-    return error if cause is None else _root(cause)

@@ -175,7 +175,7 @@ def test_an_unreachable_service_is_an_error_with_host_and_cause() -> None:
     """The message names the host and the operating system's error."""
     with (
         refusing_port() as port,
-        pytest.raises(PlatformUnavailable, match=r"127\.0\.0\.1\) cannot be reached") as caught,
+        pytest.raises(PlatformUnavailable, match=r"127\.0\.0\.1:\d+\) cannot be reached") as caught,
     ):
         talk(f"http://127.0.0.1:{port}", getting(), limits=NO_RETRY)
     assert caught.value.arrived is False
