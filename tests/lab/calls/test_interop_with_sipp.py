@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 
+import pytest
+
 from pytest_sipfront.lab.calls.audio import level_dbfs
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.call_record import SILENCE_DBFS
@@ -13,9 +15,11 @@ from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
 from pytest_sipfront.lab.calls.phone_behaviour import PhoneBehaviour
 from pytest_sipfront.lab.file.lab_file import LabFile
 from tests.lab.calls.placing import find, needs_stack, with_lab
-from tests.lab.calls.sipp_peer import needs_sipp, sipp
+from tests.lab.calls.rtp_streams import Impairment, impaired_stream, pcap
+from tests.lab.calls.sipp_peer import HUM, needs_sipp, sipp
 
 pytestmark = [needs_stack, needs_sipp]
+needs_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="SIPp plays pcap files as root only")
 
 CALLING = """
 prompts:
@@ -114,3 +118,34 @@ def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:
     assert code == 0
     assert legs[0].ended_by_peer
     assert level_dbfs(legs[0].receiver.audio) > SILENCE_DBFS
+
+
+# ---- what Asterisk does: it waits for digits without sending audio, and some channels send comfort noise
+
+
+def prompt_and_pauses(noise_every: int = 0) -> bytes:
+    """Return a pcap file: a prompt of 0.6 s, then nothing for 1.8 s or comfort noise (RFC 3389) with pauses."""
+    stream = impaired_stream(120, Impairment(), HUM[:8000] * 3)
+    kept = [(at, data) for at, data in stream.packets[:30]]
+    if noise_every:
+        kept += [(at, data[:1] + b"\x0d" + data[2:12] + b"\x30") for at, data in stream.packets[30::noise_every]]
+    return pcap([(at, data[:2] + number.to_bytes(2, "big") + data[4:]) for number, (at, data) in enumerate(kept, 1)])
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("noise_every", "conditions", "sentence"),
+    [
+        (0, "", ""),
+        (0, "max_rtp_gap: 1", r"no RTP from callee for 1\.\d s, max_rtp_gap allows 1 s"),
+        (20, "max_packet_loss: 0, max_rtp_gap: 1", ""),
+        (40, "max_rtp_gap: 0.5", r"no RTP from callee for 0\.\d s, max_rtp_gap allows 0.5 s"),
+    ],
+)
+def test_an_ivr_that_waits_for_digits_is_healthy(noise_every: int, conditions: str, sentence: str) -> None:
+    """Pauses and comfort noise are neither loss nor a reason to fail, unless the test bounds them."""
+    with sipp("plays", files={"stream.pcap": prompt_and_pauses(noise_every)}) as peer:
+        text = calling(peer.port, f"rtp: from_callee, not_silent: from_callee, {conditions}")
+        result = find(text.replace("{action: play, prompt: question}", "{action: send_dtmf, digits: '42', after: 1.5}"))
+    assert re.fullmatch(sentence, result.description)
+    assert result.state == ("failed" if sentence else "passed")
