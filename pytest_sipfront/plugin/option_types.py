@@ -6,6 +6,9 @@ import math
 import re
 from urllib.parse import urlsplit
 
+from pytest_sipfront.plugin.reports.reason_kinds import KINDS
+from pytest_sipfront.suggestions import invalid_choice
+
 REPORT_MODES = ("full", "kiosk", "print")
 _SECONDS_PER_UNIT = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 3650 * 86400.0
@@ -56,6 +59,15 @@ def override_keys(text: str) -> tuple[str, ...]:
     if not keys or not all(re.fullmatch(r"step\.\d+\.\d+\.\w+", key) for key in keys):
         raise ValueError("must be override keys such as step.1.0.dial_destination, separated by commas")
     return tuple(keys)
+
+
+def kinds(text: str) -> tuple[str, ...]:
+    """Return kinds of failures and errors, which are separated by commas."""
+    names = tuple(name for name in re.split(r"[\s,]+", text) if name)
+    for name in names or ("",):
+        if name not in KINDS:
+            raise ValueError(invalid_choice(name, KINDS))
+    return names
 
 
 def base_url(text: str) -> str:

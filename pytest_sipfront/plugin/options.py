@@ -156,6 +156,14 @@ OPTIONS = (
         "S",
         "float",
     ),
+    Option(
+        "rerun_kinds",
+        option_types.kinds,
+        (),
+        "kinds of failures and errors that pytest-rerunfailures may rerun, e.g. infrastructure,no-verdict "
+        "(default: all)",
+        "KINDS",
+    ),
 )
 
 FLAGS = {
@@ -194,6 +202,7 @@ class Settings:
     read_timeout: float
     retry_for: float
     heartbeat: float
+    rerun_kinds: tuple[str, ...]
     lab: bool
     lab_file: Path | None
     resume: bool
@@ -248,6 +257,8 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     if values["poll_interval"] is None:
         values["poll_interval"] = 0.2 if lab else 3.0
     values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}
+    if values["rerun_kinds"] and not config.pluginmanager.hasplugin("rerunfailures"):
+        raise pytest.UsageError(f"{sources['rerun_kinds']}: sipfront_rerun_kinds needs pytest-rerunfailures")
     if values["ledger"] is not None:
         values["ledger"] = config.rootpath / values["ledger"]
     return Settings(**values, lab=lab, lab_file=lab_file, sources=sources)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from pytest_sipfront.plugin import item_markers
-from pytest_sipfront.plugin.reports import error_details
-from pytest_sipfront.plugin.reports.properties import forget
+from pytest_sipfront.errors import DetailedError
+from pytest_sipfront.plugin import item_markers, sift_marker
+from pytest_sipfront.plugin.reports import error_details, sift_calls
+from pytest_sipfront.plugin.reports.properties import KIND, PREFIX, forget
+from pytest_sipfront.plugin.reports.reason_kinds import kind_of
 from pytest_sipfront.plugin.state import STATE, State
 
 NAME = "sipfront-tests"
@@ -20,6 +22,13 @@ def watch(config: pytest.Config) -> None:
     """Register the hooks, unless they are."""
     if not config.pluginmanager.hasplugin(NAME):
         config.pluginmanager.register(RuntestHooks(config.stash[STATE]), NAME)
+
+
+def _uses_service(item: pytest.Item) -> bool:
+    """Return whether a test has a run or a call."""
+    if item_markers.is_marked(item) or sift_marker.is_marked(item):
+        return True
+    return any(name.startswith((PREFIX, sift_calls.PREFIX)) for name, _ in item.user_properties)
 
 
 class RuntestHooks:
@@ -71,7 +80,26 @@ class RuntestHooks:
         if call.excinfo is not None:
             error_details.shape(report, call.excinfo.value, item)
         self._state.attempts.attach(item, report)
+        if report.failed:
+            self._classify(report, call.excinfo, item)
         return report
+
+    def _classify(
+        self, report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException] | None, item: pytest.Item
+    ) -> None:
+        """Record the kind of a failure or error, and keep a kind that is not to be rerun from a rerun."""
+        error = None if excinfo is None else excinfo.value
+        if not (isinstance(error, DetailedError) or _uses_service(item)):
+            return
+        crash = getattr(report.longrepr, "reprcrash", None)
+        kind = kind_of(error, str(report.longrepr) if crash is None else crash.message)
+        name = PREFIX + KIND
+        report.user_properties = [*(entry for entry in report.user_properties if entry[0] != name), (name, kind)]
+        if name not in dict(item.user_properties):
+            item.user_properties.append((name, kind))
+        allowed = self._state.settings.rerun_kinds
+        if allowed and kind not in allowed:
+            item.add_marker(pytest.mark.flaky(condition=False), append=False)
 
     def _report_interrupted(self, item: pytest.Item) -> None:
         """Report what pytest leaves out: JUnit must show a run that may still be going on."""
@@ -85,7 +113,7 @@ class RuntestHooks:
             outcome="failed",
             longrepr=error_details.interrupted(waiting),
             when="setup",
-            user_properties=item.user_properties,
+            user_properties=[*item.user_properties, (PREFIX + KIND, "no-verdict")],
         )
         self._state.attempts.attach(item, report)
         item.ihook.pytest_runtest_logreport(report=report)

@@ -37,6 +37,18 @@ def test_reruns_can_be_limited_to_errors_or_failures(suite: Suite) -> None:
     assert suite.lab.launches == 3
 
 
+def test_reruns_can_be_limited_to_kinds(suite: Suite) -> None:
+    """A failure of another kind ends the test at its first attempt."""
+    suite.configure(LAB)
+    suite.write(MIX)
+    suite.run("--reruns=1", "--sipfront-rerun-kinds=busy,no-answer").assert_outcomes(passed=1, failed=1, errors=1)
+    assert suite.lab.launches == 3
+    suite.run("--reruns=1", "--sipfront-rerun-kinds=infrastructure").assert_outcomes(passed=1, failed=1, errors=1)
+    assert suite.lab.launches == 5
+    assert suite.report("test_busy").properties["sipfront.kind"] == "busy"
+    assert suite.report("test_typo").properties["sipfront.kind"] == "configuration"
+
+
 def test_last_failed_launches_only_failed_tests(suite: Suite) -> None:
     """Tests with errors are among them."""
     suite.configure(LAB)

@@ -21,6 +21,7 @@ VALUES = {
     "read_timeout": ("1", "2", "3"),
     "retry_for": ("1", "2", "3"),
     "heartbeat": ("1", "2", "3"),
+    "rerun_kinds": ("busy", "timing", "no-verdict,budget"),
 }
 COVERED = [option for option in OPTIONS if option.name in VALUES]
 

@@ -7,6 +7,7 @@ A condition whose value was not measured is violated.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_sipfront.lab.calls.call_record import (
     CALLEE,
@@ -24,7 +25,24 @@ from pytest_sipfront.lab.platform.executor import Violation
 
 NO_ANSWER_CODES = (480, 486, 600, 603)
 """Final codes by which a phone that was reached does not answer."""
+BUSY_CODES = (486, 600)
 _SHORT_CALL_SECONDS = 0.4
+_KINDS = {
+    "answer_within": "timing",
+    "max_post_dial_delay": "timing",
+    "duration": "timing",
+    "ended_by": "hung-up",
+    "bye_confirmed": "hung-up",
+    "rtp": "no-media",
+    "max_rtp_gap": "quality",
+    "not_silent": "silence",
+    "max_packet_loss": "quality",
+    "max_jitter": "quality",
+    "min_mos": "quality",
+    "dtmf_received": "dtmf",
+    "prompt_heard": "wrong-prompt",
+}
+"""The kind of a violation by its condition; those of the setup depend on the final code."""
 _WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
 
 
@@ -36,11 +54,20 @@ def violations(conditions: Conditions, call: CallRecord) -> list[Violation]:
     return violated
 
 
-def _violation(text: str, condition: str, measured: str, required: str) -> Violation:
-    return Violation(condition=condition, measured=measured, required=required, text=text)
+def _violation(text: str, condition: str, measured: str, required: str, kind: str = "") -> Violation:
+    kind = kind or _KINDS[condition]
+    return Violation(condition=condition, measured=measured, required=required, text=text, kind=kind)
 
 
 # ---- setup and course of the call
+
+
+def _kind_of_setup(call: CallRecord) -> str:
+    if call.answered:
+        return "unexpected"
+    if call.code in BUSY_CODES:
+        return "busy"
+    return "no-answer" if call.cancelled or call.code in {None, 408, 480, 487} else "rejected"
 
 
 def _setup(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
@@ -52,9 +79,10 @@ def _setup(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
             "sip_code",
             call.outcome,
             str(conditions.sip_code),
+            _kind_of_setup(call),
         )
     elif not call.answered and conditions.wants_answer:
-        yield _violation(call.outcome, "answered", call.outcome, "an answered call")
+        yield _violation(call.outcome, "answered", call.outcome, "an answered call", _kind_of_setup(call))
     bound = conditions.answer_within
     if bound is not None and call.answer_after is not None and call.answer_after > bound:
         yield _violation(
@@ -75,6 +103,7 @@ def _no_answer(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
             "answered",
             f"answered after {call.answer_after:.2f} s",
             "no answer",
+            _kind_of_setup(call),
         )
         return
     rang = call.post_dial_delay is not None
@@ -86,6 +115,7 @@ def _no_answer(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
         "answered",
         call.outcome,
         "no, after ringing or a final code",
+        _kind_of_setup(call),
     )
 
 
@@ -127,9 +157,17 @@ def _media(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
     if proof is not None and call.media_problem:
         yield _violation(f"no audio with the callee: {call.media_problem}", "rtp", call.media_problem, proof)
         return
+    missing = [
+        (name, violation)
+        for name, reception in _directions(call)
+        if proof in (BOTH, f"from_{name}")
+        for violation in _rtp(name, reception, call, conditions.max_rtp_gap)
+    ]
+    kind = "one-way" if proof == BOTH and len({name for name, _ in missing}) == 1 else "no-media"
     for name, reception in _directions(call):
-        if proof in (BOTH, f"from_{name}"):
-            yield from _rtp(name, reception, call, conditions.max_rtp_gap)
+        for sender, violation in missing:
+            if sender == name:
+                yield replace(violation, kind=kind) if violation.condition == "rtp" else violation
         if audible in (BOTH, f"from_{name}") and (reception is None or reception.level_dbfs < SILENCE_DBFS):
             yield _silent(name, reception, call)
     for name, reception in _directions(call):

@@ -42,6 +42,7 @@ class Violation:
         measured: The measured value, with its unit.
         required: The bound or value that the condition requires.
         text: The violation as a sentence.
+        kind: The kind of failure, one word for grouping, for example "busy" or "one-way".
         call: The number of the call among those of its run.
     """
 
@@ -49,6 +50,7 @@ class Violation:
     measured: str
     required: str
     text: str
+    kind: str = "failed"
     call: int = 1
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_sipfront.engine.run import Run, RunResult
 
 PREFIX = "sipfront."
-TEST, REPORT_URL, VERDICT, POOL = "test", "report_url", "verdict", "agentpool"
+TEST, REPORT_URL, VERDICT, POOL, KIND = "test", "report_url", "verdict", "agentpool", "kind"
 RESUMED, REUSED = "resumed", "reused_verdict"
 NO_VERDICT = "none"
 _TEST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")

@@ -12,6 +12,7 @@ from pytest_sipfront.lab.calls.call_record import UNMEASURED, CallRecord, Recept
 from pytest_sipfront.lab.calls.conditions import violations
 from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch
 from pytest_sipfront.lab.file.call_conditions import Conditions
+from pytest_sipfront.plugin.reports.reason_kinds import kind_of_text
 
 WELL = Reception(
     packets=100, packets_due=100, lost=0, jitter_ms=1.0, rtt_ms=5.0, source="packet capture", level_dbfs=-20.0
@@ -164,6 +165,8 @@ def test_a_violation_names_measure_and_bound(conditions: dict[str, Any], call: C
     assert violation.condition in Conditions.model_fields
     assert violation.measured in expected
     assert violation.required
+    one_direction = conditions.get("rtp") is not None  # the text does not tell that the other one is not judged
+    assert violation.kind == ("no-media" if one_direction else kind_of_text(expected))
 
 
 def test_a_violation_has_measure_and_bound_for_tables() -> None:
