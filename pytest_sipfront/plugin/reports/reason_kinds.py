@@ -16,7 +16,7 @@ KINDS: Mapping[str, str] = {
     # failures, from the first cause of a call to its consequences
     "unexpected": "the run or the call succeeded, but the test expects a failure",
     "busy": "the called side is busy (486, 600)",
-    "no-answer": "nobody answered, or the called side did not respond (408, 480, 487)",
+    "no-answer": "the call was not answered, or the called side did not respond (408, 480, 487)",
     "rejected": "the call was rejected, or its number is unknown (another final code from 300 to 699)",
     "hung-up": "the call ended early, or by the wrong side",
     "no-media": "no RTP arrived, or the SDP allows no audio",
