@@ -225,7 +225,14 @@ def test_workers_share_the_runs_that_start_ahead(suite: Suite) -> None:
     assert suite.lab.launches == 8
 
 
-@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal", "each"])
+@pytest.mark.parametrize(
+    "dist",
+    [
+        "load",
+        "each",
+        *(pytest.param(dist, marks=pytest.mark.slow) for dist in ("loadscope", "loadfile", "loadgroup", "worksteal")),
+    ],
+)
 def test_each_test_has_one_launch_in_every_distribution_mode(suite: Suite, dist: str) -> None:
     """With `each`, every worker runs every test, and each of these has its own run."""
     suite.configure("tests: {Basic call: {takes: 0.1}}\n")

@@ -41,7 +41,8 @@ def blocks(language: str, *, title: str = "", skip: Collection[str] = ()) -> lis
         for block in re.finditer(rf"^( *)```{fence}\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
             line = text[: block.start()].count("\n") + 2
             if page.name not in skip:
-                selected.append(pytest.param(block[2], id=f"{page.name}:{line}"))
+                marks = pytest.mark.slow if page != README and language == "python" else ()
+                selected.append(pytest.param(block[2], id=f"{page.name}:{line}", marks=marks))
     return selected
 
 
@@ -94,6 +95,7 @@ def test_a_conftest_block_is_loaded(
     assert reader().parseoutcomes() == {"passed": 1}
 
 
+@pytest.mark.slow
 def test_the_first_block_of_the_readme_runs_in_a_process(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ def test_a_launch_in_doubt_is_named_by_its_test(suite: Suite) -> None:
     assert f"Slow, sent at {events(suite, 'intent')[0]['at'][:10]}" in report.details
 
 
+@pytest.mark.slow
 def test_workers_that_outlive_the_controller_launch_nothing(suite: Suite) -> None:
     """The engine ends with the controller: a resumed session finds all runs, although the workers still wait."""
     suite.configure("tests:\n  Slow: {takes: 3}\n")

@@ -107,7 +107,15 @@ def test_the_package_satisfies_required_plugins(
     marked_test.run(PACKAGE).assert_outcomes(failed=1)
 
 
-@pytest.mark.parametrize("arguments", [(PACKAGE,), (MODULE,), (PACKAGE, MODULE)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (PACKAGE,),
+        pytest.param((MODULE,), marks=pytest.mark.slow),
+        pytest.param((PACKAGE, MODULE), marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
 def test_a_checkout_without_entry_point_is_loaded_by_name(marked_test: Suite, arguments: tuple[str, ...]) -> None:
     """A copy of the package on the path has no metadata, and `--sipfront-...` options work all the same."""
     copy = marked_test.pytester.path / "checkout"

@@ -148,6 +148,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @needs_stack
 @needs_sipp
 @pytest.mark.parametrize(("test", "end"), ENDS.values(), ids=ENDS)

@@ -78,6 +78,7 @@ def placed() -> dict[str, LabRunResult]:
     return results
 
 
+@pytest.mark.slow
 @needs_stack
 def test_every_call_of_the_docs_passes(placed: Mapping[str, LabRunResult]) -> None:
     """Each test is executed as a real call."""
@@ -85,6 +86,7 @@ def test_every_call_of_the_docs_passes(placed: Mapping[str, LabRunResult]) -> No
     assert {result.state for result in placed.values()} == {"passed"}
 
 
+@pytest.mark.slow
 @needs_stack
 def test_every_measure_is_documented_with_its_unit(placed: Mapping[str, LabRunResult]) -> None:
     """The table of the page has the name and the unit of each."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.call_control import CallControl
 from pytest_sipfront.sift.wait_policy import CallTimeouts
@@ -14,6 +16,7 @@ CALLS = 100
 PATIENT = CallTimeouts(callback=60.0, poll_interval=30.0)  # long, so that polling does not replace a lost callback
 
 
+@pytest.mark.slow
 def test_a_hundred_calls_in_parallel_lose_no_callback(sift_lab: SiftLab) -> None:
     """Every call receives its answers, and every callback is logged exactly once."""
     numbers = [f"+1555010{1000 + n}" for n in range(CALLS)]

@@ -117,6 +117,7 @@ sift:
 """
 
 
+@pytest.mark.slow
 def test_the_connection_of_a_run_is_found(pytester: pytest.Pytester) -> None:
     """One test uses both services of one lab."""
     pytester.makefile(".yaml", lab=LAB)

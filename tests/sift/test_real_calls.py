@@ -137,6 +137,7 @@ def test_a_sound_that_cannot_be_played_is_reported(lab: LabProcess, phone: Dial)
     assert "turn.mp3 cannot be played: it is no sound file" in expected["complaints"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("digits", "verb", "answer"),
     [
@@ -155,6 +156,7 @@ def test_a_phone_answers_with_prompts_and_digits(
         assert verb(call) == answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("digits", "verb"),
     [
@@ -171,6 +173,7 @@ def test_silence_too_few_keys_and_wrong_words_are_no_answer(
         assert verb(call) is NO_ANSWER
 
 
+@pytest.mark.slow
 def test_a_phone_that_hangs_up_ends_the_waiting_verb(phone: Dial) -> None:
     """The BYE of the phone ends the call."""
     call = phone("006")

@@ -41,6 +41,9 @@ PLACES = {
     "fixture": "@pytest.fixture\ndef call(sift_call):\n    call = sift_call('{number}')\n    {verb}\n"
     "def test_it(call): pass\n",
 }
+WAYS = [
+    pytest.param(text, id=place, marks=() if place == "body" else pytest.mark.slow) for place, text in PLACES.items()
+]
 REQUESTS = {
     "list": "list(sift.connections())",
     "one": "sift.connection('unknown')",
@@ -65,7 +68,7 @@ def assert_no_plugin_frame(pytester: pytest.Pytester, text: str, *options: str, 
     assert "Traceback" not in result.stdout.str()
 
 
-@pytest.mark.parametrize("way", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("section", "verb"), TIMES.values(), ids=TIMES)
 def test_an_error_in_a_call_shows_no_plugin_frame(
     sift_lab: SiftLab, pytester: pytest.Pytester, section: str, verb: str, way: str
@@ -76,7 +79,7 @@ def test_an_error_in_a_call_shows_no_plugin_frame(
     assert_no_plugin_frame(pytester, way.format(number=BANK, verb=verb, within=within))
 
 
-@pytest.mark.parametrize("way", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("section", CREATES.values(), ids=CREATES)
 def test_a_call_that_cannot_be_placed_shows_no_plugin_frame(
     sift_lab: SiftLab, pytester: pytest.Pytester, section: str, way: str
@@ -86,7 +89,7 @@ def test_a_call_that_cannot_be_placed_shows_no_plugin_frame(
     assert_no_plugin_frame(pytester, way.format(number=BANK, verb="pass", within=0.3))
 
 
-@pytest.mark.parametrize("way", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("name", "value"),
     [

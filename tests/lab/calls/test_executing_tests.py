@@ -65,6 +65,7 @@ tests:
 """
 
 
+@pytest.mark.slow
 def test_an_override_of_the_number_of_calls_places_that_many() -> None:
     """`max_total_calls` calls are placed, even if that exceeds the number of concurrent calls."""
     result = find(LAB, overrides={"step.1.0.max_total_calls": "10"})

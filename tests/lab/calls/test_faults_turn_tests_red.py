@@ -11,7 +11,7 @@ from pytest_sipfront.lab.file.calls_section import Phone
 from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find_all, needs_stack
 
-pytestmark = needs_stack
+pytestmark = [needs_stack, pytest.mark.slow]
 
 SUITE = """
   answers at once:

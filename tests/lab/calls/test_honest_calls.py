@@ -46,6 +46,7 @@ def call_stream(impairment: Impairment, conditions: str) -> LabRunResult:
         return call(peer.port, conditions, HOLD)
 
 
+@pytest.mark.slow
 @needs_sipp
 @needs_root
 def test_an_impaired_stream_without_rtcp_fails_and_a_clean_one_passes() -> None:
@@ -66,6 +67,7 @@ def test_an_impaired_stream_without_rtcp_fails_and_a_clean_one_passes() -> None:
     assert re.search(r"jitter \d\d\.\d ms from callee \(packet capture\), at most ", jittery.description)
 
 
+@pytest.mark.slow
 @needs_sipp
 def test_without_a_measurement_quality_is_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
     """If packets cannot be captured and no RTCP arrives, no figure is invented."""
@@ -78,6 +80,7 @@ def test_without_a_measurement_quality_is_not_measurable(monkeypatch: pytest.Mon
     assert not {"packet_loss_caller", "jitter_caller", "mos_cqe_caller"} & result.measures.keys()
 
 
+@pytest.mark.slow
 @needs_sipp
 def test_packets_due_are_an_upper_bound_for_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly all packets due prove that the loss is small, even without another source."""
@@ -117,6 +120,7 @@ tests: {call: {steps: [[{action: wait}], [{action: call, dial_destination: "100"
     assert re.search(r"call of 0\.\d\d s is too short to judge RTP .*; add 'hold' or 'play'", result.description)
 
 
+@pytest.mark.slow
 @needs_sipp
 @needs_root
 def test_a_gap_is_judged_by_the_bound_as_written() -> None:
@@ -135,6 +139,7 @@ def test_a_gap_is_judged_by_the_bound_as_written() -> None:
         assert result.state == ("failed" if sentence else "passed")
 
 
+@pytest.mark.slow
 @needs_sipp
 @needs_root
 def test_telephone_event_packets_are_rtp() -> None:
@@ -173,6 +178,7 @@ def test_dtmf_waits_until_the_answer_is_traced(monkeypatch: pytest.MonkeyPatch) 
     assert result.description == "DTMF 123 could not be sent: the callee does not accept telephone-event"
 
 
+@pytest.mark.slow
 @needs_sipp
 @pytest.mark.parametrize(
     ("edits", "reason"),
@@ -193,6 +199,7 @@ def test_an_unusable_sdp_is_the_reason(edits: Mapping[str, str], reason: str) ->
     assert reason in result.description
 
 
+@pytest.mark.slow
 @needs_sipp
 def test_a_missing_response_to_bye_is_shown_and_a_condition() -> None:
     """The ladder differs, and `bye_confirmed` requires the response."""
@@ -217,6 +224,7 @@ def test_no_answer_needs_a_phone_that_was_reached(code: str) -> None:
     assert result.ladder
 
 
+@pytest.mark.slow
 def test_a_dead_target_is_not_no_answer() -> None:
     """A target without any response fails `answered: false`; a phone that rings passes."""
     dead = call(free_port(), "answered: false, media: none")
@@ -286,6 +294,7 @@ GATES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("may_capture", [True, False])
 def test_a_line_profile_violates_its_quality_gate(may_capture: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bad line fails the condition that a good line passes, with and without the right to capture packets."""
@@ -299,6 +308,7 @@ def test_a_line_profile_violates_its_quality_gate(may_capture: bool, monkeypatch
         assert bad.measures["jitter_caller"].source in (("packet capture",) if may_capture else ("media relay",))
 
 
+@pytest.mark.slow
 def test_a_line_profile_is_measured_as_configured() -> None:
     """Loss within 3 points over 5 s, duplicates and reordering only if configured, jitter a third of its range.
 
