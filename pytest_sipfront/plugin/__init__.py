@@ -130,10 +130,19 @@ def pytest_runtest_call(item: pytest.Item) -> None:
         item.config.stash[STATE].marked.judge(item)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop launching, and save the durations before the summary."""
-    session.config.stash[STATE].finish()
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Stop launching, save the durations before the summary, and correct the JUnit file when it is written."""
+    config = session.config
+    state = config.stash[STATE]
+    state.finish()
+    yield
+    has_runs = config.pluginmanager.hasplugin(RUNTEST_HOOKS) or config.pluginmanager.hasplugin(CONTROLLER)
+    path = config.getoption("xmlpath", None)
+    if has_runs and path and not state.processes.is_worker:
+        from pytest_sipfront.plugin.reports import junit_file  # noqa: PLC0415 - only with a JUnit file
+
+        junit_file.correct(junit_file.written_to(path, config.invocation_params.dir), state.settings.junit_properties)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.plugin.reports.error_details import first_line
+from pytest_sipfront.plugin.reports.properties import ATTEMPT, PREFIX
 from pytest_sipfront.plugin.reports.run_document import run_document
 
 REPORT_ATTRIBUTE = "sipfront_runs"
@@ -25,11 +27,28 @@ class Attempts:
         self._on_lab = on_lab
         self._numbers: Counter[pytest.Item] = Counter()
         self._documents: dict[pytest.Item, dict[object, dict[str, Any]]] = {}
+        self._failures: dict[pytest.Item, dict[int, str]] = {}
 
     def begin(self, item: pytest.Item) -> None:
         """Begin another attempt at `item`."""
         self._numbers[item] += 1
         self._documents.pop(item, None)
+
+    def add_failure(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Keep the first failure of the current attempt, for the reports of later ones."""
+        outcome = "failed" if report.when == "call" else "error"
+        text = " - ".join([f"{outcome}: {first_line(report)}", *self.report_urls(item)])
+        self._failures.setdefault(item, {}).setdefault(self.number(item), text)
+
+    def earlier(self, item: pytest.Item) -> list[tuple[str, str]]:
+        """Return a property for each earlier attempt at `item` that failed: its outcome, message and report URLs."""
+        failures = self._failures.get(item, {})
+        current = self.number(item)
+        return [(f"{PREFIX}{ATTEMPT}{number}", text) for number, text in failures.items() if number < current]
+
+    def report_urls(self, item: pytest.Item) -> list[str]:
+        """Return the report URLs of the current attempt."""
+        return [url for document in self.documents(item) if (url := str(document["report_url"]))]
 
     def number(self, item: pytest.Item) -> int:
         """Return the number of the current attempt, from 1."""

@@ -164,6 +164,15 @@ OPTIONS = (
         "(default: all)",
         "KINDS",
     ),
+    Option(
+        "junit_properties",
+        str,
+        "testcase",
+        "place of the properties in a JUnit file: testcase, or system-out for schemas without properties in a test "
+        "case, such as that of Jenkins' xUnit step (default: testcase)",
+        "PLACE",
+        choices=("testcase", "system-out"),
+    ),
 )
 
 FLAGS = {
@@ -203,6 +212,7 @@ class Settings:
     retry_for: float
     heartbeat: float
     rerun_kinds: tuple[str, ...]
+    junit_properties: str
     lab: bool
     lab_file: Path | None
     resume: bool

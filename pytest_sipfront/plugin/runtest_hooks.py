@@ -61,6 +61,7 @@ class RuntestHooks:
         self._state.attempts.begin(item)
         self._state.marked.forget(item)
         forget(item.user_properties)
+        item.user_properties += self._state.attempts.earlier(item)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -79,6 +80,10 @@ class RuntestHooks:
         report.duration = max(report.duration + self._state.marked.seconds(item, report.when), 0.0)
         if call.excinfo is not None:
             error_details.shape(report, call.excinfo.value, item)
+        if report.failed:
+            attempts = self._state.attempts
+            attempts.add_failure(item, report)
+            error_details.complete(report, attempts.report_urls(item), [text for _, text in attempts.earlier(item)])
         self._state.attempts.attach(item, report)
         if report.failed:
             self._classify(report, call.excinfo, item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -15,6 +15,8 @@ from pytest_sipfront.errors import DetailedError, SipfrontError, SipfrontWarning
 SECTION = "sipfront"
 FIELDS_LIMIT = 10_000
 """The longest list of fields in the details section, in characters."""
+MESSAGE_LIMIT = 300
+"""The longest message in the summary and in JUnit, in characters. The text of the report is complete."""
 
 
 def shape(report: pytest.TestReport, error: BaseException, item: pytest.Item) -> None:
@@ -26,9 +28,42 @@ def shape(report: pytest.TestReport, error: BaseException, item: pytest.Item) ->
     if details and hasattr(longrepr, "addsection"):
         longrepr.addsection(SECTION, details)
     if getattr(longrepr, "reprcrash", None) is not None:
-        longrepr.reprcrash.message = str(error)  # JUnit and the summary show it, so it omits the path of the class
+        # JUnit and the summary show it, so it omits the path of the class.
+        longrepr.reprcrash.message = shortened(str(error))
     if isinstance(error, SipfrontError):
         _report_as_error(report, error, item)
+
+
+def complete(report: pytest.TestReport, urls: Sequence[str], earlier: Sequence[str]) -> None:
+    """Add the report URLs that the text of a failed report lacks, and the earlier attempts at its test.
+
+    GitLab and GitHub show this text only, and any assertion can fail in a test with a run.
+    """
+    longrepr: Any = report.longrepr
+    known = report.longreprtext
+    lines = [f"report  {url}" for url in urls if url not in known]
+    lines += [f"attempt {number}: {text}" for number, text in enumerate(earlier, 1)]
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = shortened(crash.message)
+    if not lines:
+        return
+    if hasattr(longrepr, "addsection"):
+        longrepr.addsection(SECTION, "\n".join(lines))
+    elif isinstance(longrepr, str):
+        report.longrepr = "\n".join([longrepr, *lines])
+
+
+def first_line(report: pytest.TestReport) -> str:
+    """Return the first line of the message of a failed report."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = str(report.longrepr) if crash is None else str(crash.message)
+    return message.split("\n", 1)[0]
+
+
+def shortened(message: str) -> str:
+    """Return a message of limited length."""
+    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
 
 
 def _report_as_error(report: pytest.TestReport, error: SipfrontError, item: pytest.Item) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PREFIX = "sipfront."
 TEST, REPORT_URL, VERDICT, POOL, KIND = "test", "report_url", "verdict", "agentpool", "kind"
+ATTEMPT = "attempt."
+"""The head of the names of earlier attempts: `sipfront.attempt.1` and so on."""
 RESUMED, REUSED = "resumed", "reused_verdict"
 NO_VERDICT = "none"
 _TEST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
