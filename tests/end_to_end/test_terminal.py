@@ -110,6 +110,7 @@ def test_the_properties_describe_the_run_and_its_verdict(suite: Suite) -> None:
         "sipfront.test": "Busy",
         "sipfront.override.step.1.0.dial_destination": run["overrides"]["step.1.0.dial_destination"],
         "sipfront.verdict": "failed",
+        "sipfront.kind": "busy",
         "sipfront.result_description": "486 Busy Here",
         "sipfront.agentpool": "lab (scripted verdict)",
     }
