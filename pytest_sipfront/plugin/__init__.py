@@ -11,6 +11,7 @@ from pytest_sipfront.plugin import hookspecs, item_markers, options
 from pytest_sipfront.plugin.fixture_order import RUN_FIXTURE, run_last
 from pytest_sipfront.plugin.fixtures import sipfront, sipfront_doctor, sipfront_lab, sipfront_run
 from pytest_sipfront.plugin.reports import terminal
+from pytest_sipfront.plugin.reports.recorder import RECORDER, Recorder
 from pytest_sipfront.plugin.runtest_hooks import NAME as RUNTEST_HOOKS
 from pytest_sipfront.plugin.runtest_hooks import watch
 from pytest_sipfront.plugin.state import STATE, WORKER_LAB, State
@@ -49,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         planning.keep_in_one_process(config)
     config.pluginmanager.register(_Interruption(state), "sipfront-interruption")
+    if not state.processes.is_worker:
+        config.stash[RECORDER] = Recorder(config, state)
+        config.pluginmanager.register(config.stash[RECORDER], "sipfront-recorder")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -154,6 +158,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("sipfront")
         for line in lines + late_runs:
             terminalreporter.write_line(line)
+    for line in config.stash[RECORDER].lines:
+        terminalreporter.write_line(f"sipfront: {line}")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -20,6 +20,7 @@ from pytest_sipfront.suggestions import invalid_choice
 
 PRODUCTION = "https://app.sipfront.com"
 _DEFAULT_LAB_FILE = "lab.yaml"
+_REPORT_FILES = ("json",)
 _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -156,6 +157,7 @@ OPTIONS = (
         "S",
         "float",
     ),
+    Option("json", Path, None, "file for a record of the whole session as JSON (default: none)", "FILE"),
     Option(
         "rerun_kinds",
         option_types.kinds,
@@ -211,6 +213,7 @@ class Settings:
     read_timeout: float
     retry_for: float
     heartbeat: float
+    json: Path | None
     rerun_kinds: tuple[str, ...]
     junit_properties: str
     lab: bool
@@ -267,11 +270,23 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     if values["poll_interval"] is None:
         values["poll_interval"] = 0.2 if lab else 3.0
     values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}
+    for name in _REPORT_FILES:
+        values[name] = _report_file(values[name], sources[name], config)
     if values["rerun_kinds"] and not config.pluginmanager.hasplugin("rerunfailures"):
         raise pytest.UsageError(f"{sources['rerun_kinds']}: sipfront_rerun_kinds needs pytest-rerunfailures")
     if values["ledger"] is not None:
         values["ledger"] = config.rootpath / values["ledger"]
     return Settings(**values, lab=lab, lab_file=lab_file, sources=sources)
+
+
+def _report_file(path: Path | None, source: str, config: pytest.Config) -> Path | None:
+    """Return the absolute path of a report file: like `--junitxml`, relative to the current directory."""
+    if path is None:
+        return None
+    base = config.rootpath if source.startswith("ini ") else config.invocation_params.dir
+    if (base / path).is_dir():
+        raise pytest.UsageError(f"{source}: must be a file, but {base / path} is a directory")
+    return base / path
 
 
 def _reject_secret_in_ini(config: pytest.Config) -> None:

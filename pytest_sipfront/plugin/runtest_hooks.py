@@ -97,7 +97,12 @@ class RuntestHooks:
         if not (isinstance(error, DetailedError) or _uses_service(item)):
             return
         crash = getattr(report.longrepr, "reprcrash", None)
-        kind = kind_of(error, str(report.longrepr) if crash is None else crash.message)
+        documents = self._state.attempts.documents(item)
+        violations = [violation for document in documents for violation in document["violations"]]
+        kind = kind_of(error, str(report.longrepr) if crash is None else crash.message, violations)
+        for document in documents:
+            if document["error"] or document["as_expected"] is False:
+                document["kind"] = kind
         name = PREFIX + KIND
         report.user_properties = [*(entry for entry in report.user_properties if entry[0] != name), (name, kind)]
         if name not in dict(item.user_properties):

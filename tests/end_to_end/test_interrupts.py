@@ -127,3 +127,18 @@ def test_sigterm_is_handled_only_while_a_run_is_in_flight(suite: Suite) -> None:
         "def test_after(): assert handler() is signal.SIG_DFL\n"
     )
     suite.run_in_subprocess().assert_outcomes(passed=4)
+
+
+def test_the_json_report_of_an_interrupted_session_names_the_runs_in_flight(suite: Suite) -> None:
+    """A reader sees what still runs and costs money."""
+    suite.configure(LAB)
+    suite.write(THREE_SLOW_CALLS)
+    report = suite.pytester.path / "session.json"
+    session = start_session(suite, "--sipfront-concurrency=2", f"--sipfront-json={report}")
+    interrupt(session, suite, signal.SIGINT, launched=2)
+    content = json.loads(report.read_text())
+    assert content["interrupted"] is True
+    assert {run["nodeid"] for run in content["in_flight"]} == {f"test_it.py::test_slow[{n}]" for n in (0, 1)}
+    assert all(run["report_url"].startswith(suite.lab.url) for run in content["in_flight"])
+    (test,) = content["tests"]
+    assert (test["outcome"], test["kind"]) == ("error", "no-verdict")

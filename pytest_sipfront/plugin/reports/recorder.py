@@ -1,0 +1,115 @@
+"""Records the session in the process that reports it, and writes the report files at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sipfront.plugin.state import State
+
+if TYPE_CHECKING:
+    from pytest_sipfront.plugin.reports.session_record import SessionRecord, SessionRecorder
+
+
+class Recorder:
+    """Hooks of a session that is not an xdist worker.
+
+    The record begins with the first test that uses Sipfront or Sift. Sessions without such tests import nothing more.
+
+    Attributes:
+        record: The complete record after the last test; None before, and in a session without such tests.
+        lines: What was written, or why it could not be, for the terminal.
+    """
+
+    def __init__(self, config: pytest.Config, state: State) -> None:
+        self._config, self._state = config, state
+        self._started = time()
+        self._recorder: SessionRecorder | None = None
+        self.record: SessionRecord | None = None
+        self.lines: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Record the report of one phase of a test."""
+        if self._recorder is None and not (
+            report.user_properties or report.skipped or hasattr(report, "sipfront_runs")
+        ):
+            return
+        from pytest_sipfront.plugin.reports.session_record import concerns  # noqa: PLC0415 - only sessions with runs
+
+        if self._recorder is not None or concerns(report):
+            self._begin().add(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Record a module that could not be collected, which may be due to an invalid marker."""
+        if report.failed:
+            self._begin().add_collection_error(report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Complete the record and write the requested files."""
+        settings = self._state.settings
+        if self._recorder is None:
+            if settings.json is None or settings.plan:
+                return
+            self._begin()
+        assert self._recorder is not None  # noqa: S101 - for the type checker
+        self.record = self._recorder.finish(
+            finished=time(),
+            exit_status=int(exitstatus),
+            collected=session.testscollected,
+            interrupted=self._state.interrupted,
+            journal=self._state.summary(),
+        )
+        if settings.json:
+            text = json.dumps(self.record.to_json(), indent=1, ensure_ascii=False)
+            self.write("JSON report", settings.json, text)
+
+    def write(self, what: str, path: Path, text: str) -> None:
+        """Write a report file, complete or not at all, and note that for the terminal."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, text)
+        except OSError as error:
+            self.lines.append(f"cannot write the {what}: {error}")
+        else:
+            self.lines.append(f"{what}: {path}")
+
+    def _begin(self) -> SessionRecorder:
+        if self._recorder is None:
+            from pytest_sipfront.plugin.reports.session_record import SessionRecorder  # noqa: PLC0415
+
+            workers: Any = getattr(self._config.option, "tx", None) or ()
+            self._recorder = SessionRecorder(
+                self._state.settings,
+                self._started,
+                lab=self._state.lab_in_words,
+                workers=len(workers),
+                runs_everywhere=self._config.getoption("dist", default="no") == "each",
+            )
+        return self._recorder
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file so that readers see either the old or the new content.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, 0o644)  # noqa: PTH101 - a path of the standard library's making
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+RECORDER = pytest.StashKey[Recorder]()
