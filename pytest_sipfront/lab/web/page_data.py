@@ -1,4 +1,4 @@
-"""The data of the pages: runs, calls, messages and measurements as the templates show them."""
+"""The data of the pages: runs, calls, callbacks and measurements as the templates show them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from pytest_sipfront.lab.platform.account import Account, LabProjectRun, LabRun
-from pytest_sipfront.lab.platform.executor import Measure, SipMessage
+from pytest_sipfront.lab.platform.executor import Measure
 from pytest_sipfront.lab.sift.callback_sender import SentCallback
 from pytest_sipfront.lab.sift.connections import LabConnection
-from pytest_sipfront.lab.web.waveform import Waveform, draw_waveform
+from pytest_sipfront.pages.messages import Message, with_gaps
+from pytest_sipfront.pages.waveform import Waveform, draw_waveform
 
 _TONES = {"passed": "good", "finished": "good", "failed": "bad"}
 _RANKS = {"bad": 0, "unclear": 0, "open": 1, "good": 2}
-_LONG_GAP_SECONDS = 0.5
-_OK, _FIRST_ERROR = range(200, 300), 300
+_OK = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,41 +122,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{seconds:.2f} s"
 
 
-# ---- messages ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """An arrow of a ladder, to its right end or to its left end.
-
-    `gap` is the number of seconds since the previous message if that is long ago, else 0.
-    """
-
-    seconds: float
-    to_right: bool
-    text: str
-    tone: str = ""
-    retransmission: bool = False
-    gap: float = 0.0
-
-
-def sip_messages(ladder: Iterable[SipMessage]) -> list[Message]:
-    """Return the SIP messages of a call, from the caller at the left to the callee at the right."""
-    return _with_gaps(
-        Message(each.seconds, each.direction == "->", each.line, _sip_tone(each.line), each.retransmission)
-        for each in ladder
-    )
-
-
-def _sip_tone(line: str) -> str:
-    protocol, _, rest = line.partition(" ")
-    code = int(rest[:3]) if protocol == "SIP/2.0" and rest[:3].isdigit() else 0
-    return "good" if code in _OK else "bad" if code >= _FIRST_ERROR else ""
+# ---- callbacks ----------------------------------------------------------------------------------------------------
 
 
 def callback_messages(callbacks: Sequence[SentCallback]) -> list[Message]:
     """Return the callbacks of a call, from Sift at the left to the receiver at the right."""
-    return _with_gaps(
+    return with_gaps(
         Message(
             callback.time - callbacks[0].time,
             to_right=True,
@@ -180,14 +151,6 @@ def arguments(values: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _with_gaps(messages: Iterable[Message]) -> list[Message]:
-    result: list[Message] = []
-    for message in messages:
-        gap = message.seconds - result[-1].seconds if result else 0.0
-        result.append(replace(message, gap=gap) if gap >= _LONG_GAP_SECONDS else message)
-    return result
 
 
 # ---- measurements -----------------------------------------------------------------------------------------------

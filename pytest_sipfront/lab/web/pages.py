@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -23,12 +25,14 @@ from pytest_sipfront.lab.web.page_data import (
     run_values,
     sift_row,
     sift_table_row,
-    sip_messages,
     utc_text,
 )
-from pytest_sipfront.lab.web.rendering import render
+from pytest_sipfront.pages.messages import sip_messages
+from pytest_sipfront.pages.rendering import render as render_template
 
 MAX_RECENT = 50
+_TEMPLATES = Path(__file__).parent / "templates"
+render = partial(render_template, _TEMPLATES)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src 'self'"
 
 

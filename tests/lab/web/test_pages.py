@@ -14,7 +14,7 @@ from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMess
 from pytest_sipfront.lab.web.page_data import run_row
 from pytest_sipfront.lab.web.pages import page_routes, run_page
 from tests.lab.platform_client import POLLS, Platform
-from tests.lab.web.test_waveform import wav
+from tests.pages.test_waveform import wav
 
 EVIDENCE = LabRunResult(
     state="failed",

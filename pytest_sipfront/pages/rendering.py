@@ -1,4 +1,4 @@
-"""Render the HTML pages from the templates of this package.
+"""Render HTML pages from templates.
 
 Each page contains its stylesheet, so that a saved page is complete. The templates escape every value.
 """
@@ -13,23 +13,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import jinja2
 
-TEMPLATES = Path(__file__).parent / "templates"
+SHARED_TEMPLATES = Path(__file__).parent / "templates"
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 
 
-def render(template: str, **values: Any) -> str:
-    """Return the page that a template yields with these values."""
-    return _environment().get_template(template).render(values)
+def render(templates: Path, template: str, **values: Any) -> str:
+    """Return the page that a template yields with these values.
+
+    Args:
+        templates: The directory of the template. It may use the templates in `SHARED_TEMPLATES`, too.
+        template: Its file name.
+        values: The variables of the template.
+    """
+    return environment(templates).get_template(template).render(values)
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment(templates: Path) -> jinja2.Environment:
+    """Return the environment for the templates in a directory."""
     import jinja2  # noqa: PLC0415 - the lab starts without it
 
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([templates, SHARED_TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=show_invisible,

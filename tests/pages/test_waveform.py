@@ -7,7 +7,7 @@ import wave
 
 import pytest
 
-from pytest_sipfront.lab.web.waveform import COLUMNS, HEIGHT, Waveform, draw_waveform
+from pytest_sipfront.pages.waveform import COLUMNS, HEIGHT, Waveform, draw_waveform
 
 
 def wav(samples: list[int], channels: int = 1, width: int = 2) -> bytes:
