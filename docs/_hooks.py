@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import click
+
+from pytest_sipfront.cli.commands import NAME, program
 from pytest_sipfront.lab.file.lab_file import LabDocument
 from pytest_sipfront.plugin import item_markers, options, sift_marker, sift_options
 from pytest_sipfront.yaml_schema import markdown_reference
@@ -40,10 +43,19 @@ def _signature(declared: str) -> str:
     return f"```python\n@pytest.mark.{declared.partition(': ')[0]}\n```"
 
 
+def _commands() -> str:
+    """Return a section for each command, with the help that the program prints."""
+    return "\n\n".join(
+        f"### {NAME} {name}\n\n```text\n{command.get_help(click.Context(command, info_name=f'{NAME} {name}'))}\n```"
+        for name, command in sorted(program.commands.items())
+    )
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "options": lambda: _option_table(options.OPTIONS),
     "flags": _flag_table,
     "sift_options": lambda: _option_table(sift_options.OPTIONS),
+    "commands": _commands,
     "marker_arguments": _argument_table,
     "sipfront_signature": lambda: _signature(item_markers.SIGNATURE),
     "sift_signature": lambda: _signature(sift_marker.SIGNATURE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 MODULES = {
+    "cli": ("click",),
     "lab": ("starlette", "uvicorn", "python_multipart", "pydantic", "jinja2"),
     "sift": ("starlette", "uvicorn", "python_multipart", "jiwer"),
 }

@@ -29,6 +29,7 @@ LAYERS = (
     {"clients"},
     {"engine"},
     {"plugin", "sift"},
+    {"cli"},
 )  # a room imports from its layer and the layers before
 
 

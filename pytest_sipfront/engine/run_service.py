@@ -28,7 +28,9 @@ from pytest_sipfront.secret import Secret
 Fields: TypeAlias = dict[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 """Sends a progress message to the process whose request is being answered."""
-CLIENT_METHODS = frozenset({"explore", "tests", "projects", "runs", "run_stats", "last_status_of_test", "request"})
+CLIENT_METHODS = frozenset(
+    {"explore", "tests", "projects", "runs", "run_stats", "last_status_of_test", "request", "status"}
+)
 _PROGRESS_SECONDS = 0.4
 _LAST_ANSWERS_SECONDS = 3.0
 """How long pytest waits at its end for the answers to launches that are under way."""

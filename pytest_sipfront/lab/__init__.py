@@ -6,6 +6,7 @@ misreading of the documentation cannot hide in both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from pytest_sipfront.lab.diagnosis import Diagnosis
     from pytest_sipfront.lab.process import LabError, LabHandle, LabProcess, examine, start_lab
 
-__all__ = ["Diagnosis", "LabError", "LabHandle", "LabProcess", "check_lab_file", "examine", "start_lab"]
+__all__ = [
+    "Diagnosis",
+    "LabError",
+    "LabHandle",
+    "LabProcess",
+    "check_lab_file",
+    "examine",
+    "run_lab_command",
+    "start_lab",
+]
 
 
 def check_lab_file(path: Path | None) -> str:
@@ -36,6 +46,27 @@ def check_lab_file(path: Path | None) -> str:
         return in_words(backend, load_path(path, backend) if path is not None else load_default(backend))
     except YamlFileError as error:
         raise LabError(str(error)) from None
+
+
+def run_lab_command(arguments: Sequence[str], program: str) -> int:
+    """Run the command `python -m pytest_sipfront.lab` in this process and return its exit code.
+
+    Args:
+        arguments: Its arguments.
+        program: The name of the program in usage messages.
+
+    Raises:
+        LabError: The extra `lab` is not installed.
+    """
+    from pytest_sipfront.lab.process import require_lab_extra  # noqa: PLC0415
+
+    require_lab_extra()
+    from pytest_sipfront.lab.__main__ import main  # noqa: PLC0415 - needs the extra
+
+    try:
+        return main(arguments, program)
+    except SystemExit as usage:  # argparse has printed help or a mistake
+        return int(usage.code or 0)
 
 
 def __getattr__(name: str) -> Any:

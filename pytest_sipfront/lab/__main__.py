@@ -32,13 +32,17 @@ except ModuleNotFoundError:
 ANY_PUBLIC_KEY, ANY_SECRET_KEY = "lab-public", "lab-secret"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m pytest_sipfront.lab") -> int:
     """Run a lab until a signal stops it.
+
+    Args:
+        arguments: The arguments (default: those of this process).
+        program: The name of the program in usage messages.
 
     Returns:
         The exit code: 0, or 2 if the lab cannot start. With `--doctor`: 0, or 1 if this machine cannot place calls.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     if options.schema:
         print(FileSchema.of(LabDocument).as_json(), end="")  # noqa: T201 - the command's output
         return 0
@@ -64,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pytest_sipfront.lab",
+        prog=program,
         description="Run a local simulation of the Sipfront platform, based on its documentation.",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="lab file (default: the built-in lab file)")

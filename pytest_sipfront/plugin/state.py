@@ -77,7 +77,7 @@ class State:
             self._session = RunSession(
                 settings=self.settings,
                 engine=self.engine,
-                target=self._target,
+                target=self.target,
                 storage=self.storage,
                 document=self._document,
                 heartbeat=Heartbeat(line_writer(config), self.settings.heartbeat, show=live.show, rest=live.clear),
@@ -253,7 +253,12 @@ class State:
         config.add_cleanup(own.close)
         return own.describe
 
-    def _target(self) -> SipfrontTarget:
+    def target(self) -> SipfrontTarget:
+        """Return the platform, or the lab, with its key pair.
+
+        Raises:
+            ConfigurationError: Credentials are missing or invalid, or the lab does not start.
+        """
         __tracebackhide__ = True
         from pytest_sipfront.plugin.targets import lab_target, platform_target  # noqa: PLC0415 - only for a run
 

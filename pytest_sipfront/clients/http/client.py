@@ -17,7 +17,7 @@ from pytest_sipfront.clients.authorization import Credentials
 from pytest_sipfront.clients.http.connection_errors import explain
 from pytest_sipfront.clients.http.timeouts import Timeouts, Timing, retry_after
 from pytest_sipfront.clients.http.tls_and_proxy import certificate_authorities, proxy_for
-from pytest_sipfront.clients.http.transport import RawResponse, Transport
+from pytest_sipfront.clients.http.transport import Connect, RawResponse, Sender, Transport
 from pytest_sipfront.clients.http.urls import destination, origin, without_userinfo
 from pytest_sipfront.clients.service_text import clean, clean_json, error_message, one_line, plain_text
 from pytest_sipfront.errors import (
@@ -92,6 +92,7 @@ class HttpClient(Closable):
         ca_bundle: str | None = None,
         trust_env: bool = True,
         timing: Timing | None = None,
+        connect: Connect = Transport,
     ) -> None:
         """Prepare; no connection is opened before the first request.
 
@@ -103,6 +104,7 @@ class HttpClient(Closable):
             ca_bundle: A PEM file of the certificate authorities to trust instead of the default ones.
             trust_env: Whether proxies and authorities are taken from the environment.
             timing: Clock, sleep and randomness.
+            connect: Returns the transports. The recorder and the replay have their own.
 
         Raises:
             ConfigurationError: The certificate authorities or the proxy are unusable.
@@ -116,10 +118,10 @@ class HttpClient(Closable):
         self._timing = timing or Timing()
         self._proxy = proxy_for(base_url) if trust_env else None
         authorities = certificate_authorities(ca_bundle, trust_env=trust_env)
-        self._kept = Transport(self._limits, authorities, self._proxy, keepalive=10)
+        self._kept = connect(self._limits, authorities, self._proxy, keepalive=10)
         # A server may close an idle connection just when a launch is sent, and it would be unknown whether the launch
         # arrived. Therefore each launch opens a connection.
-        self._fresh = Transport(self._limits, authorities, self._proxy, keepalive=0)
+        self._fresh = connect(self._limits, authorities, self._proxy, keepalive=0)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -245,7 +247,7 @@ class HttpClient(Closable):
         self,
         method: str,
         url: str,
-        transport: Transport,
+        transport: Sender,
         *,
         deadline: float | None = None,
         **content: Any,

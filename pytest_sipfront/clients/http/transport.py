@@ -7,7 +7,7 @@ import ssl
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import httpx
@@ -55,6 +55,30 @@ class RawResponse:
         charset = re.search(r"charset=\"?([\w-]+)", self.headers.get("Content-Type", ""), re.IGNORECASE)
         named = charset[1].lower() if charset else ""
         return self.body.decode(named if named in _CHARSETS else "utf-8", "replace")
+
+
+class Sender(Protocol):
+    """Sends the requests of an `HttpClient`."""
+
+    async def send(
+        self, method: str, url: str, *, auth: Callable[[httpx.Request], httpx.Request], **content: Any
+    ) -> RawResponse:
+        """Send a request and read its response, see `Transport.send`."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class Connect(Protocol):
+    """Returns a sender; `Transport` is one."""
+
+    def __call__(
+        self, timeouts: Timeouts, authorities: ssl.SSLContext, proxy: httpx.Proxy | None, *, keepalive: int
+    ) -> Sender:
+        """Return a sender, see `Transport`."""
+        ...
 
 
 class Transport:

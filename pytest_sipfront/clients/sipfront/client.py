@@ -80,12 +80,17 @@ class SipfrontClient(Closable):
                 raise LaunchOutcomeUnknown(error) from None
             raise
 
-    async def status(self, status_url: str, *, deadline: float | None = None) -> RunStatus:
+    async def status(self, status_url: str, *, deadline: float | None = None, is_new: bool = True) -> RunStatus:
         """Return a run's status from the `status_url` of its launch.
 
-        An unreadable response and a 404 count as transient, since a new run may not be known everywhere at once.
+        Args:
+            status_url: The URL.
+            deadline: The end of the last attempt, on the monotonic clock.
+            is_new: Whether the run was just launched. Then an unreadable response and a 404 count as transient, since
+                the run may not be known everywhere at once.
         """
-        return await self._http.get(status_url, _run_status, deadline=deadline, patience=(InvalidResponse, NotFound))
+        patience = (InvalidResponse, NotFound) if is_new else ()
+        return await self._http.get(status_url, _run_status, deadline=deadline, patience=patience)
 
     async def last_status_of_test(self, test_id: int) -> RunStatus:
         """Return the status of a test's last run (`GET /tests/:id/status/last`)."""

@@ -1,0 +1,102 @@
+"""The first suite of a user."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pytest_sipfront.cli.scaffold import SCHEMA
+from pytest_sipfront.lab import check_lab_file
+from pytest_sipfront.lab.process import LabProcess
+from tests.cli.conftest import Program
+from tests.lab.calls.placing import needs_stack
+from tests.support import TIMEOUT
+
+
+def run_pytest(directory: Path, **environment: str) -> str:
+    """Run pytest as a user does, and return its output."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("SIPFRONT_", "PYTEST_"))}
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", str(directory)]
+    done = subprocess.run(
+        command, env=plain | environment, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=directory
+    )
+    return done.stdout + done.stderr
+
+
+@needs_stack
+def test_the_first_suite_is_red_once_and_says_how_to_repair_it(program: Program, tmp_path: Path) -> None:
+    """Real calls without an account: two tests pass; the third does after the line that the lab file names is gone."""
+    assert program("new", "first").code == 0
+    output = run_pytest(tmp_path / "first")
+    assert "1 failed, 2 passed" in output
+    assert "silence from callee" in output
+    lab_file = tmp_path / "first" / "lab.yaml"
+    text = lab_file.read_text()
+    assert "Remove `silent: true`" in text
+    lab_file.write_text(text.replace(", silent: true", ""))
+    assert "3 passed" in run_pytest(tmp_path / "first")
+
+
+def test_no_file_is_overwritten(program: Program, tmp_path: Path) -> None:
+    """If one of the files exists, none is written."""
+    assert program("new").code == 3  # the fixture has written pytest.ini
+    (tmp_path / "lab.yaml").write_text("mine")
+    (tmp_path / "pytest.ini").unlink()
+    done = program("new")
+    assert (done.code, done.out) == (3, "")
+    assert "error: lab.yaml already exists and is not overwritten" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["lab.yaml"]
+
+
+def test_a_directory_that_cannot_be_written(program: Program, tmp_path: Path) -> None:
+    """The message has the path and the reason."""
+    (tmp_path / "file").touch()
+    done = program("new", "file/below")
+    assert (done.code, done.out) == (3, "")
+    assert "cannot write" in done.err
+
+
+def test_the_suite_of_an_account_passes_in_its_lab(program: Program, account: LabProcess, tmp_path: Path) -> None:
+    """Each test and each project has a pytest test. Without a change of the ini file, no call is paid."""
+    account.configure(
+        "tests:\n"
+        "  Basic call: {project: Nightly, parameters: {step.1.0.dial_destination: '1001'}}\n"
+        "  basic-call: {}\n"
+        "  '{braces} \"quotes\" ''and'' \\ 100 %': {}\n"
+        "  'Überlauf ☎': {}\n"
+        "projects: {Nightly: {tests: [Basic call]}}\n"
+    )
+    done = program("new", "suite", "--from-account", "--json")
+    assert done.code == 0
+    assert {Path(path).name for path in done.json["files"]} == {path.name for path in (tmp_path / "suite").iterdir()}
+    check_lab_file(tmp_path / "suite" / "lab.yaml")
+    assert set(yaml.safe_load((tmp_path / "suite" / "lab.yaml").read_text())["projects"]) == {"Nightly", "Default"}
+    before = account.counts["launch_requests"]
+    assert "6 passed" in run_pytest(tmp_path / "suite", SIPFRONT_BASE_URL=account.url)
+    assert account.counts["launch_requests"] == before
+
+
+@pytest.mark.usefixtures("account")
+def test_an_account_without_a_known_list_gives_no_suite(
+    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The message says how to look at the list."""
+    from pytest_sipfront.clients.sipfront.models import Document
+    from pytest_sipfront.plugin.command_session import CommandSession
+
+    monkeypatch.setattr(CommandSession, "ask", lambda *_: Document({"status": 200}))
+    done = program("new", "suite", "--from-account")
+    assert (done.code, (tmp_path / "suite").exists()) == (3, False)
+    assert "pytest-sipfront tests --json" in done.err
+
+
+def test_editors_find_the_schema_that_the_lab_file_names(program: Program, tmp_path: Path) -> None:
+    """It is the schema of the installed version."""
+    program("new", "first")
+    assert (tmp_path / "first" / "lab.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA}\n")
+    assert (tmp_path / "first" / SCHEMA).read_text() == program("schema").out
