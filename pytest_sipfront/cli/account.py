@@ -42,7 +42,7 @@ def show_list(session: CommandSession, kind: str, *, as_json: bool) -> int:
     if as_json:
         print_json(document.data)
         return PASSED
-    entries = entries_of(document.data, kind)
+    entries = document.entries(kind)
     if entries:
         print_table(list(COLUMNS[kind]), ([_cell(entry, keys) for keys in COLUMNS[kind].values()] for entry in entries))
     elif names := document.names():
@@ -52,14 +52,6 @@ def show_list(session: CommandSession, kind: str, *, as_json: bool) -> int:
     else:
         click.echo(f"The list of {kind} has an unknown form; --json prints it.")
     return PASSED
-
-
-def entries_of(data: Any, kind: str) -> list[Mapping[str, Any]]:
-    """Return the entries of a list: the root, or what is below `kind` or `data`."""
-    found = data.get(kind, data.get("data")) if isinstance(data, Mapping) else data
-    if isinstance(found, Mapping):
-        return entries_of(found, kind)
-    return [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
 
 
 def _cell(entry: Mapping[str, Any], keys: Sequence[str]) -> str:

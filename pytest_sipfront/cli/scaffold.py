@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from pytest_sipfront.cli.account import entries_of
 from pytest_sipfront.cli.output import print_error, print_json
 from pytest_sipfront.clients.service_text import one_line
 from pytest_sipfront.clients.sipfront.models import Document
@@ -57,7 +56,7 @@ def write_account_suite(session: CommandSession, directory: Path, *, as_json: bo
 def _by_name(document: Document, kind: str) -> dict[str, Mapping[str, Any]]:
     return {
         entry["name"]: entry
-        for entry in entries_of(document.data, kind)
+        for entry in document.entries(kind)
         if isinstance(entry.get("name"), str) and entry["name"].strip()
     }
 

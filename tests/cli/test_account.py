@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sipfront.cli.account import entries_of
 from pytest_sipfront.lab.process import LabProcess
 from tests.cli.conftest import Program
 from tests.support import TIMEOUT
@@ -33,22 +32,6 @@ def test_lists_are_json_for_scripts(program: Program) -> None:
     """The platform's own JSON, unchanged."""
     assert [test["name"] for test in program("tests", "--json").json["tests"]] == ["Basic call", "Stopped", "Long"]
     assert program("projects", "--json").json["projects"][0]["name"] == "Nightly"
-
-
-@pytest.mark.parametrize(
-    ("data", "names"),
-    [
-        ([{"name": "a"}], ["a"]),
-        ({"tests": [{"name": "a"}]}, ["a"]),
-        ({"data": {"tests": [{"name": "a"}]}}, ["a"]),
-        ({"status": 200}, []),
-        ("text", []),
-        ({"tests": ["a", {"name": "b"}]}, ["b"]),
-    ],
-)
-def test_lists_are_found_in_any_shape(data: object, names: list[str]) -> None:
-    """The shape of the lists is not published."""
-    assert [entry["name"] for entry in entries_of(data, "tests")] == names
 
 
 def test_a_run_that_passes_ends_with_0(program: Program, account: LabProcess, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ Override: TypeAlias = str | int | float | bool
 
 STATE_FIELDS = ("status", "session_status", "run_status")
 STATE_LIMIT, MOST_TAGS = 100, 100
+_DEEPEST_LIST = 2
 FLAGS = ("has_passed", "is_failed", "is_finished")
 
 
@@ -229,6 +230,14 @@ class Document:
     def names(self) -> tuple[str, ...]:
         """Return each `name`, `test_name` and `project_name` anywhere in the document, once, in order."""
         return tuple(dict.fromkeys(_names(self.data)))
+
+    def entries(self, kind: str) -> tuple[Mapping[str, Any], ...]:
+        """Return the objects in the list at the root, or below the key `kind` or `data`."""
+        found = self.data
+        for _ in range(_DEEPEST_LIST):
+            if isinstance(found, Mapping):
+                found = found.get(kind, found.get("data"))
+        return tuple(entry for entry in found if isinstance(entry, Mapping)) if isinstance(found, list | tuple) else ()
 
 
 def _names(node: Any) -> Iterator[str]:

@@ -344,3 +344,19 @@ def test_the_names_in_a_document_are_found(data: Any, names: tuple[str, ...]) ->
 def test_names_can_be_read_from_any_document(data: Any) -> None:
     """Its form is not published."""
     assert all(isinstance(name, str) for name in Document(data).names())
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        ([{"name": "a"}], ["a"]),
+        ({"tests": [{"name": "a"}]}, ["a"]),
+        ({"data": {"tests": [{"name": "a"}]}}, ["a"]),
+        ({"status": 200}, []),
+        ("text", []),
+        ({"tests": ["a", {"name": "b"}]}, ["b"]),
+    ],
+)
+def test_lists_are_found_in_any_shape(data: object, names: list[str]) -> None:
+    """The shape of the lists is not published."""
+    assert [entry["name"] for entry in Document(data).entries("tests")] == names
