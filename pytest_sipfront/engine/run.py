@@ -116,6 +116,7 @@ class RunResult:
         status: The final status; `status.raw` is the platform's JSON.
         tests: For a project run: the last run of each of its tests.
         notes: Remarks for the report. They decided nothing.
+        repeats: With `repeat=` in the marker: the results of all runs of the test that have a verdict.
     """
 
     request: RunRequest
@@ -128,6 +129,7 @@ class RunResult:
     status: RunStatus
     tests: tuple[LastStatus, ...] = ()
     notes: tuple[str, ...] = ()
+    repeats: tuple[RunResult, ...] = ()
 
     @property
     def passed(self) -> bool:

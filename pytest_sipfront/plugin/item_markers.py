@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 MARK = "sipfront"
 SIGNATURE = (
     "sipfront(test=None, project=None, test_ids=None, step_<n>_<n>_<name>=..., report_mode=None, params=None, "
-    "timeout=None, expect='passed', match=None, exclusive=None, look_ahead=True): launch a Sipfront run before the "
-    "test; the test fails if the verdict of the run is not the expected one"
+    "timeout=None, expect='passed', match=None, exclusive=None, look_ahead=True, repeat=1, pass_at_least=None): "
+    "launch a Sipfront run before the test; the test fails if the verdict of the run is not the expected one"
 )
 _SET_MARKERS = "assign them to its attribute pytestmark, as a list"
 PARTIAL_CANNOT_BE_MARKED = f"markers cannot be applied to a functools.partial object; {_SET_MARKERS}"
 _OVERRIDE_NAME = re.compile(r"step_\d+_\d+_")
 _ARGUMENTS = {
-    MARK: frozenset({"test", "project", "test_ids", "report_mode", "expect", "exclusive", "look_ahead"}),
+    MARK: frozenset({"test", "project", "test_ids", "report_mode", "expect", "exclusive", "look_ahead", "repeat"}),
     "sift": frozenset({"phone_number", "client_name", "connect_within"}),
 }
 
@@ -48,15 +48,19 @@ def has_mark(item: pytest.Item, name: str) -> bool:
     return False
 
 
-def read_run_spec(item: pytest.Item, report_mode: str | None) -> RunSpec:
+def read_run_spec(item: pytest.Item, **session: Any) -> RunSpec:
     """Return the run that the markers of `item` describe, with templates filled from its parametrization.
+
+    Args:
+        item: The test.
+        **session: The settings of the session that `make_run_spec` takes.
 
     Raises:
         MarkerError: A marker is invalid.
     """
     from pytest_sipfront.plugin.run_spec import fill, make_run_spec, merge  # noqa: PLC0415 - only for marked tests
 
-    return make_run_spec(fill(merge(_arguments(item)), _parameters(item)), report_mode=report_mode)
+    return make_run_spec(fill(merge(_arguments(item)), _parameters(item)), **session)
 
 
 def lost_marker(item: pytest.Function) -> str:

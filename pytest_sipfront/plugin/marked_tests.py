@@ -17,6 +17,7 @@ from pytest_sipfront.errors import ConfigurationError, SipfrontError, SipfrontWa
 from pytest_sipfront.plugin.fixture_order import RUN_FIXTURE, no_run_reason
 from pytest_sipfront.plugin.item_markers import is_marked, read_run_spec
 from pytest_sipfront.plugin.look_ahead import LookAhead
+from pytest_sipfront.plugin.repetition import Repetition
 from pytest_sipfront.plugin.reports.error_details import raise_in
 from pytest_sipfront.plugin.reports.properties import NO_VERDICT, recorder
 from pytest_sipfront.plugin.run_session import Origin, RunSession, objection
@@ -31,6 +32,12 @@ class _Done:
     spec: RunSpec
     result: RunResult
     waited: float
+    repetition: Repetition | None = None
+
+    @property
+    def duration(self) -> float:
+        """Seconds of all runs of the test."""
+        return sum(result.duration for result in self.result.repeats) or self.result.duration
 
 
 class MarkedTests:
@@ -85,17 +92,32 @@ class MarkedTests:
             if not self._session.may_launch:
                 return _not_launched(spec)
             self._check_first(item)
-            origin = self._origin(item)
-            run = self.waiting = self._session.claim(spec, origin, is_queued=self._looks_ahead)
+            origins = self._origins(item, spec)
+            runs = [self._session.claim(spec, origin, is_queued=self._looks_ahead) for origin in origins]
+            self.waiting = runs[0]
             self._look_ahead(item)
-            result = self._session.wait(run, origin, recorder(item.user_properties))
+            repetition = None
+            if spec.repeat == 1:
+                result = self._session.wait(runs[0], origins[0], recorder(item.user_properties))
+            else:
+                repetition = Repetition(spec, [self._outcome(item, *run) for run in zip(runs, origins, strict=True)])
+                item.user_properties += repetition.properties()
+                result = repetition.result()
             self.waiting = None
         # A session may turn warnings into errors, and pytest-timeout fails the test from within the wait.
         except (SipfrontError, SipfrontWarning, pytest.fail.Exception) as error:
             self.waiting = None
             raise_in(item.obj, error)
-        self._done[item] = _Done(spec, result, monotonic() - began)
+        self._done[item] = _Done(spec, result, monotonic() - began, repetition)
         return result
+
+    def _outcome(self, item: pytest.Item, run: Run, origin: Origin) -> RunResult | SipfrontError:
+        """Return the result of one run of a repeated test, or why it has no verdict."""
+        self.waiting = run
+        try:
+            return self._session.wait(run, origin, recorder(item.user_properties))
+        except SipfrontError as error:
+            return error
 
     def _check_first(self, item: pytest.Function) -> None:
         """Check all names once per worker. A worker cannot end the session, so each marked test reports problems."""
@@ -121,10 +143,14 @@ class MarkedTests:
             marked = (item for item in items if isinstance(item, pytest.Function) and is_marked(item))
             self._ahead = LookAhead(items, (item for item, spec in self.valid(marked).items() if spec.look_ahead))
         ready = self._ahead.independent() if shares else self._ahead.ready(current)
-        self._session.ahead([(self.spec(item), self._origin(item)) for item in ready], shared=shares)
+        specs = {item: self.spec(item) for item in ready}
+        runs = [(spec, origin) for item, spec in specs.items() for origin in self._origins(item, spec)]
+        self._session.ahead(runs, shared=shares)
 
-    def _origin(self, item: pytest.Item) -> Origin:
-        return Origin(node_id(item), item.ihook, self._key(item))
+    def _origins(self, item: pytest.Item, spec: RunSpec) -> list[Origin]:
+        """Return the origin of each run of a test."""
+        keys = [self._key(item), *(f"{self._key(item)} run {number}" for number in range(2, spec.repeat + 1))]
+        return [Origin(node_id(item), item.ihook, key) for key in keys]
 
     def _key(self, item: pytest.Item) -> str:
         """Return what identifies a test in all processes of the session, also if its node id occurs several times."""
@@ -145,7 +171,8 @@ class MarkedTests:
         done = self._done.get(item)
         if done is None:
             raise ConfigurationError(f"no run was launched for @pytest.mark.sipfront: {no_run_reason(item)}")
-        failure = objection(done.result, done.spec.expectation)
+        repetition = done.repetition
+        failure = repetition.objection() if repetition else objection(done.result, done.spec.expectation)
         if failure is not None:
             raise_in(item.obj, failure)  # type: ignore[attr-defined]
 
@@ -162,7 +189,7 @@ class MarkedTests:
         if item in self._counted:
             return 0.0
         self._counted.add(item)
-        return done.result.duration
+        return done.duration
 
     def forget(self, item: pytest.Item) -> None:
         """Forget an earlier attempt at `item`: each attempt gets a new run."""
@@ -183,8 +210,14 @@ class MarkedTests:
         Raises:
             ConfigurationError: They are invalid.
         """
+        settings = self._session.settings
         try:
-            return read_run_spec(item, self._session.settings.report_mode)
+            return read_run_spec(
+                item,
+                report_mode=settings.report_mode,
+                repeat=settings.repeat,
+                pass_at_least=settings.pass_at_least,
+            )
         except MarkerError as error:
             raise ConfigurationError(f"@pytest.mark.sipfront: {error}") from None
 

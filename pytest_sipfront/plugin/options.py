@@ -73,6 +73,15 @@ OPTIONS = (
         "S",
         "float",
     ),
+    Option("repeat", option_types.count, 1, "number of runs of each marked test (default: 1)", "N", "int"),
+    Option(
+        "pass_at_least",
+        option_types.count,
+        None,
+        "number of runs of a repeated test that must have the expected verdict (default: all)",
+        "N",
+        "int",
+    ),
     Option("concurrency", option_types.count, 1, "maximum number of concurrent runs (default: 1)", "N", "int"),
     Option(
         "exclusive_by",
@@ -200,6 +209,8 @@ class Settings:
     base_url: str
     timeout: float
     poll_interval: float
+    repeat: int
+    pass_at_least: int | None
     concurrency: int
     exclusive_by: tuple[str, ...]
     max_runs: int | None
@@ -266,6 +277,11 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     if lab and sources["base_url"] == "command line":
         raise pytest.UsageError(
             "--sipfront-base-url and --sipfront-lab (or SIPFRONT_LAB, sipfront_lab) are mutually exclusive"
+        )
+    if (values["pass_at_least"] or 1) > values["repeat"]:
+        raise pytest.UsageError(
+            f"--sipfront-pass-at-least (SIPFRONT_PASS_AT_LEAST, sipfront_pass_at_least) must be at most the number of "
+            f"repeats, which is {values['repeat']}, got {values['pass_at_least']}"
         )
     if values["poll_interval"] is None:
         values["poll_interval"] = 0.2 if lab else 3.0

@@ -134,17 +134,18 @@ def lines(
         max_runs: Budget of launches, or None.
         max_minutes: Budget of minutes, or None.
     """
-    known = [run.seconds for run in plan.runs if run.seconds is not None]
-    unknown = len(plan.runs) - len(known)
-    total = [_count(len(plan.runs), "run")]
+    runs = [run for run in plan.runs for _ in range(run.spec.repeat)]
+    known = [run.seconds for run in runs if run.seconds is not None]
+    unknown = len(runs) - len(known)
+    total = [_count(len(runs), "run")]
     if known:
         total.append(f"about {_duration(sum(known))} of calls")
-        total.append(f"about {_duration(_total_seconds(plan, concurrency))} at concurrency {concurrency}")
+        total.append(f"about {_duration(_total_seconds(runs, concurrency))} at concurrency {concurrency}")
     if unknown:
         total.append(f"{unknown} of unknown duration")
     yield f"sipfront plan: {', '.join(total)}"
-    if max_runs is not None and len(plan.runs) > max_runs:
-        yield f"  {_count(len(plan.runs) - max_runs, 'run')} over the budget of {max_runs}"
+    if max_runs is not None and len(runs) > max_runs:
+        yield f"  {_count(len(runs) - max_runs, 'run')} over the budget of {max_runs}"
     if max_minutes is not None and sum(known) / 60 > max_minutes:
         yield f"  {sum(known) / 60 - max_minutes:.1f} min over the budget of {max_minutes:g} min"
     if plan.imperative:
@@ -154,15 +155,16 @@ def lines(
     for run in plan.runs:
         request = run.spec.request
         overrides = "".join(f" {key}={value}" for key, value in request.overrides.items())
-        yield f"  {run.nodeid}: {request.target}{overrides}, {_duration(run.seconds)}"
+        times = f", {run.spec.repeat} times" if run.spec.repeat > 1 else ""
+        yield f"  {run.nodeid}: {request.target}{overrides}, {_duration(run.seconds)}{times}"
     for nodeid, mistake in plan.mistakes.items():
         yield f"  {nodeid}: ERROR: {mistake}"
 
 
-def _total_seconds(plan: Plan, concurrency: int) -> float:
+def _total_seconds(runs: Sequence[Planned], concurrency: int) -> float:
     """Return the estimated duration of all runs of known duration. Runs with an obstacle do not overlap."""
-    known = [run.seconds for run in plan.runs if run.seconds is not None]
-    late = [run.seconds for run in plan.runs if run.seconds is not None and run.obstacle]
+    known = [run.seconds for run in runs if run.seconds is not None]
+    late = [run.seconds for run in runs if run.seconds is not None and run.obstacle]
     return max(makespan(known, concurrency), sum(late))
 
 

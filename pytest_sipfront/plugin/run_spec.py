@@ -30,6 +30,8 @@ ARGUMENTS = (
     "match",
     "exclusive",
     "look_ahead",
+    "repeat",
+    "pass_at_least",
 )
 _TARGETS = frozenset({"test", "project"})
 _OVERRIDE = re.compile(r"step_(\d+)_(\d+)_([A-Za-z][A-Za-z0-9_]*)")
@@ -53,6 +55,8 @@ class RunSpec:
         timeout: Seconds from launch to deadline, or None for the session's setting.
         exclusive: Names. Runs with a common name never overlap.
         look_ahead: Whether the run may start before the setup of its own test.
+        repeat: How often to launch it.
+        pass_at_least: How many of these runs must have the expected verdict.
     """
 
     request: RunRequest
@@ -60,6 +64,8 @@ class RunSpec:
     timeout: float | None = None
     exclusive: tuple[str, ...] = ()
     look_ahead: bool = True
+    repeat: int = 1
+    pass_at_least: int = 1
 
 
 def merge(markers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -194,12 +200,20 @@ def _missing_column(name: str, columns: Sequence[str]) -> str:
     return f"unknown column {name!r}{did_you_mean(name, columns)} (columns: {', '.join(columns)})"
 
 
-def make_run_spec(arguments: Mapping[str, Any], *, report_mode: str | None = None) -> RunSpec:
+def make_run_spec(
+    arguments: Mapping[str, Any],
+    *,
+    report_mode: str | None = None,
+    repeat: int = 1,
+    pass_at_least: int | None = None,
+) -> RunSpec:
     """Return the run that merged and filled arguments describe.
 
     Args:
         arguments: The arguments, with overrides under their API keys.
         report_mode: The session's report mode, which applies if the arguments have none.
+        repeat: The session's number of runs, which applies if the arguments have none.
+        pass_at_least: The number of them that must have the expected verdict; None for all.
 
     Raises:
         MarkerError: A required argument is missing, or a value is invalid.
@@ -222,12 +236,19 @@ def make_run_spec(arguments: Mapping[str, Any], *, report_mode: str | None = Non
         report_mode=mode,
     )
     _check_text(request)
+    if "repeat" in plain:
+        repeat, pass_at_least = _count("repeat", plain["repeat"]), None
+    pass_at_least = _count("pass_at_least", plain.get("pass_at_least", pass_at_least or repeat))
+    if pass_at_least > repeat:
+        raise MarkerError(f"pass_at_least= must be at most repeat={repeat}, got {pass_at_least}")
     return RunSpec(
         request=request,
         expectation=_expectation(plain),
         timeout=_timeout(plain.get("timeout")),
         exclusive=_exclusive(plain.get("exclusive")),
         look_ahead=_look_ahead(plain.get("look_ahead", True)),
+        repeat=repeat,
+        pass_at_least=pass_at_least,
     )
 
 
@@ -300,6 +321,12 @@ def _timeout(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise MarkerError(f"timeout= must be a number of seconds >= 0 (0: no limit), got {value!r}")
     return float(value)
+
+
+def _count(argument: str, value: Any) -> int:
+    if not _is_id(value) or value < 1:
+        raise MarkerError(f"{argument}= must be an integer >= 1, got {value!r}")
+    return int(value)
 
 
 def _exclusive(value: Any) -> tuple[str, ...]:

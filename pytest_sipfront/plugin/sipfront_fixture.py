@@ -130,6 +130,8 @@ class Sipfront:
 def _run_spec(arguments: dict[str, Any], report_mode: str | None) -> RunSpec:
     __tracebackhide__ = True
     accepts_both = "expect" in arguments and arguments["expect"] is None
+    if repeated := sorted({"repeat", "pass_at_least"} & arguments.keys()):
+        raise ConfigurationError(f"sipfront.run: {repeated[0]}= is an argument of the marker; call run() several times")
     try:
         spec = make_run_spec(normalise(arguments), report_mode=report_mode)
     except MarkerError as error:

@@ -528,7 +528,7 @@ def test_a_match_is_a_regular_expression(match: object) -> None:
 
 
 def _specs(pytester: pytest.Pytester, source: str) -> dict[str, RunSpec]:
-    return {item.name: read_run_spec(item, None) for item in pytester.getitems(source) if is_marked(item)}
+    return {item.name: read_run_spec(item) for item in pytester.getitems(source) if is_marked(item)}
 
 
 def test_markers_merge_from_module_to_parameter(pytester: pytest.Pytester) -> None:
@@ -583,4 +583,4 @@ def test_positional_arguments_are_rejected(pytester: pytest.Pytester) -> None:
     item = pytester.getitem("def test_func(): ...")
     item.add_marker(pytest.mark.sipfront("Basic call"))
     with pytest.raises(MarkerError, match="positional arguments are not supported; write test='Basic call'"):
-        read_run_spec(item, None)
+        read_run_spec(item)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PREFIX = "sipfront."
 TEST, REPORT_URL, VERDICT, POOL, KIND = "test", "report_url", "verdict", "agentpool", "kind"
+RATE = "pass_rate"
 ATTEMPT = "attempt."
 """The head of the names of earlier attempts: `sipfront.attempt.1` and so on."""
 RESUMED, REUSED = "resumed", "reused_verdict"

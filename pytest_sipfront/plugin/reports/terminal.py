@@ -12,7 +12,7 @@ import pytest
 
 from pytest_sipfront.plugin.credentials import find_keys
 from pytest_sipfront.plugin.options import Settings
-from pytest_sipfront.plugin.reports.properties import NO_VERDICT, POOL, REPORT_URL, RESUMED, REUSED, VERDICT
+from pytest_sipfront.plugin.reports.properties import NO_VERDICT, POOL, RATE, REPORT_URL, RESUMED, REUSED, VERDICT
 
 if TYPE_CHECKING:
     from pytest_sipfront.engine.resume import JournalEntry
@@ -63,6 +63,7 @@ def summary(stats: dict[str, list[object]], settings: Settings, journal: Session
         yield "ran against the lab, a simulation based on the platform's documentation"
     yield from _reused(runs)
     yield from _scripted(all_runs)
+    yield from _repeated(runs)
     yield from _budget(journal.launches, settings)
     for outcome, label in _OUTCOMES.items():
         for report in _reports([stats.get(outcome, [])]):
@@ -118,6 +119,13 @@ def _reused(runs: Mapping[str, list[dict[str, object]]]) -> Iterator[str]:
                 yield f"REUSED {nodeid} - {run[VERDICT]}, launched at {run[RESUMED]} - {run.get(REPORT_URL, '')}"
 
 
+def _repeated(runs: Mapping[str, list[dict[str, object]]]) -> Iterator[str]:
+    """Yield the pass rate of each repeated test."""
+    for nodeid, runs_of_test in runs.items():
+        if rate := runs_of_test[0].get(RATE):
+            yield f"REPEATED {nodeid} - {rate}, at least {runs_of_test[0].get('pass_at_least')} required"
+
+
 def _scripted(runs: Sequence[dict[str, object]]) -> Iterator[str]:
     scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in runs)
     if scripted:
@@ -143,5 +151,7 @@ def _runs(report: pytest.TestReport) -> list[dict[str, object]]:
 def _row(label: str, report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     message = str(getattr(crash, "message", "")).split("\n", 1)[0]
-    url = str(_runs(report)[-1].get(REPORT_URL, ""))
+    runs = _runs(report)
+    run = next((run for run in runs if run[VERDICT] != "passed"), runs[-1])
+    url = str(run.get(REPORT_URL, ""))
     return " - ".join(part for part in (f"{label} {report.nodeid}", message, url) if part)
