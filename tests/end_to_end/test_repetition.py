@@ -108,7 +108,7 @@ def test_an_interrupted_repetition_is_resumed(suite: Suite) -> None:
         "import os\n@marked(test='Basic call', repeat=3)\ndef test_a(): pass\n"
         "@marked(test='Basic call')\ndef test_b():\n    if not os.path.exists('again'): raise KeyboardInterrupt\n"
     )
-    suite.run()
+    suite.run_in_subprocess()
     assert len(suite.lab.runs) == 4
     (suite.pytester.path / "again").touch()
     suite.run("--sipfront-resume").assert_outcomes(passed=2)
