@@ -19,6 +19,7 @@ PYTEST = {"pytest", "_pytest", "pluggy", "xdist"}
 HTTP = {"httpx", "httpcore", "starlette", "uvicorn", "tenacity", "anyio", "ssl", "yaml"}
 SHARED = {
     "extras",
+    "masking",
     "pages",
     "suggestions",
     "tables",

@@ -18,7 +18,9 @@ try:
     from pytest_sipfront.lab.file.lab_file import LabDocument
     from pytest_sipfront.lab.file.loading import load_default, load_path
     from pytest_sipfront.lab.lab import Lab
+    from pytest_sipfront.lab.run_record import RunRecords
     from pytest_sipfront.lab.web.app import build_app
+    from pytest_sipfront.lab.web.run_files import write_run_files
     from pytest_sipfront.lab.web.server import LabServer, bind, url_of
     from pytest_sipfront.yaml_models import YamlFileError
     from pytest_sipfront.yaml_schema import FileSchema
@@ -52,7 +54,9 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m pytes
         return _fail(f"--host {options.host} is reachable from other machines; add --allow-remote to permit this")
     backend = available_backend()
     try:
-        lab = Lab(load_path(options.file, backend) if options.file else load_default(backend), backend)
+        lab = Lab(
+            load_path(options.file, backend) if options.file else load_default(backend), backend, _records(options)
+        )
         listening = bind(options.host, options.port)
     except YamlFileError as error:
         return _fail(str(error))
@@ -77,11 +81,25 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free port)")
     parser.add_argument("--allow-remote", action="store_true", help="permit a --host that other machines can reach")
+    parser.add_argument("--records", type=Path, metavar="DIR", help="directory for the files of each run with calls")
+    parser.add_argument("--no-sound", action="store_true", help="leave audio and RTP out of these files")
+    parser.add_argument("--mask-numbers", action="store_true", help="mask phone numbers in these files")
     parser.add_argument("--doctor", action="store_true", help="check whether this machine can place calls, and exit")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of lab files, and exit")
     parser.add_argument("--announce", action="store_true", help="print one line of JSON when listening, or the checks")
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input closes")
     return parser
+
+
+def _records(options: argparse.Namespace) -> RunRecords | None:
+    if options.records is None:
+        return None
+    return RunRecords(
+        options.records,
+        has_sound=not options.no_sound,
+        masks=options.mask_numbers,
+        write=write_run_files,
+    )
 
 
 def _announce(lab: Lab, url: str, *, as_json: bool) -> None:

@@ -15,14 +15,16 @@ from pytest_sipfront.lab.file.sift_section import SiftSpec
 from pytest_sipfront.lab.platform.executor import Executor
 from pytest_sipfront.lab.platform.http_requests import RequestLog
 from pytest_sipfront.lab.platform.service import PlatformService
+from pytest_sipfront.lab.run_record import RunRecords
 from pytest_sipfront.lab.sift.service import SiftService
 
 
 class Lab:
     """Both services of a lab file. `configure` replaces them; the backend and the start time stay."""
 
-    def __init__(self, file: LabFile, backend: Backend) -> None:
+    def __init__(self, file: LabFile, backend: Backend, records: RunRecords | None = None) -> None:
         self.backend = backend
+        self._records = None if backend.unavailable else records
         self.started = monotonic()
         self._released = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -39,7 +41,14 @@ class Lab:
             started=self.started,
             telephony=getattr(executor, "switchboard", None),
         )
-        self.platform = PlatformService(file, executor, request_log, self.pause, self.sift.called_by_run)
+        self.platform = PlatformService(
+            file,
+            executor,
+            request_log,
+            self.pause,
+            self.sift.called_by_run,
+            records=self._records,
+        )
 
     async def configure(self, text: str, directory: Path | None = None) -> None:
         """Replace the lab file by `text`, end everything that is open, and reset all counts.

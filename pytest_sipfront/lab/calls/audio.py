@@ -63,6 +63,10 @@ class AudioReceiver:
             timeline += SILENT_SAMPLE * (gap // 2) + pcm
         return bytes(timeline)
 
+    def chunks(self, start: int) -> list[bytes]:
+        """Return the audio that has arrived so far, without the chunks before index `start`."""
+        return [pcm for _, pcm in self._chunks[start:]]
+
     @property
     def longest_gap(self) -> float:
         """The longest time without audio in seconds; late audio does not count."""

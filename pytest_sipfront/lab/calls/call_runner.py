@@ -11,6 +11,7 @@ from typing import TypeVar
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.call_measurement import measure_reception, media_problem
 from pytest_sipfront.lab.calls.call_record import CALLEE, CALLER, LAB, CallRecord
+from pytest_sipfront.lab.calls.call_trace import CallTrace
 from pytest_sipfront.lab.calls.ladder import TO_CALLEE, TO_CALLER, Rung
 from pytest_sipfront.lab.calls.prompt_recognition import rank
 from pytest_sipfront.lab.calls.sip_stack import NoStackError, SipAgent, SipStack, StackError
@@ -39,13 +40,19 @@ class CallRunner:
     """One call of a test."""
 
     def __init__(
-        self, switchboard: Switchboard, agent: SipAgent, call: CallAction, actions: tuple[Action, ...]
+        self,
+        switchboard: Switchboard,
+        agent: SipAgent,
+        call: CallAction,
+        actions: tuple[Action, ...],
+        trace: CallTrace | None = None,
     ) -> None:
         self._switchboard = switchboard
         self._agent = agent
         self._call = call
         self._actions = actions
         self._max_seconds = switchboard.plan.limits.call_seconds
+        self._trace = trace
         self._complaints: list[str] = []
         self._cut_off = False
 
@@ -60,6 +67,8 @@ class CallRunner:
             NoStackError: The SIP stack does not work.
         """
         expected = self._switchboard.expect(called_side)
+        if self._trace is not None:
+            self._trace.expect(expected)
         try:
             record = await self._place(expected)
         except NoStackError:
@@ -75,6 +84,8 @@ class CallRunner:
     async def _place(self, expected: ExpectedLeg) -> CallRecord:
         await self._switchboard.prepare(self._call.dial_destination)
         leg = await self._agent.dial(self._switchboard.uri(self._call.dial_destination), expected.tag)
+        if self._trace is not None:
+            self._trace.placed(expected, leg)
         try:
             if await leg.wait_for_answer(self._call.answer_timeout) and leg.answered_at is not None:
                 await self._talk(leg)
@@ -192,6 +203,8 @@ class CallRunner:
         return final[0] if final else None, "no answer" if leg.rang_at is not None else "no response"
 
     async def _with_media(self, record: CallRecord, leg: CallLeg, expected: ExpectedLeg, stack: SipStack) -> CallRecord:
+        if self._trace is not None:
+            await asyncio.to_thread(self._trace.collect)  # measuring discards the packets
         by_caller = await asyncio.to_thread(measure_reception, leg, TO_CALLEE, stack)
         by_callee = None
         if expected.callee is not None:

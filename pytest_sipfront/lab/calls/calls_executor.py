@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.calls.call_record import CallRecord
 from pytest_sipfront.lab.calls.call_runner import CallRunner
+from pytest_sipfront.lab.calls.call_trace import CallTrace, traced
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError
 from pytest_sipfront.lab.calls.run_result import FAILED, conclude
 from pytest_sipfront.lab.calls.sip_stack import NoStackError, StackError
@@ -29,6 +30,7 @@ from pytest_sipfront.lab.platform.executor import Executor, LabRunResult
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import TestSpec
+    from pytest_sipfront.lab.run_record import RunRecord
 
 ERRORED = "errored"
 
@@ -49,7 +51,9 @@ class CallsExecutor:
         self._slots = asyncio.Semaphore(plan.limits.concurrent_calls)
         self.switchboard = Switchboard(plan)
 
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
+    async def execute(
+        self, test: TestSpec, parameters: Mapping[str, str], record: RunRecord | None = None
+    ) -> LabRunResult:
         """Place the test's calls and return the result of the run.
 
         The state is "errored" if the run could not be carried out, so that there is no verdict on the called side.
@@ -59,8 +63,8 @@ class CallsExecutor:
         try:
             steps = overridden(test.steps, parameters)
             check_limits(steps, self._plan)
-            await self.switchboard.open()
-            return await self._execute(steps, test.conditions or Conditions())
+            async with traced(record, await self.switchboard.open()) as trace:
+                return await self._execute(steps, test.conditions or Conditions(), trace)
         except (OverrideError, LimitError, PromptError, NoStackError) as error:
             return LabRunResult(state=ERRORED, description=str(error))
         except StackError as error:
@@ -71,7 +75,7 @@ class CallsExecutor:
         await self.switchboard.close()
         await self._scripted.close()
 
-    async def _execute(self, steps: Steps, conditions: Conditions) -> LabRunResult:
+    async def _execute(self, steps: Steps, conditions: Conditions, trace: CallTrace | None) -> LabRunResult:
         called_side = steps[0]
         waits = [action for action in called_side if isinstance(action, WaitAction)]
         conditions = _with_expected_digits(conditions, called_side)
@@ -91,11 +95,15 @@ class CallsExecutor:
                 answer_delays={wait.phone: wait.answer_delay for wait in waits if wait.answer_delay is not None},
             )
             for actions in steps[1:]:
-                records += await self._place_calls(actions, waiting, conditions)
+                records += await self._place_calls(actions, waiting, conditions, trace)
         return conclude(conditions, records)
 
     async def _place_calls(
-        self, actions: tuple[Action, ...], called_side: CalledSide, conditions: Conditions
+        self,
+        actions: tuple[Action, ...],
+        called_side: CalledSide,
+        conditions: Conditions,
+        trace: CallTrace | None,
     ) -> Iterable[CallRecord]:
         call = actions[0]
         assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
@@ -104,7 +112,7 @@ class CallsExecutor:
 
         async def place() -> CallRecord:
             async with slots, self._slots:
-                runner = CallRunner(self.switchboard, agent, call, actions[1:])
+                runner = CallRunner(self.switchboard, agent, call, actions[1:], trace)
                 return await runner.run(called_side, match_prompts=bool(conditions.prompt_heard))
 
         try:

@@ -43,6 +43,7 @@ _KINDS = {
     "prompt_heard": "wrong-prompt",
 }
 """The kind of a violation by its condition; those of the setup depend on the final code."""
+_HEARS = {CALLEE: CALLER, CALLER: CALLEE}
 _WHO = {CALLER: "the caller", CALLEE: "the callee", LAB: "a limit of the lab"}
 
 
@@ -167,12 +168,13 @@ def _media(conditions: Conditions, call: CallRecord) -> Iterator[Violation]:
     for name, reception in _directions(call):
         for sender, violation in missing:
             if sender == name:
-                yield replace(violation, kind=kind) if violation.condition == "rtp" else violation
+                own = kind if violation.condition == "rtp" else violation.kind
+                yield replace(violation, kind=own, end=_HEARS[sender])
         if audible in (BOTH, f"from_{name}") and (reception is None or reception.level_dbfs < SILENCE_DBFS):
-            yield _silent(name, reception, call)
+            yield replace(_silent(name, reception, call), end=_HEARS[name])
     for name, reception in _directions(call):
         if reception is not None:
-            yield from _quality(conditions, name, reception)
+            yield from (replace(each, end=_HEARS[name]) for each in _quality(conditions, name, reception))
 
 
 def _directions(call: CallRecord) -> tuple[tuple[str, Reception | None], ...]:

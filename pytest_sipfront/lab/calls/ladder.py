@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.calls.rtp import AudioMedia, audio_media
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.run_record import RunRecord
 
 TAG_HEADER = "X-Lab-Call"
 """SIP header that the lab's own callers add to the INVITE."""
@@ -22,6 +26,7 @@ _CSEQ = re.compile(r"^CSeq\s*:\s*(\d+ \w+)", re.IGNORECASE | re.MULTILINE)
 _TAG = re.compile(rf"^{TAG_HEADER}\s*:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 _BRANCH = re.compile(r"^(?:Via|v)\s*:.*?;branch=([^;,\s]+)", re.IGNORECASE | re.MULTILINE)
 _KEPT_CALLS = 500
+_KEPT_MESSAGES = 500
 _SIP_LOG = logging.getLogger("baresip.native.sip")
 
 
@@ -62,6 +67,8 @@ class Ladders:
         self._call_ids: dict[str, str] = {}
         self._kept = kept
         self._on_local_port = on_local_port
+        self._records: dict[str, RunRecord] = {}
+        self._latest: deque[tuple[str, float, str, str, str]] = deque(maxlen=_KEPT_MESSAGES)
         self.aliases: Mapping[str, str] = {}
         """Addresses to replace in hops, those of the media relay by that of the SIP stack."""
 
@@ -71,8 +78,8 @@ class Ladders:
         call_id, tag = _CALL_ID.search(text), _FROM_TAG.search(text)
         if addresses is None or call_id is None or tag is None:
             return
-        way, *ends = addresses.groups()
-        source, destination = (self.aliases.get(end, end) for end in ends)
+        way, sender, receiver = addresses.groups()
+        source, destination = (self.aliases.get(end, end) for end in (sender, receiver))
         if way == "RX" and source == destination:
             return  # the lab calls itself: the same message was traced when it was sent
         media = audio_media(text.replace("\r\n", "\n").partition("\n\n")[2]) if "m=audio" in text else None
@@ -80,6 +87,9 @@ class Ladders:
             self._on_local_port(media.port)
         if tag_header := _TAG.search(text):
             self._call_ids.setdefault(tag_header[1], call_id[1])
+            if tag_header[1] in self._records:
+                self._records.setdefault(call_id[1], self._records[tag_header[1]])
+        self._write(call_id[1], at, sender, receiver, text[addresses.end() :])
         line = text[addresses.end() :].split("\r\n", 1)[0].split("\n", 1)[0].strip()
         direction = self._direction(call_id[1], tag[1], is_response=line.startswith("SIP/2.0"))
         if line.startswith("SIP/2.0") and (cseq := _CSEQ.search(text)):
@@ -96,6 +106,31 @@ class Ladders:
         )
         self._rungs.setdefault(call_id[1], []).append(rung)
         self._discard_oldest()
+
+    def record(self, key: str, record: RunRecord) -> None:
+        """Write the messages of a call to a record, including its latest ones so far.
+
+        Args:
+            key: The Call-ID, or the tag that the INVITE of the call will have.
+            record: The record.
+        """
+        if key not in self._records:
+            self._records[key] = record
+            for call_id, at, source, sink, text in list(self._latest):
+                if call_id == key:
+                    record.message(at, source, sink, text)
+
+    def end_record(self, record: RunRecord) -> None:
+        """Write no more messages to a record."""
+        for key in [key for key, known in list(self._records.items()) if known is record]:
+            self._records.pop(key, None)
+
+    def _write(self, call_id: str, at: float, source: str, sink: str, text: str) -> None:
+        record = self._records.get(call_id)
+        if record is None:
+            self._latest.append((call_id, at, source, sink, text))
+        else:
+            record.message(at, source, sink, text)
 
     def of(self, call_id: str) -> tuple[Rung, ...]:
         """Return the messages of a call in their order."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sipfront.lab.addresses import matches
 from pytest_sipfront.lab.calls.rtp import RtpPacket, parse_packet
+from pytest_sipfront.lab.pcap import Datagram
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.calls_section import LineProfile
@@ -56,7 +57,7 @@ class MediaRelay:
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._calls: OrderedDict[bytes, _RelayedCall] = OrderedDict()
-        self._recorded: dict[int, list[tuple[float, bytes]]] = {}
+        self._recorded: dict[int, list[Datagram]] = {}
         self._delayed: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._closed = False
@@ -79,10 +80,13 @@ class MediaRelay:
 
     def packets(self, port: int) -> list[RtpPacket]:
         """Return the packets passed on to a port so far."""
-        with self._lock:
-            datagrams = list(self._recorded.get(port, ()))
-        parsed = (parse_packet(data, at) for at, data in datagrams)
+        parsed = (parse_packet(datagram.data, datagram.at) for datagram in self.datagrams(port))
         return [packet for packet in parsed if packet is not None]
+
+    def datagrams(self, port: int, start: int = 0) -> list[Datagram]:
+        """Return the datagrams passed on to a port so far, from the one at index `start`."""
+        with self._lock:
+            return self._recorded.get(port, [])[start:]
 
     def forget(self, port: int) -> None:
         """Discard the packets to a port."""
@@ -122,8 +126,9 @@ class MediaRelay:
             return
         with contextlib.suppress(OSError):
             sender.sendto(data, (self._host, port))
+        datagram = Datagram(time.monotonic(), sender.getsockname(), (self._host, port), data)
         with self._lock:
-            self._recorded.setdefault(port, []).append((time.monotonic(), data))
+            self._recorded.setdefault(port, []).append(datagram)
 
     def _run(self) -> None:
         while not self._closed:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 
 from pytest_sipfront.lab.calls.rtp import RtpPacket, parse_packet
+from pytest_sipfront.lab.pcap import Datagram
 
 _ETH_P_IP = 0x0800
 _SO_ATTACH_FILTER = 26
@@ -47,8 +48,8 @@ class RtpCapture:
     def __init__(self, packets: socket.socket) -> None:
         self._socket = packets
         self._lock = threading.Lock()
-        self._watched: dict[int, list[tuple[float, bytes]]] = {}
-        self._recent: deque[tuple[int, float, bytes]] = deque(maxlen=_RECENT_PACKETS)
+        self._watched: dict[int, list[Datagram]] = {}
+        self._recent: deque[Datagram] = deque(maxlen=_RECENT_PACKETS)
         self._closed = False
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="lab RTP capture", daemon=True)
@@ -92,14 +93,17 @@ class RtpCapture:
         """Keep the packets to a port, including the latest ones before this call."""
         with self._lock:
             if port not in self._watched:
-                self._watched[port] = [(at, data) for to, at, data in self._recent if to == port]
+                self._watched[port] = [datagram for datagram in self._recent if datagram.sink[1] == port]
 
     def packets(self, port: int) -> list[RtpPacket]:
         """Return the packets to a watched port so far."""
-        with self._lock:
-            datagrams = list(self._watched.get(port, ()))
-        parsed = (parse_packet(data, at) for at, data in datagrams)
+        parsed = (parse_packet(datagram.data, datagram.at) for datagram in self.datagrams(port))
         return [packet for packet in parsed if packet is not None]
+
+    def datagrams(self, port: int, start: int = 0) -> list[Datagram]:
+        """Return the datagrams to a watched port so far, from the one at index `start`."""
+        with self._lock:
+            return self._watched.get(port, [])[start:]
 
     def forget(self, port: int) -> None:
         """Discard the packets to a port."""
@@ -116,14 +120,12 @@ class RtpCapture:
             except OSError:
                 return
             start = 4 * (packet[0] & 0x0F)
-            port = int.from_bytes(packet[start + 2 : start + 4])
-            at, data = _arrival(control), packet[start + _UDP_HEADER_BYTES :]
+            ports = struct.unpack_from(">HH", packet, start)
+            source = (socket.inet_ntoa(packet[12:16]), ports[0])
+            sink = (socket.inet_ntoa(packet[16:20]), ports[1])
+            datagram = Datagram(_arrival(control), source, sink, packet[start + _UDP_HEADER_BYTES :])
             with self._lock:
-                kept = self._watched.get(port)
-                if kept is None:
-                    self._recent.append((port, at, data))
-                else:
-                    kept.append((at, data))
+                self._watched.get(sink[1], self._recent).append(datagram)
 
 
 def _arrival(control: list[tuple[int, int, bytes]]) -> float:

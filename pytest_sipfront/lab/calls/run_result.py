@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_sipfront.lab.calls.audio import wav
-from pytest_sipfront.lab.calls.call_record import CallRecord, Reception
+from pytest_sipfront.lab.calls.call_record import MIN_PACKETS, SILENCE_DBFS, CallRecord, Reception
 from pytest_sipfront.lab.calls.conditions import violations
 from pytest_sipfront.lab.calls.ladder import TO_CALLER, Rung
-from pytest_sipfront.lab.file.call_conditions import Conditions
-from pytest_sipfront.lab.platform.executor import LabRunResult, Measure, SipMessage, Violation
+from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED
+from pytest_sipfront.lab.file.call_conditions import BOTH, Conditions
+from pytest_sipfront.lab.platform.executor import HeardPrompt, LabRunResult, Measure, SipMessage, Violation
 
 PASSED, FAILED = "passed", "failed"
 _MAX_CALLS_LISTED = 5
@@ -30,9 +31,11 @@ def conclude(conditions: Conditions, calls: Sequence[CallRecord]) -> LabRunResul
     return LabRunResult(
         state=FAILED if not calls or any(reasons) else PASSED,
         description=_description(reasons),
-        measures=measures(calls),
+        measures=_judged(measures(calls), conditions, [violation for of_call in violated for violation in of_call]),
         violations=_numbered(violated),
         ladder=tuple(_messages(calls[worst])) if calls else (),
+        prompts=_prompts(calls[worst].received_by_caller) if calls else (),
+        digits=_digits(calls[worst]) if calls else {},
         recordings=_recordings(calls[worst]) if calls else {},
     )
 
@@ -102,6 +105,89 @@ def _quality(end: str, receptions: Sequence[Reception]) -> dict[str, Measure]:
 def _worst(choose: Callable[[list[float]], float], values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None and value > float("-inf")]
     return round(choose(known), 3) if known else None
+
+
+# ---- bounds
+
+_SIDED = {
+    "rtp": "rtp_packets",
+    "max_rtp_gap": "rtp_gap",
+    "not_silent": "level",
+    "max_packet_loss": "packet_loss",
+    "max_jitter": "jitter",
+    "min_mos": "mos_cqe",
+}
+"""The measure of each condition that judges what one end received."""
+_WHOLE = {
+    "sip_code": "sip_code",
+    "answer_within": "answer_time",
+    "max_post_dial_delay": "post_dial_delay",
+    "duration": "call_duration",
+    "bye_confirmed": "bye_response_time",
+    "dtmf_received": "dtmf_received",
+    "prompt_heard": "prompt_heard",
+}
+
+
+def _judged(
+    measured: Mapping[str, Measure], conditions: Conditions, violated: Iterable[Violation]
+) -> dict[str, Measure]:
+    """Return the measures with the bounds that the conditions set for them."""
+    bounds = _bounds(conditions)
+    broken = {_measure_of(violation) for violation in violated}
+    return {
+        name: replace(measure, bound=bounds.get(name, ""), violated=name in broken)
+        for name, measure in measured.items()
+    }
+
+
+def _measure_of(violation: Violation) -> str:
+    if violation.condition in _SIDED:
+        return f"{_SIDED[violation.condition]}_{violation.end}"
+    return _WHOLE.get(violation.condition, "")
+
+
+def _bounds(conditions: Conditions) -> dict[str, str]:
+    """Return what is required of each measure, as a text."""
+    required: dict[str, str | None] = {
+        "sip_code": _text("{}", conditions.sip_code),
+        "answer_time": _text("at most {:g} s", conditions.answer_within),
+        "post_dial_delay": _text("at most {:g} s", conditions.max_post_dial_delay),
+        "bye_response_time": "a response" if conditions.bye_confirmed else None,
+        "dtmf_received": conditions.dtmf_received,
+        "prompt_heard": ", ".join(conditions.prompt_heard),
+    }
+    if conditions.duration is not None:
+        required["call_duration"] = "{:g} to {:g} s".format(*conditions.duration)
+    for end, sender in (("caller", "callee"), ("callee", "caller")):
+        is_proven = conditions.proof in (BOTH, f"from_{sender}")
+        is_audible = conditions.not_silent in (BOTH, f"from_{sender}")
+        required |= {
+            f"rtp_packets_{end}": f"at least {MIN_PACKETS}" if is_proven else None,
+            f"rtp_gap_{end}": _text("at most {:g} s", conditions.max_rtp_gap) if is_proven else None,
+            f"level_{end}": f"at least {SILENCE_DBFS:g} dBFS" if is_audible else None,
+            f"packet_loss_{end}": _text("at most {:g} %", conditions.max_packet_loss),
+            f"jitter_{end}": _text("at most {:g} ms", conditions.max_jitter),
+            f"mos_cqe_{end}": _text("at least {:g}", conditions.min_mos),
+        }
+    return {name: text for name, text in required.items() if text}
+
+
+def _text(form: str, bound: float | None) -> str | None:
+    return None if bound is None else form.format(bound)
+
+
+# ---- evidence of one call
+
+
+def _prompts(reception: Reception) -> tuple[HeardPrompt, ...]:
+    heard = (match for match in reception.prompts if match.score >= SCORE_NEEDED)
+    return tuple(HeardPrompt(match.prompt, round(match.score, 3), round(match.at, 3)) for match in heard)
+
+
+def _digits(call: CallRecord) -> dict[str, str]:
+    ends = {"caller": call.received_by_caller, "callee": call.received_by_callee}
+    return {name: end.digits for name, end in ends.items() if end is not None and end.digits}
 
 
 def _messages(call: CallRecord) -> Iterator[SipMessage]:

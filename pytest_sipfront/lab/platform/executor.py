@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import TestSpec
+    from pytest_sipfront.lab.run_record import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +18,22 @@ class Measure:
     """One measured value of a run, for example 4.3 in "MOS".
 
     `unit` is "" for a number without a unit. `source` says how the value was measured, for example "packet capture".
+    `bound` is what a condition requires, for example "at most 2 %", and `violated` whether the condition is violated.
     """
 
     value: float | str | bool | None
     unit: str = ""
     source: str = ""
+    bound: str = ""
+    violated: bool = False
+
+
+class HeardPrompt(NamedTuple):
+    """A prompt of the catalogue in what the caller heard: its name, its match (at most 1), its start in seconds."""
+
+    prompt: str
+    score: float
+    at: float
 
 
 class SipMessage(NamedTuple):
@@ -44,6 +56,7 @@ class Violation:
         text: The violation as a sentence.
         kind: The kind of failure, one word for grouping, for example "busy" or "one-way".
         call: The number of the call among those of its run.
+        end: The end of the call that received the audio or digits: "caller", "callee", or "".
     """
 
     condition: str
@@ -52,6 +65,7 @@ class Violation:
     text: str
     kind: str = "failed"
     call: int = 1
+    end: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +78,8 @@ class LabRunResult:
         measures: Measured values by name.
         violations: The violated conditions, as far as the executor has measured them.
         ladder: The SIP messages of one call in order.
+        prompts: The prompts that its caller heard.
+        digits: The DTMF digits by the end that received them ("caller", "callee").
         recordings: WAV files by the end that heard them ("caller", "callee").
         scripted: Whether the lab file named the state and no call was placed.
     """
@@ -73,6 +89,8 @@ class LabRunResult:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
     ladder: tuple[SipMessage, ...] = ()
+    prompts: tuple[HeardPrompt, ...] = ()
+    digits: Mapping[str, str] = field(default_factory=dict)
     recordings: Mapping[str, bytes] = field(default_factory=dict)
     scripted: bool = False
 
@@ -80,8 +98,16 @@ class LabRunResult:
 class Executor(Protocol):
     """Executes runs. Cancelling the task of a run ends everything that the run has open."""
 
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
-        """Execute one run; `parameters` are the test's parameters, updated with the launch's overrides."""
+    async def execute(
+        self, test: TestSpec, parameters: Mapping[str, str], record: RunRecord | None = None
+    ) -> LabRunResult:
+        """Execute one run.
+
+        Args:
+            test: The test.
+            parameters: Its parameters, updated with the launch's overrides.
+            record: Receives messages, packets and audio while the run lasts; None to record nothing.
+        """
         ...
 
     async def close(self) -> None:
@@ -99,7 +125,12 @@ class ScriptedExecutor:
         self._random = random.Random(seed)  # noqa: S311 - a repeatable pause, not a secret
         self._sleep = sleep
 
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
+    async def execute(
+        self,
+        test: TestSpec,
+        parameters: Mapping[str, str],
+        record: RunRecord | None = None,  # noqa: ARG002 - there is no call to record
+    ) -> LabRunResult:
         """Wait the scripted seconds and return the scripted result."""
         outcome = test.outcome(parameters)
         await self._sleep(outcome.takes.draw(self._random))

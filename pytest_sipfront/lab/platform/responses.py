@@ -122,7 +122,7 @@ def measures(run: LabRun) -> dict[str, dict[str, Any]]:
     """Return a run's measures by name, each with value, unit (assumption) and, if known, the lab's source."""
     values = run.result.measures if run.result else {}
     return {
-        name: {"value": _finite(measure.value), "unit": measure.unit}
+        name: {"value": finite(measure.value), "unit": measure.unit}
         | ({"source": measure.source} if measure.source else {})
         for name, measure in values.items()
     }
@@ -142,6 +142,6 @@ def timestamp(moment: datetime | None) -> str | None:
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else None
 
 
-def _finite(value: float | str | bool | None) -> float | str | bool | None:
-    # JSON has no NaN and no infinity
+def finite(value: float | str | bool | None) -> float | str | bool | None:
+    """Return a value as JSON can hold it: null for NaN and infinity."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -169,13 +170,27 @@ def audio_values(measures: Mapping[str, Measure]) -> list[tuple[str, Measure | N
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The audio that one end heard, as a WAV file at `url`."""
+    """The audio that one end heard, as a WAV file at `url`; `source` is what a player loads."""
 
     name: str
     url: str
+    source: str
     waveform: Waveform | None
 
 
 def recordings(directory: str, audio: Mapping[str, bytes]) -> list[Recording]:
-    """Return the recordings of a call, which are served in `directory`; `audio` holds WAV files by name."""
-    return [Recording(name, f"{directory}/{name}.wav", draw_waveform(file)) for name, file in audio.items()]
+    """Return the recordings of a call.
+
+    Args:
+        directory: The path at which they are served; "" if they lie beside the page, which then contains them.
+        audio: WAV files by name.
+    """
+    return [
+        Recording(
+            name,
+            url := f"{directory}/{name}.wav" if directory else f"{name}.wav",
+            url if directory else f"data:audio/wav;base64,{b64encode(file).decode()}",
+            draw_waveform(file),
+        )
+        for name, file in audio.items()
+    ]

@@ -104,9 +104,17 @@ def front_page(platform: PlatformService, sift: SiftService, summary: str) -> st
     )
 
 
-def run_page(account: Account, run: LabRun) -> str:
-    """Return the report of a run with its evidence."""
+def run_page(account: Account, run: LabRun, *, is_file: bool = False, has_sound: bool = True) -> str:
+    """Return the report of a run with its evidence.
+
+    Args:
+        account: The account of the run.
+        run: The run.
+        is_file: Whether the page is a file, which contains its recordings and has no link to other pages.
+        has_sound: Whether the page has the recordings.
+    """
     result = run.result or LabRunResult(state="")
+    sounds = recordings("" if is_file else f"/recordings/{run.uuid}", result.recordings) if has_sound else []
     project_run = account.project_runs.get(run.project_run or "")
     return render(
         "run.html",
@@ -114,13 +122,14 @@ def run_page(account: Account, run: LabRun) -> str:
         test=run.test,
         session=run.uuid,
         stopped=utc_text(run.stopped_at) or "not yet",
-        project_url=project_run.report_path if project_run else "",
+        project_url=project_run.report_path if project_run and not is_file else "",
+        is_file=is_file,
         overrides=run.overrides,
         violations=result.violations,
         values=run_values(result.measures),
         audio=audio_values(result.measures),
         messages=sip_messages(result.ladder),
-        recordings=recordings(f"/recordings/{run.uuid}", result.recordings),
+        recordings=sounds,
     )
 
 

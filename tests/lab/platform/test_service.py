@@ -13,6 +13,7 @@ from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.lab.platform.endpoints import ENDPOINTS, EndpointRequest
 from pytest_sipfront.lab.platform.executor import LabRunResult, Measure
 from pytest_sipfront.lab.platform.service import PlatformService
+from pytest_sipfront.lab.run_record import RunRecord
 
 
 @pytest.fixture
@@ -41,7 +42,12 @@ def test_stats_show_the_measures_of_runs_with_their_units(service: PlatformServi
 
 
 class BrokenExecutor:
-    async def execute(self, test: TestSpec, parameters: Mapping[str, str]) -> LabRunResult:
+    async def execute(
+        self,
+        test: TestSpec,
+        parameters: Mapping[str, str],
+        record: RunRecord | None = None,  # noqa: ARG002
+    ) -> LabRunResult:
         raise RuntimeError(f"{test.name} broke with {dict(parameters)}")
 
     async def close(self) -> None:
