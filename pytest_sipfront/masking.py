@@ -43,9 +43,7 @@ def mask_data(data: Any, key: str = "") -> Any:
     if isinstance(data, str):
         return _masked(data) if _is_number(data, key) else mask_numbers(data)
     if isinstance(data, Mapping):
-        return {
-            mask_numbers(name) if isinstance(name, str) else name: mask_data(data[name], str(name)) for name in data
-        }
+        return {mask_numbers(str(name)): mask_data(value, str(name)) for name, value in data.items()}
     if isinstance(data, list | tuple):
         return [mask_data(value, key) for value in data]
     if isinstance(data, int) and not isinstance(data, bool) and _is_number(str(data), key):

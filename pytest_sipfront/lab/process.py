@@ -156,7 +156,15 @@ class LabProcess(LabHandle):
         self.close()
 
 
-def start_lab(file: Path | None = None, *, text: str | None = None, timeout: float = 15) -> LabProcess:
+def start_lab(
+    file: Path | None = None,
+    *,
+    text: str | None = None,
+    timeout: float = 15,
+    records: Path | None = None,
+    has_sound: bool = True,
+    masks: bool = False,
+) -> LabProcess:
     """Start a lab on a free port of 127.0.0.1 and return once it listens.
 
     The lab stops with `close()`, and when this process ends for any reason. The credentials of the real services in
@@ -166,6 +174,9 @@ def start_lab(file: Path | None = None, *, text: str | None = None, timeout: flo
         file: The lab file (default: the built-in one).
         text: The text of a lab file, used instead of `file`.
         timeout: Seconds to wait for the start.
+        records: A directory in which each run with calls leaves its files, in a directory named by the run's id.
+        has_sound: Whether these files contain audio and RTP.
+        masks: Whether phone numbers in these files are masked.
 
     Raises:
         LabError: The lab did not start within `timeout` seconds, or stopped; the text is its standard error.
@@ -177,7 +188,9 @@ def start_lab(file: Path | None = None, *, text: str | None = None, timeout: flo
             file = Path(directory, "lab.yaml")
             file.write_text(text, encoding="utf-8")
         errors = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-        process = _spawn(file, errors)
+        options = [] if records is None else ["--records", str(records)]
+        options += [*(["--mask-numbers"] if masks else []), *([] if has_sound else ["--no-sound"])]
+        process = _spawn(file, errors, options)
         stack.callback(_stop, process)
         line = _first_line(process, timeout)
         if line is None:
@@ -226,8 +239,8 @@ def lab_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _spawn(file: Path | None, errors: IO[str]) -> subprocess.Popen[str]:
-    command = [*_COMMAND, "--announce", "--with-parent"]
+def _spawn(file: Path | None, errors: IO[str], options: list[str]) -> subprocess.Popen[str]:
+    command = [*_COMMAND, "--announce", "--with-parent", *options]
     return subprocess.Popen(  # noqa: S603 - this interpreter and this package
         [*command, str(file)] if file else command,
         stdin=subprocess.PIPE,
