@@ -75,13 +75,17 @@ class FakeTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A response. Strings and bytes are sent unchanged, other bodies as JSON. `act` replaces the response."""
+    """A response, sent after `latency` seconds. Strings and bytes are sent unchanged, other bodies as JSON.
+
+    `act` replaces the response.
+    """
 
     status: int = 200
     body: Any = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = ""
     act: Literal["answer", "reset", "close", "hang"] = "answer"
+    latency: float = 0.0
 
 
 RESET = Reply(act="reset")
@@ -196,6 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Received(self.command, self.path, headers, self.rfile.read(length), self.number)
         reply = self.server.owner.received(request)
+        threading.Event().wait(reply.latency)
         if reply.act == "answer":
             self._answer(reply)
             return

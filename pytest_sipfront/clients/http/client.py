@@ -155,7 +155,7 @@ class HttpClient(Closable):
         Args:
             url: A path below the base URL, or an absolute URL of the same origin.
             read: Converts the response, or raises a `SipfrontError`.
-            deadline: The end of the last attempt, on the monotonic clock.
+            deadline: When the last attempt begins at the latest, on the monotonic clock.
             patience: Errors that count as transient here, besides `PlatformBusy` and `PlatformUnavailable`.
 
         Raises:
@@ -254,7 +254,7 @@ class HttpClient(Closable):
     ) -> Response:
         __tracebackhide__ = True
         evidence = {"request": f"{method} {self._shown_url(url)}"}
-        remaining = None if deadline is None else max(deadline - self._timing.now(), 0.05)
+        remaining = None if deadline is None else max(deadline - self._timing.now(), self._limits.last_attempt)
         try:
             with anyio.fail_after(remaining):
                 raw = await transport.send(method, url, auth=self._authorise, **content)

@@ -27,6 +27,7 @@ class Timeouts:
         retry: How long a request is sent again after transient errors.
         first_wait: The first wait between two attempts, before jitter. Each further wait is twice as long.
         longest_wait: The longest wait between two attempts.
+        last_attempt: At least this long may an attempt last that begins shortly before its deadline.
     """
 
     connect: float = 10.0
@@ -34,6 +35,7 @@ class Timeouts:
     retry: float = 60.0
     first_wait: float = 0.5
     longest_wait: float = 10.0
+    last_attempt: float = 2.0
 
     @property
     def total(self) -> float:

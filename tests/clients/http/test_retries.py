@@ -160,8 +160,15 @@ def test_a_silent_server_fails_at_the_deadline() -> None:
     """The read timeout may be longer than the remaining time."""
     time = FakeTime()
     with Server(HANG) as server, pytest.raises(PlatformUnavailable, match="no response by the run's deadline"):
-        talk(server.url, getting(deadline=time.start + 0.2), time=time)
+        talk(server.url, getting(deadline=time.start + 0.2), time=time, limits=Timeouts(last_attempt=0))
     assert len(server.requests) == 1
+
+
+def test_the_attempt_at_the_deadline_has_time_for_a_response() -> None:
+    """A run is polled a last time at its deadline, and the response may take a while."""
+    time = FakeTime()
+    with Server(Reply(body={"fine": True}, latency=0.3)) as server:
+        assert talk(server.url, getting(deadline=time.start), time=time) == {"fine": True}
 
 
 def test_the_caller_can_name_more_transient_errors() -> None:
