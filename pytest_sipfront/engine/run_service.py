@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import anyio
+
 from pytest_sipfront.clients.http import Basic, HttpClient, Timeouts
 from pytest_sipfront.clients.sipfront.client import SipfrontClient
 from pytest_sipfront.engine import journal as events
@@ -22,7 +24,7 @@ from pytest_sipfront.engine.resume import ResumableRuns, load_resumable
 from pytest_sipfront.engine.run import Run
 from pytest_sipfront.engine.runner import Runner
 from pytest_sipfront.engine.scheduler import Scheduler
-from pytest_sipfront.errors import ConfigurationError, SipfrontError
+from pytest_sipfront.errors import ConfigurationError, PlatformUnavailable, SipfrontError
 from pytest_sipfront.secret import Secret
 
 Fields: TypeAlias = dict[str, Any]
@@ -161,11 +163,15 @@ class RunService:
             "is_live": snapshot.running + snapshot.waiting > 0,
         }
 
-    async def ask(self, method: str, arguments: list[Any], options: Fields) -> Any:
-        """Return what a method of the Sipfront client returns."""
+    async def ask(self, method: str, arguments: list[Any], options: Fields, limit: float | None) -> Any:
+        """Return what a method of the Sipfront client returns within `limit` seconds."""
         if method not in CLIENT_METHODS:
             raise SipfrontError(f"the client has no method {method!r}")
-        return wire.value_to_wire(await getattr(self._session.client, method)(*arguments, **options))
+        try:
+            with anyio.fail_after(limit):
+                return wire.value_to_wire(await getattr(self._session.client, method)(*arguments, **options))
+        except TimeoutError:
+            raise PlatformUnavailable(f"no response within {limit:g} s", arrived=True) from None
 
     async def drain(self) -> None:
         """Start no more runs ahead of their tests: pytest is about to stop."""

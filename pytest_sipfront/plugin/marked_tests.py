@@ -150,7 +150,7 @@ class MarkedTests:
     def _origins(self, item: pytest.Item, spec: RunSpec) -> list[Origin]:
         """Return the origin of each run of a test."""
         keys = [self._key(item), *(f"{self._key(item)} run {number}" for number in range(2, spec.repeat + 1))]
-        return [Origin(node_id(item), item.ihook, key) for key in keys]
+        return [Origin.of(item, node_id(item), key) for key in keys]
 
     def _key(self, item: pytest.Item) -> str:
         """Return what identifies a test in all processes of the session, also if its node id occurs several times."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_sipfront.clients.sipfront.models import RunRequest
 from pytest_sipfront.engine import wire
 from pytest_sipfront.engine.run import Run, RunResult, Snapshot
@@ -38,6 +40,9 @@ from pytest_sipfront.suggestions import did_you_mean
 if TYPE_CHECKING:
     from pytest_sipfront.engine.resume import JournalEntry
 
+_NAMES_SECONDS = 5.0
+"""How long an error waits for the platform's names, from which it takes a suggestion."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -47,11 +52,23 @@ class Origin:
         nodeid: Its node id.
         hook: Calls the hooks that are visible from its place in the tree.
         key: Identifies the test within the session, in all of its processes; "" for runs from a test's body.
+        path: Its file, and `line` its first line, for warnings.
     """
 
     nodeid: str
     hook: Any
     key: str = ""
+    path: str = "<pytest>"
+    line: int = 1
+
+    @classmethod
+    def of(cls, item: pytest.Item, nodeid: str, key: str = "") -> Origin:
+        """Return the origin of the runs of `item`."""
+        return cls(nodeid, item.ihook, key, str(item.path), (item.location[1] or 0) + 1)
+
+    def warn(self, message: str) -> None:
+        """Issue a warning at the place of the test."""
+        warnings.warn_explicit(SipfrontWarning(message), None, self.path, self.line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,16 +195,23 @@ class RunSession:
                 record(properties.of_status(run.status))
         record([(properties.VERDICT, result.verdict)])
         for note in run.notes:
-            warnings.warn(SipfrontWarning(f"{run.request.target}: {note} ({run.report_url})"), stacklevel=2)
+            origin.warn(f"{run.request.target}: {note} ({run.report_url})")
         origin.hook.pytest_sipfront_after_verdict(nodeid=origin.nodeid, result=result)
         return result
 
-    def ask(self, method: str, *arguments: Any, **options: Any) -> Any:
-        """Return what a method of the Sipfront client returns, see `SipfrontClient`."""
+    def ask(self, method: str, *arguments: Any, limit: float | None = None, **options: Any) -> Any:
+        """Return what a method of the Sipfront client returns, see `SipfrontClient`.
+
+        Args:
+            method: The name of the method.
+            arguments: Its positional arguments.
+            limit: How long to wait for the response, in seconds; None for the limits of the client.
+            options: Its keyword arguments.
+        """
         __tracebackhide__ = True
         self._open()
         try:
-            answer = self.engine.request("ask", method=method, arguments=arguments, options=options)
+            answer = self.engine.request("ask", method=method, arguments=arguments, options=options, limit=limit)
         except AuthenticationFailed as error:
             self._explain_credentials(error)
             raise
@@ -358,7 +382,7 @@ class RunSession:
         kind, name = ("projects", request.project) if request.is_project else ("tests", request.test)
         if kind not in self._names:
             try:
-                self._names[kind] = self.ask(kind).names()
+                self._names[kind] = self.ask(kind, limit=_NAMES_SECONDS).names()
             except SipfrontError:
                 self._names[kind] = ()
         if isinstance(name, str) and name not in self._names[kind]:

@@ -188,7 +188,7 @@ class State:
         from pytest_sipfront.plugin.run_session import Origin  # noqa: PLC0415
 
         item = self.current
-        return Origin("", self._config.hook) if item is None else Origin(item.nodeid, item.ihook)
+        return Origin("", self._config.hook) if item is None else Origin.of(item, item.nodeid)
 
     def storage(self) -> Storage:
         """Return the files of the session."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.conftest import PUBLIC_KEY, SECRET_KEY
-from tests.support import Reply, Server
+from tests.support import HANG, Reply, Server
 
 PAIR = base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
 FAILED = {"status": "failed", "is_failed": 1, "has_passed": 0, "is_finished": 1}
@@ -171,6 +171,33 @@ def test_a_dripping_launch_response_is_an_error_in_time(pytester: pytest.Pyteste
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*the run may have been started: *no complete response within 0.6 s*"])
     assert sum("POST" in request for request in requests) == 1
+
+
+def test_a_refused_launch_does_not_wait_long_for_the_names(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform's names only improve the message, so the retries and timeouts of other requests are too long."""
+    monkeypatch.setattr("pytest_sipfront.plugin.run_session._NAMES_SECONDS", 0.2)
+    pytester.makepyfile(SUITE)
+    with Server(Reply(status=422, body={"error": "No quota left"}), HANG) as server:
+        result = run(pytester, server, "--sipfront-read-timeout=600", "--sipfront-retry-for=600")
+    check(pytester, result, "errors", "Sipfront refused: No quota left")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [SUITE, "import pytest\ndef test_body(sipfront):\n    sipfront.run(test='Basic call')\n"],
+    ids=["marker", "body"],
+)
+def test_a_warning_about_a_status_names_the_place_of_the_test(pytester: pytest.Pytester, code: str) -> None:
+    """It does not name a file of the plugin."""
+    pytester.makepyfile(test_it=code)
+    passed = raw(json.dumps({"run": {"status": "passed", "has_passed": 1, "is_failed": 0, "is_finished": 1}}))
+    queued = raw(json.dumps({"run": {"status": "queued"}}))
+    with Server(LAUNCHED, queued, queued, passed) as server:  # one response is for the list of tests
+        result = run(pytester, server)
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*test_it.py:2: SipfrontWarning: *'queued'*"])
 
 
 @contextmanager
