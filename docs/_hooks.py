@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from pytest_sipfront.plugin import item_markers, options, sift_marker, sift_opti
 from pytest_sipfront.yaml_schema import markdown_reference
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))  # for `tests`
+WHEN = {
+    "launch": "Launch",
+    "poll": "Poll of a running run",
+    "end": "Poll after the end of a run",
+}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -39,6 +46,30 @@ def _argument_table() -> str:
     return readme[start : readme.index("\n\n", start)]
 
 
+def _fault_tables() -> str:
+    """Return a table of faults and outcomes for each kind of request."""
+    from tests.fault_sessions.catalogue import FAULTS  # noqa: PLC0415 - it needs the path above
+
+    lines: list[str] = []
+    for when, title in WHEN.items():
+        lines += [f"## {title}", "", "| the platform sends | pytest | JUnit | message |", "|---|---|---|---|"]
+        lines += [_fault_row(fault) for fault in FAULTS if fault.when == when]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _fault_row(fault: Any) -> str:
+    outcome = "error" if fault.outcome == "error" else fault.verdict
+    pytest, junit = {
+        "error": ("ERROR", "`<error>`"),
+        "passed": ("passed", ""),
+        "failed": ("FAILED", "`<failure>`"),
+        None: ("the verdict", ""),
+    }[outcome]
+    alternatives = (f"`{' '.join(text.replace('...', ' … ').split())}`" for text in fault.message.split(" | ") if text)
+    return f"| {fault.name.replace('<', '&lt;')} | {pytest} | {junit} | {' or '.join(alternatives)} |"
+
+
 def _signature(declared: str) -> str:
     return f"```python\n@pytest.mark.{declared.partition(': ')[0]}\n```"
 
@@ -57,6 +88,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "sift_options": lambda: _option_table(sift_options.OPTIONS),
     "commands": _commands,
     "marker_arguments": _argument_table,
+    "faults": _fault_tables,
     "sipfront_signature": lambda: _signature(item_markers.SIGNATURE),
     "sift_signature": lambda: _signature(sift_marker.SIGNATURE),
     "lab_file": lambda: markdown_reference(LabDocument, level=3),
