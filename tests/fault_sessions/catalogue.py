@@ -117,19 +117,19 @@ _UNREADABLE: Mapping[str, tuple[Reply, str]] = {
     "code 204": (status_of(204, "No Content"), "Sipfront's answer is not "),
 }
 _BROKEN: Mapping[str, tuple[Reply, str]] = {
-    "a connection reset after the request": (Reply(act="reset"), "the connection to Sipfront (127.0.0.1) broke: "),
-    "a connection closed after the request": (Reply(act="close"), "the connection to Sipfront (127.0.0.1) broke: "),
-    "half of a response head": (Reply(act="half head"), "the connection to Sipfront (127.0.0.1) broke: "),
-    "half of a response body": (Reply(act="half"), "the connection to Sipfront (127.0.0.1) broke: "),
+    "a connection reset after the request": (Reply(act="reset"), "the connection to Sipfront (127.0.0.1...) broke: "),
+    "a connection closed after the request": (Reply(act="close"), "the connection to Sipfront (127.0.0.1...) broke: "),
+    "half of a response head": (Reply(act="half head"), "the connection to Sipfront (127.0.0.1...) broke: "),
+    "half of a response body": (Reply(act="half"), "the connection to Sipfront (127.0.0.1...) broke: "),
     "a response that is not HTTP": (
         Reply(raw=b"SSH-2.0-OpenSSH_9.7 \x1b[31m\r\n\r\n"),
-        "the connection to Sipfront (127.0.0.1) broke: ",
+        "the connection to Sipfront (127.0.0.1...) broke: ",
     ),
     "two Content-Length headers": (
         Reply(headers={"CONTENT-LENGTH": "1"}),
-        "the connection to Sipfront (127.0.0.1) broke: ",
+        "the connection to Sipfront (127.0.0.1...) broke: ",
     ),
-    "a header of 200 KB": (Reply(headers={"X": "x" * 200_000}), "the connection to Sipfront (127.0.0.1) broke: "),
+    "a header of 200 KB": (Reply(headers={"X": "x" * 200_000}), "the connection to Sipfront (127.0.0.1...) broke: "),
     "code 500": (error_of(500, "Internal Server Error", HOSTILE), f"Sipfront failed: {_CLEANED}"),
     "code 502 with an HTML page": (
         status_of(502, "Bad Gateway", _HTML),
@@ -138,7 +138,7 @@ _BROKEN: Mapping[str, tuple[Reply, str]] = {
     "code 504": (status_of(504, "Gateway Timeout"), "Sipfront failed: 504 Gateway Timeout"),
 }
 _SLOW: Mapping[str, tuple[Reply, str]] = {
-    "no response": (Reply(act="hang"), "the connection to Sipfront (127.0.0.1) broke: "),
+    "no response": (Reply(act="hang"), "the connection to Sipfront (127.0.0.1...) broke: "),
     "one byte every 0.1 s": (Reply(act="drip"), "no complete response within 3 s"),
 }
 _RETRY_HINTS = {

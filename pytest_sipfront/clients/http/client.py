@@ -33,6 +33,7 @@ from pytest_sipfront.errors import (
 
 T = TypeVar("T")
 _NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_URL_LIMIT = 200
 _MAY_BE_FULL = frozenset({409, 503})
 _NO_CAPACITY = re.compile(r"capacity|concurren|too many|no (free |available )?agents?|all agents", re.IGNORECASE)
 
@@ -345,7 +346,7 @@ class HttpClient(Closable):
             return one_line(self._clean(raw.problem)) or plain_text(self._clean(raw.text))
 
     def _shown_url(self, url: str) -> str:
-        return one_line(self._clean(without_userinfo(url)))
+        return one_line(self._clean(without_userinfo(url)), _URL_LIMIT)
 
     def _clean(self, text: str) -> str:
         return clean(text, self._credentials.scrub)
