@@ -194,6 +194,13 @@ class CallLimits(YamlModel):
     )
 
 
+def phone_of(phones: Mapping[str, Phone], number: str) -> str:
+    """Return the name of the phone with this number, or else of the first one whose pattern matches, or ""."""
+    exact = (name for name, phone in phones.items() if phone.number == number)
+    matching = (name for name, phone in phones.items() if matches(number, phone.number))
+    return next(exact, "") or next(matching, "")
+
+
 def _numbered(phones: Mapping[str, Phone]) -> Mapping[str, Phone]:
     """Give each phone without a number its name as number."""
     numbers: set[str] = set()

@@ -11,8 +11,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from pytest_sipfront.lab.file.call_conditions import Conditions
-from pytest_sipfront.lab.file.calls_section import CallPlan
+from pytest_sipfront.lab.file.calls_section import CallPlan, LineProfile
 from pytest_sipfront.lab.file.fault_spec import FaultSpec, matches
+from pytest_sipfront.lab.file.phone_faults import FaultName
 from pytest_sipfront.lab.file.sift_section import SiftSpec
 from pytest_sipfront.lab.file.steps import Steps
 from pytest_sipfront.yaml_models import Flag, Name, PositiveCount, Resolved, Seconds, YamlModel
@@ -149,6 +150,12 @@ class TestSection(YamlModel):
         default=None, description="steps of the call: step 0 prepares the called side, each further step calls"
     )
     conditions: Conditions | None = Field(default=None, description="conditions that each call of the test must meet")
+    line: LineProfile | None = Field(
+        default=None, description="impairments of the RTP of its calls (default: those of the phone)"
+    )
+    tolerates: tuple[FaultName, ...] = Field(
+        default=(), description="faults of phones that the test need not detect, see `--sipfront-prove`"
+    )
 
 
 class TestSpec(TestSection):

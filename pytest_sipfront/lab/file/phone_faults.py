@@ -1,0 +1,237 @@
+"""Faults that one run can give to the phones that it calls, and whether its test can show them.
+
+A launch with the parameter `lab.fault` runs its test against phones with this fault. The phones of other runs stay as
+the lab file describes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+from pytest_sipfront.lab.file.call_conditions import NO_MEDIA, Conditions
+from pytest_sipfront.lab.file.calls_section import CallPlan, LineProfile, Phone, phone_of
+from pytest_sipfront.lab.file.steps import Action, CallAction, OverrideError, SendDtmfAction, Steps, overridden
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.file.lab_file import LabFile, TestSpec
+
+FAULT_PARAMETER: Final = "lab.fault"
+FaultName: TypeAlias = Literal[
+    "mute",
+    "silence",
+    "deaf",
+    "wrong-prompt",
+    "lost-digit",
+    "bad-line",
+    "late-answer",
+    "dropped",
+    "busy",
+    "no-answer",
+    "healthy",
+]
+FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
+_OWN_FAULTS = {
+    name: Phone.model_fields[name].get_default(call_default_factory=True)
+    for name in ("silent", "one_way", "reject", "never_answers", "wrong_prompt", "lose_digit", "line")
+}
+_BUSY = 486
+_LATE_SECONDS = 2.5
+"""The answer of a late phone if the test names no bound."""
+_MARGIN_SECONDS = 0.5
+_DROPPED_SECONDS = 0.3
+_BAD_LINE = LineProfile(loss=20, jitter=100, seed=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalledPhone:
+    """A phone as one step of a test calls it.
+
+    Args:
+        phone: The phone, with the seconds of ringing that the test gives it.
+        call: The call.
+        actions: The actions within the call.
+        conditions: The conditions of the test.
+        prompts: The names of all prompts of the lab file.
+    """
+
+    phone: Phone
+    call: CallAction
+    actions: tuple[Action, ...]
+    conditions: Conditions
+    prompts: tuple[str, ...]
+
+    @property
+    def played(self) -> tuple[str, ...]:
+        """The prompts that the phone can play."""
+        played = (self.phone.play, *(state.play for state in self.phone.menu.values()))
+        return tuple(dict.fromkeys(prompt for prompt in played if prompt is not None))
+
+    @property
+    def digits(self) -> str:
+        """The digits that the test sends."""
+        return "".join(action.digits for action in self.actions if isinstance(action, SendDtmfAction))
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the phone answers no call."""
+        return self.phone.reject is not None or self.phone.never_answers
+
+    @property
+    def own_faults(self) -> list[str]:
+        """The faults that the lab file gives to the phone."""
+        return [name for name, default in _OWN_FAULTS.items() if getattr(self.phone, name) != default]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneFault:
+    """A fault of a phone.
+
+    Args:
+        text: The fault as a sentence.
+        changes: Returns the fields of the phone to change, or why the test cannot show the fault.
+        needs_media: Whether only the media of a call show it.
+        replaces_reason: Whether a run that fails for another reason fails for this one instead.
+    """
+
+    text: str
+    changes: Callable[[CalledPhone], Mapping[str, Any] | str]
+    needs_media: bool = False
+    replaces_reason: bool = False
+
+
+def _silence(called: CalledPhone) -> Mapping[str, Any] | str:
+    return {"silent": True} if called.played else "the phone plays no prompt"
+
+
+def _wrong_prompt(called: CalledPhone) -> Mapping[str, Any] | str:
+    if not called.played:
+        return "the phone plays no prompt"
+    if len(called.prompts) == 1:
+        return "the lab file has no other prompt"
+    following = dict(zip(called.prompts, (*called.prompts[1:], called.prompts[0]), strict=True))
+    return {"wrong_prompt": {prompt: following[prompt] for prompt in called.played}}
+
+
+def _lost_digit(called: CalledPhone) -> Mapping[str, Any] | str:
+    return {"lose_digit": len(called.digits)} if called.digits else "the test sends no digits"
+
+
+def _late_answer(called: CalledPhone) -> Mapping[str, Any] | str:
+    bound = called.conditions.answer_within
+    if bound is None:
+        return {"answer_after": min(_LATE_SECONDS, called.call.answer_timeout * 0.8)}
+    return {"answer_after": max(bound, called.phone.answer_after) + _MARGIN_SECONDS}
+
+
+def _busy(called: CalledPhone) -> Mapping[str, Any] | str:
+    return {"reject": _BUSY} if called.phone.reject != _BUSY else "the phone is busy in the lab file"
+
+
+def _no_answer(called: CalledPhone) -> Mapping[str, Any] | str:
+    changes = {"never_answers": True, "reject": None}
+    return "the phone answers no call in the lab file" if called.phone.never_answers else changes
+
+
+PHONE_FAULTS: Mapping[str, PhoneFault] = {
+    "mute": PhoneFault(text="the phone sends no RTP", changes=lambda _: {"one_way": "receives"}, needs_media=True),
+    "silence": PhoneFault(
+        text="the phone sends silence", changes=_silence, needs_media=True, replaces_reason=True
+    ),
+    "deaf": PhoneFault(
+        text="the phone ignores all RTP and digits that arrive",
+        changes=lambda _: {"one_way": "sends"},
+        needs_media=True,
+    ),
+    "wrong-prompt": PhoneFault(
+        text="the phone plays other prompts", changes=_wrong_prompt, needs_media=True, replaces_reason=True
+    ),
+    "lost-digit": PhoneFault(text="the phone ignores the last digit", changes=_lost_digit, replaces_reason=True),
+    "bad-line": PhoneFault(
+        text=f"{_BAD_LINE.loss:g} % packet loss and up to {_BAD_LINE.jitter:g} ms jitter",
+        changes=lambda _: {"line": _BAD_LINE},
+        needs_media=True,
+    ),
+    "late-answer": PhoneFault(text="the phone answers late", changes=_late_answer),
+    "dropped": PhoneFault(
+        text=f"the phone hangs up after {_DROPPED_SECONDS:g} s", changes=lambda _: {"hang_up_after": _DROPPED_SECONDS}
+    ),
+    "busy": PhoneFault(text="the phone rejects the call with 486", changes=_busy, replaces_reason=True),
+    "no-answer": PhoneFault(text="the phone does not answer", changes=_no_answer, replaces_reason=True),
+    "healthy": PhoneFault(
+        text="the phone has no fault, unlike in the lab file", changes=lambda _: _OWN_FAULTS, replaces_reason=True
+    ),
+}
+"""The faults by name. "healthy" removes the faults that the lab file gives to a phone."""
+
+
+def coverage(file: LabFile, test: TestSpec, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return each fault by name with the reason why a run of the test cannot show it, or "" if it can.
+
+    "healthy" is absent if no phone that the test calls has a fault.
+    """
+    names = {name: "" for name in FAULT_NAMES if name != "healthy"}
+    if test.steps is None:
+        return dict.fromkeys(names, "the test has no steps, so its verdict is scripted")
+    try:
+        called = called_phones(file, overridden(test.steps, parameters), test.conditions or Conditions())
+    except OverrideError as error:
+        return dict.fromkeys(names, str(error))
+    if not called:
+        reason = "it calls a target" if file.target is not None else "it calls no phone of the lab file"
+        return dict.fromkeys(names, reason)
+    if any(each.own_faults for each in called):
+        names["healthy"] = ""
+    for name in names:
+        reasons = [_reason(name, each) for each in called]
+        tolerated = "the lab file lists it in `tolerates`" if name in test.tolerates else ""
+        names[name] = tolerated or ("" if "" in reasons else reasons[0])
+    return names
+
+
+def called_phones(plan: CallPlan, steps: Steps, conditions: Conditions) -> list[CalledPhone]:
+    """Return the phones that the steps call, without those behind a target."""
+    called = []
+    delays = {
+        action.phone: action.answer_delay
+        for action in steps[0]
+        if action.action == "wait" and action.answer_delay is not None
+    }
+    for call, *actions in steps[1:] if plan.target is None else ():
+        assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
+        name = phone_of(plan.phones, call.dial_destination)
+        if name:
+            phone = plan.phones[name]
+            delay = delays.get(name, delays.get("", phone.answer_after))
+            phone = phone.model_copy(update={"answer_after": delay})
+            each = CalledPhone(
+                phone=phone, call=call, actions=tuple(actions), conditions=conditions, prompts=tuple(plan.prompts)
+            )
+            called.append(each)
+    return called
+
+
+def faulty(fault: str, called: CalledPhone) -> Phone | None:
+    """Return the called phone with a fault, or None if the test cannot show it."""
+    if _reason(fault, called):
+        return None
+    changes = PHONE_FAULTS[fault].changes(called)
+    assert not isinstance(changes, str)  # noqa: S101 - that would be a reason
+    return called.phone.model_copy(update=dict(changes))
+
+
+def _reason(name: str, called: CalledPhone) -> str:
+    """Return why the test cannot show a fault, or ""."""
+    fault = PHONE_FAULTS[name]
+    if name not in ("healthy", "busy", "no-answer"):
+        if called.refuses:
+            return "the phone answers no call in the lab file"
+        if called.own_faults:
+            return f"the phone has a fault in the lab file ({', '.join(called.own_faults)})"
+    if name == "healthy" and not called.own_faults:
+        return "the phone has no fault in the lab file"
+    if fault.needs_media and called.conditions.media == NO_MEDIA:
+        return "the test needs no media"
+    changes = fault.changes(called)
+    return changes if isinstance(changes, str) else ""
