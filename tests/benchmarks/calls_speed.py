@@ -80,7 +80,7 @@ async def setup_time(subject: CallsExecutor) -> None:
             started = time.monotonic()
             await subject.switchboard.open()
             agent = await subject.switchboard.caller("caller")
-            leg = await agent.dial(subject.switchboard.uri("phone"), "benchmark")
+            leg = await agent.dial(await subject.switchboard.route("phone"), "benchmark")
             await leg.wait_for_answer(5)
             took.append(((leg.answered_at or time.monotonic()) - started) * 1000)
             await leg.hang_up()

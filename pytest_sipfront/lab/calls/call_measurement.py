@@ -33,7 +33,8 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
     if stack.capture is None or local is None or stack.capture.dropped != leg.capture_drops:
         return reception
     ports = stack.ladders.local_ports(leg.call_id, direction)
-    packets = [packet for port in ports for packet in stack.capture.packets(port)]
+    # an earlier call may have used the same port
+    packets = [packet for port in ports for packet in stack.capture.packets(port) if packet.time >= leg.started_at]
     for port in ports:
         stack.capture.forget(port)
     measured = measure(packets, local.formats, start=start, end=end)

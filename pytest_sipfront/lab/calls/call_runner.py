@@ -82,8 +82,8 @@ class CallRunner:
         return record
 
     async def _place(self, expected: ExpectedLeg) -> CallRecord:
-        await self._switchboard.prepare(self._call.dial_destination)
-        leg = await self._agent.dial(self._switchboard.uri(self._call.dial_destination), expected.tag)
+        uri = await self._switchboard.route(self._call.dial_destination, expected.called_side.line)
+        leg = await self._agent.dial(uri, expected.tag)
         if self._trace is not None:
             self._trace.placed(expected, leg)
         try:

@@ -16,6 +16,7 @@ from pytest_sipfront.lab.calls.sip_stack import NoStackError, StackError
 from pytest_sipfront.lab.calls.switchboard import CalledSide, Switchboard
 from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan
+from pytest_sipfront.lab.file.phone_faults import BAD_LINE, FAULT_PARAMETER, called_phones, faulty
 from pytest_sipfront.lab.file.steps import (
     Action,
     CallAction,
@@ -37,6 +38,10 @@ ERRORED = "errored"
 
 class LimitError(ValueError):
     """A test exceeds a limit of the lab file. The text names the value and the limit."""
+
+
+class FaultError(ValueError):
+    """A run cannot have the fault that its launch asks for. The text says why."""
 
 
 class CallsExecutor:
@@ -63,9 +68,10 @@ class CallsExecutor:
         try:
             steps = overridden(test.steps, parameters)
             check_limits(steps, self._plan)
+            fault = parameters.get(FAULT_PARAMETER, "")
             async with traced(record, await self.switchboard.open()) as trace:
-                return await self._execute(steps, test.conditions or Conditions(), trace)
-        except (OverrideError, LimitError, PromptError, NoStackError) as error:
+                return await self._execute(steps, test, fault, trace)
+        except (OverrideError, LimitError, FaultError, PromptError, NoStackError) as error:
             return LabRunResult(state=ERRORED, description=str(error))
         except StackError as error:
             return LabRunResult(state=FAILED, description=str(error))
@@ -75,10 +81,13 @@ class CallsExecutor:
         await self.switchboard.close()
         await self._scripted.close()
 
-    async def _execute(self, steps: Steps, conditions: Conditions, trace: CallTrace | None) -> LabRunResult:
+    async def _execute(self, steps: Steps, test: TestSpec, fault: str, trace: CallTrace | None) -> LabRunResult:
         called_side = steps[0]
         waits = [action for action in called_side if isinstance(action, WaitAction)]
-        conditions = _with_expected_digits(conditions, called_side)
+        conditions = _with_expected_digits(test.conditions or Conditions(), called_side)
+        delays = {wait.phone: wait.answer_delay for wait in waits if wait.answer_delay is not None}
+        if fault:
+            steps, delays = self._with_fault(fault, steps, conditions), {}
         records: list[CallRecord] = []
         users = set()
         async with AsyncExitStack() as registrations:
@@ -92,11 +101,32 @@ class CallsExecutor:
             waiting = CalledSide(
                 phones=frozenset(wait.phone for wait in waits if wait.phone),
                 users=frozenset(users),
-                answer_delays={wait.phone: wait.answer_delay for wait in waits if wait.answer_delay is not None},
+                answer_delays=delays,
+                line=None if fault == BAD_LINE else test.line,
             )
             for actions in steps[1:]:
                 records += await self._place_calls(actions, waiting, conditions, trace)
         return conclude(conditions, records)
+
+    def _with_fault(self, fault: str, steps: Steps, conditions: Conditions) -> Steps:
+        """Return the steps with calls to variants of the phones that have a fault.
+
+        Raises:
+            FaultError: No phone that the steps call can have it.
+        """
+        called = called_phones(self._plan, steps, conditions)
+        changed = [steps[0]]
+        for (call, *actions), each in zip(steps[1:], called, strict=True):
+            phone = faulty(fault, each) if each is not None else None
+            if phone is not None:
+                assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
+                dialled = phone.model_copy(update={"number": call.dial_destination})
+                number = self.switchboard.add_variant(dialled, fault)
+                call = call.model_copy(update={"dial_destination": number})  # noqa: PLW2901
+            changed.append((call, *actions))
+        if tuple(changed) == steps:
+            raise FaultError(f"no phone that the test calls can have the fault {fault}")
+        return tuple(changed)
 
     async def _place_calls(
         self,

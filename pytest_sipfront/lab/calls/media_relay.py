@@ -1,7 +1,8 @@
 """A relay between the lab's callers and its phones, for two purposes.
 
-It impairs the RTP of a call by the line profile of the phone. It also records RTP for processes that may not capture
-packets. It needs no privileges: the caller dials the relay, which passes SIP on and puts its own ports into the SDP.
+It impairs the RTP of a call by the line profile of its test or phone. It also records RTP for processes that may not
+capture packets. It needs no privileges: the caller dials the relay, which passes SIP on and puts its own ports into the
+SDP.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.addresses import matches
+from pytest_sipfront.lab.calls.ladder import TAG_HEADER
 from pytest_sipfront.lab.calls.rtp import RtpPacket, parse_packet
 from pytest_sipfront.lab.pcap import Datagram
 
@@ -32,7 +33,8 @@ _POLL_SECONDS = 0.2
 _REORDER_SECONDS = 0.03
 _MAX_EVENT_BYTES = 20
 _CALL_ID = re.compile(rb"^(?:Call-ID|i)\s*:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
-_USER = re.compile(rb"[A-Z]+ sip:([^@\s;]+)@")
+_USER = re.compile(rb"[A-Z]+ sip:([^@\s]+)@")
+_TAG = re.compile(rf"^{TAG_HEADER}\s*:\s*(\S+)".encode(), re.IGNORECASE | re.MULTILINE)
 _AUDIO = re.compile(rb"^(m=audio )(\d+)", re.MULTILINE)
 _RTCP = re.compile(rb"^(a=rtcp:)(\d+)", re.MULTILINE)
 _LENGTH = re.compile(rb"^((?:Content-Length|l)\s*:\s*)\d+", re.IGNORECASE | re.MULTILINE)
@@ -44,16 +46,16 @@ class MediaRelay:
     Args:
         host: The address of the SIP stack.
         port: Its port.
-        lines: The line profiles by number or pattern of numbers.
+        line_of: Returns the line profile of a call by the dialled number and the tag of its INVITE ("" without one).
     """
 
     dropped = 0
     """The number of packets that were not recorded."""
 
-    def __init__(self, host: str, port: int, lines: Mapping[str, LineProfile]) -> None:
+    def __init__(self, host: str, port: int, line_of: Callable[[str, str], LineProfile | None]) -> None:
         self._host = host
         self._stack_port = port
-        self._lines = lines
+        self._line_of = line_of
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._calls: OrderedDict[bytes, _RelayedCall] = OrderedDict()
@@ -148,10 +150,9 @@ class MediaRelay:
         first, separator, rest = data.partition(b"\r\n")
         stack = f"@{self._host}:{self._stack_port}".encode()
         data = first.replace(f"@{self.address}".encode(), stack) + separator + rest
-        user = _USER.match(first)
-        number = user[1].decode("ascii", "replace") if user is not None else ""
-        line = next((line for pattern, line in self._lines.items() if matches(number, pattern)), None)
-        self._pass_on(data, self._to_phones, line, from_caller=True)
+        found = (_USER.match(first), _TAG.search(rest))
+        number, tag = (match[1].decode("ascii", "replace") if match is not None else "" for match in found)
+        self._pass_on(data, self._to_phones, self._line_of(number, tag), from_caller=True)
 
     def _on_response(self, data: bytes) -> None:
         self._pass_on(data, self._to_callers, None, from_caller=False)

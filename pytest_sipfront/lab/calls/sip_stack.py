@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -186,9 +186,9 @@ class SipStack:
         self._audio_task = asyncio.create_task(self._exchange_audio(), name="lab audio")
         self._hang_up_on_sigterm()
 
-    def open_relay(self, lines: Mapping[str, LineProfile]) -> MediaRelay:
+    def open_relay(self, line_of: Callable[[str, str], LineProfile | None]) -> MediaRelay:
         """Open the media relay, which also records packets if this process may not capture them."""
-        self.relay = MediaRelay(self.host, self.port, lines)
+        self.relay = MediaRelay(self.host, self.port, line_of)
         self.ladders.aliases = dict.fromkeys(self.relay.addresses, f"{self.host}:{self.port}")
         self.capture = self.capture or self.relay
         return self.relay

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
-from pytest_sipfront.lab.addresses import is_loopback, is_pattern, matches
+from pytest_sipfront.lab.addresses import is_loopback, is_pattern
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.ladder import TAG_HEADER
 from pytest_sipfront.lab.calls.phone_behaviour import PhoneBehaviour
@@ -31,8 +31,10 @@ from pytest_sipfront.lab.file.calls_section import (
     PASSWORD_VARIABLE,
     USER_VARIABLE,
     CallPlan,
+    LineProfile,
     Phone,
     Target,
+    phone_of,
 )
 from pytest_sipfront.lab.file.steps import RegisterAction
 
@@ -47,11 +49,13 @@ class CalledSide:
         phones: Names of the phones; empty for any phone.
         users: The users that the run registered; empty without a registration.
         answer_delays: Seconds of ringing by phone ("": any phone), in place of the phone's own.
+        line: Impairments of the RTP of its calls, in place of the phone's own.
     """
 
     phones: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
     answer_delays: Mapping[str, float] = field(default_factory=dict)
+    line: LineProfile | None = None
 
     def accepts(self, phone: str, user: str) -> bool:
         """Whether a call to `user` at `phone` can be one of the run."""
@@ -92,8 +96,8 @@ class Switchboard:
         self._expected: dict[str, ExpectedLeg] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._tags = count(1)
-        self._numbers = {phone.number: name for name, phone in plan.phones.items()}
-        self._lines = {phone.number: phone.line for phone in plan.phones.values() if phone.line is not None}
+        self._phones = dict(plan.phones)
+        self._variants: dict[str, str] = {}
 
     async def open(self) -> SipStack:
         """Return the running stack. The first call starts it and makes every phone reachable.
@@ -107,8 +111,8 @@ class Switchboard:
                 await asyncio.to_thread(import_all)
                 self.prompts = await asyncio.to_thread(render, self.plan.prompts)
                 stack = await SipStack.start(_own_address(self.plan.target))
-                if self.plan.target is None and (self._lines or stack.capture is None):
-                    stack.open_relay(self._lines)
+                if self.plan.target is None and stack.capture is None:
+                    stack.open_relay(self._line)
                 try:
                     await self._connect_phones(stack)
                 except BaseException:
@@ -138,36 +142,53 @@ class Switchboard:
             stack, account or user, domain=_numeric(target.address), password=password, transport=target.transport
         )
 
-    async def prepare(self, number: str) -> None:
-        """Make a number reachable that only the pattern of a phone covers."""
-        if self.plan.target is None and number not in self._numbers and (name := self._phone_of(number)):
-            await self._agent(await self.open(), number, phone=name)
+    def add_variant(self, phone: Phone, label: str) -> str:
+        """Add a phone that the lab file does not have, and return its number: that of `phone` with a label."""
+        key = phone.model_dump_json()
+        if key not in self._variants:
+            name = f"{phone.number}~{label}"
+            if name in self._phones:
+                name += f".{len(self._variants)}"
+            self._phones[name] = phone.model_copy(update={"number": name})
+            self._variants[key] = name
+        return self._variants[key]
 
-    def _phone_of(self, number: str) -> str:
-        """Return the name of the phone with this number, or else of the first one whose pattern matches, or ""."""
-        matching = (name for pattern, name in self._numbers.items() if matches(number, pattern))
-        return self._numbers.get(number) or next(matching, "")
+    async def route(self, number: str, line: LineProfile | None = None) -> str:
+        """Make a number reachable, and return the SIP URI to dial for it: at the target or at the lab itself.
 
-    def unknown_number(self, number: str) -> str:
-        """Return a sentence with the nearest numbers if no phone has this number, or ""."""
-        if self.plan.target is not None or self._phone_of(number):
-            return ""
-        near = get_close_matches(number, self._numbers, n=3, cutoff=0.3)
-        nearest = ", ".join(f"{each} ({self._numbers[each]})" for each in near) or ", ".join(self._numbers) or "none"
-        return f"no phone has the number {number}; nearest: {nearest}"
-
-    def uri(self, number: str) -> str:
-        """Return the SIP URI to dial for `number`, at the target or at the lab itself."""
+        Args:
+            number: The number.
+            line: Impairments of the RTP of the call; without them those of the phone apply.
+        """
         target = self.plan.target
         if target is not None:
             return f"sip:{number}@{_numeric(target.address)};transport={target.transport}"
-        if self._stack is None:
-            raise StackError("the switchboard is not open")
-        relay = self._stack.relay
-        phone = self.plan.phones.get(self._phone_of(number))
-        if relay is not None and (relay is self._stack.capture or (phone is not None and phone.line is not None)):
+        stack = await self.open()
+        name = phone_of(self._phones, number)
+        if name and self._phones[name].reject != NOT_FOUND:  # the stack itself answers calls to an unknown number
+            await self._agent(stack, number, phone=name)
+        if stack.relay is None and (line is not None or (name and self._phones[name].line is not None)):
+            stack.open_relay(self._line)
+        relay = stack.relay
+        if relay is not None and (relay is stack.capture or self._line(number, "", line) is not None):
             return f"sip:{number}@{relay.address}"
-        return f"sip:{number}@{self._stack.host}:{self._stack.port}"
+        return f"sip:{number}@{stack.host}:{stack.port}"
+
+    def _line(self, number: str, tag: str, line: LineProfile | None = None) -> LineProfile | None:
+        """Return the impairments of a call: those of its test, or else those of the phone with this number."""
+        if (expected := self._expected.get(tag)) is not None:
+            line = expected.called_side.line
+        name = phone_of(self._phones, number)
+        return line or (self._phones[name].line if name else None)
+
+    def unknown_number(self, number: str) -> str:
+        """Return a sentence with the nearest numbers if no phone has this number, or ""."""
+        if self.plan.target is not None or phone_of(self._phones, number):
+            return ""
+        names = {phone.number: name for name, phone in self.plan.phones.items()}
+        near = get_close_matches(number, names, n=3, cutoff=0.3)
+        nearest = ", ".join(f"{each} ({names[each]})" for each in near) or ", ".join(names) or "none"
+        return f"no phone has the number {number}; nearest: {nearest}"
 
     async def register(self, action: RegisterAction, phone: str) -> SipAgent | None:
         """Register a user whose calls reach `phone`; return None without a registrar.
@@ -213,7 +234,6 @@ class Switchboard:
 
     async def _connect_phones(self, stack: SipStack) -> None:
         for name, phone in self.plan.phones.items():
-            # the stack itself answers calls to an unknown number with 404
             if phone.reject != NOT_FOUND and not is_pattern(phone.number):
                 await self._agent(stack, phone.number, phone=name)
 
@@ -222,18 +242,18 @@ class Switchboard:
         async with self._agents_lock:
             if key not in self._agents:
                 if phone:
-                    account = {**account, **_account_options(self.plan.phones[phone])}
+                    account = {**account, **_account_options(self._phones[phone])}
                 agent = self._agents[key] = await stack.agent(user, **account)
                 if phone:
-                    agent.on_call(lambda leg: self._on_call(phone, user, leg), **_leg_faults(self.plan.phones[phone]))
+                    agent.on_call(lambda leg: self._on_call(phone, user, leg), **_leg_faults(self._phones[phone]))
             return self._agents[key]
 
     def _on_call(self, name: str, user: str, leg: CallLeg) -> None:
         expected = self._find_expected(leg, name, user)
         if expected is not None:
-            expected.callee, expected.is_recorded = leg, self.plan.phones[name].record
+            expected.callee, expected.is_recorded = leg, self._phones[name].record
         delays = expected.called_side.answer_delays if expected is not None else {}
-        behaviour = PhoneBehaviour(self.plan.phones[name], leg, self.prompts)
+        behaviour = PhoneBehaviour(self._phones[name], leg, self.prompts)
         call = asyncio.ensure_future(behaviour.run(delays.get(name, delays.get(""))))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from pytest_sipfront.lab.addresses import DIALLED, is_loopback
+from pytest_sipfront.lab.addresses import DIALLED, is_loopback, matches
 from pytest_sipfront.yaml_models import (
     Count,
     Flag,

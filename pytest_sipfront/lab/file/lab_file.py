@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan, LineProfile
 from pytest_sipfront.lab.file.fault_spec import FaultSpec, matches
-from pytest_sipfront.lab.file.phone_faults import FaultName
 from pytest_sipfront.lab.file.sift_section import SiftSpec
 from pytest_sipfront.lab.file.steps import Steps
 from pytest_sipfront.yaml_models import Flag, Name, PositiveCount, Resolved, Seconds, YamlModel
@@ -22,6 +21,19 @@ PASSED = "passed"
 DEFAULT_PROJECT = "Default"
 FIRST_TEST_ID = 101
 FIRST_PROJECT_ID = 1
+FaultName: TypeAlias = Literal[
+    "mute",
+    "silence",
+    "deaf",
+    "wrong-prompt",
+    "lost-digit",
+    "bad-line",
+    "late-answer",
+    "dropped",
+    "busy",
+    "no-answer",
+    "healthy",
+]
 
 
 @dataclass(frozen=True, slots=True)

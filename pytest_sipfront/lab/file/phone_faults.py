@@ -8,30 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_sipfront.lab.file.call_conditions import NO_MEDIA, Conditions
 from pytest_sipfront.lab.file.calls_section import CallPlan, LineProfile, Phone, phone_of
-from pytest_sipfront.lab.file.steps import Action, CallAction, OverrideError, SendDtmfAction, Steps, overridden
+from pytest_sipfront.lab.file.steps import (
+    Action,
+    CallAction,
+    OverrideError,
+    SendDtmfAction,
+    Steps,
+    WaitAction,
+    overridden,
+)
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import LabFile, TestSpec
 
 FAULT_PARAMETER: Final = "lab.fault"
-FaultName: TypeAlias = Literal[
-    "mute",
-    "silence",
-    "deaf",
-    "wrong-prompt",
-    "lost-digit",
-    "bad-line",
-    "late-answer",
-    "dropped",
-    "busy",
-    "no-answer",
-    "healthy",
-]
-FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
 _OWN_FAULTS = {
     name: Phone.model_fields[name].get_default(call_default_factory=True)
     for name in ("silent", "one_way", "reject", "never_answers", "wrong_prompt", "lose_digit", "line")
@@ -49,6 +43,7 @@ class CalledPhone:
     """A phone as one step of a test calls it.
 
     Args:
+        name: The name of the phone.
         phone: The phone, with the seconds of ringing that the test gives it.
         call: The call.
         actions: The actions within the call.
@@ -56,6 +51,7 @@ class CalledPhone:
         prompts: The names of all prompts of the lab file.
     """
 
+    name: str
     phone: Phone
     call: CallAction
     actions: tuple[Action, ...]
@@ -136,9 +132,7 @@ def _no_answer(called: CalledPhone) -> Mapping[str, Any] | str:
 
 PHONE_FAULTS: Mapping[str, PhoneFault] = {
     "mute": PhoneFault(text="the phone sends no RTP", changes=lambda _: {"one_way": "receives"}, needs_media=True),
-    "silence": PhoneFault(
-        text="the phone sends silence", changes=_silence, needs_media=True, replaces_reason=True
-    ),
+    "silence": PhoneFault(text="the phone sends silence", changes=_silence, needs_media=True, replaces_reason=True),
     "deaf": PhoneFault(
         text="the phone ignores all RTP and digits that arrive",
         changes=lambda _: {"one_way": "sends"},
@@ -171,13 +165,14 @@ def coverage(file: LabFile, test: TestSpec, parameters: Mapping[str, str]) -> di
 
     "healthy" is absent if no phone that the test calls has a fault.
     """
-    names = {name: "" for name in FAULT_NAMES if name != "healthy"}
+    names = {name: "" for name in PHONE_FAULTS if name != "healthy"}
     if test.steps is None:
         return dict.fromkeys(names, "the test has no steps, so its verdict is scripted")
     try:
-        called = called_phones(file, overridden(test.steps, parameters), test.conditions or Conditions())
+        steps = overridden(test.steps, parameters)
     except OverrideError as error:
         return dict.fromkeys(names, str(error))
+    called = [each for each in called_phones(file, steps, test.conditions or Conditions()) if each is not None]
     if not called:
         reason = "it calls a target" if file.target is not None else "it calls no phone of the lab file"
         return dict.fromkeys(names, reason)
@@ -190,26 +185,31 @@ def coverage(file: LabFile, test: TestSpec, parameters: Mapping[str, str]) -> di
     return names
 
 
-def called_phones(plan: CallPlan, steps: Steps, conditions: Conditions) -> list[CalledPhone]:
-    """Return the phones that the steps call, without those behind a target."""
-    called = []
-    delays = {
-        action.phone: action.answer_delay
-        for action in steps[0]
-        if action.action == "wait" and action.answer_delay is not None
-    }
-    for call, *actions in steps[1:] if plan.target is None else ():
-        assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
-        name = phone_of(plan.phones, call.dial_destination)
-        if name:
-            phone = plan.phones[name]
-            delay = delays.get(name, delays.get("", phone.answer_after))
-            phone = phone.model_copy(update={"answer_after": delay})
-            each = CalledPhone(
-                phone=phone, call=call, actions=tuple(actions), conditions=conditions, prompts=tuple(plan.prompts)
-            )
-            called.append(each)
-    return called
+def called_phones(plan: CallPlan, steps: Steps, conditions: Conditions) -> list[CalledPhone | None]:
+    """Return the phone that each step after the first one calls; None if it is not a phone of the lab file."""
+    waits = [action for action in steps[0] if isinstance(action, WaitAction)]
+    delays = {wait.phone: wait.answer_delay for wait in waits if wait.answer_delay is not None}
+    return [_called_phone(plan, actions, delays, conditions) for actions in steps[1:]]
+
+
+def _called_phone(
+    plan: CallPlan, actions: tuple[Action, ...], delays: Mapping[str, float], conditions: Conditions
+) -> CalledPhone | None:
+    call = actions[0]
+    assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
+    name = phone_of(plan.phones, call.dial_destination) if plan.target is None else ""
+    if not name:
+        return None
+    phone = plan.phones[name]
+    delay = delays.get(name, delays.get("", phone.answer_after))
+    return CalledPhone(
+        name=name,
+        phone=phone.model_copy(update={"answer_after": delay}),
+        call=call,
+        actions=actions[1:],
+        conditions=conditions,
+        prompts=tuple(plan.prompts),
+    )
 
 
 def faulty(fault: str, called: CalledPhone) -> Phone | None:

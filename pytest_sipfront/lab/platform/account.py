@@ -11,6 +11,7 @@ from itertools import count
 from time import monotonic
 
 from pytest_sipfront.lab.file.lab_file import PASSED, LabFile, ProjectSpec, TestSpec
+from pytest_sipfront.lab.file.phone_faults import FAULT_PARAMETER, coverage
 from pytest_sipfront.lab.platform.executor import LabRunResult
 from pytest_sipfront.lab.platform.http_requests import Refusal
 
@@ -99,15 +100,23 @@ class Account:
         Raises:
             Refusal: 429 at the account's limit, 400 for an override that a strict test does not list.
         """
-        unknown = sorted(overrides.keys() - test.parameters.keys())
+        unknown = sorted(overrides.keys() - test.parameters.keys() - {FAULT_PARAMETER})
         if test.strict and unknown:
             known = ", ".join(test.parameters) or "no parameters"
             raise Refusal(400, f"Unknown parameter {', '.join(unknown)} for test '{test.name}'; it has {known}")
         self._admit()
         return self._start(test, overrides, mode)
 
-    def launch_project(self, project: ProjectSpec, tests: Collection[TestSpec], mode: str) -> LabProjectRun:
+    def launch_project(
+        self, project: ProjectSpec, tests: Collection[TestSpec], mode: str, fault: str = ""
+    ) -> LabProjectRun:
         """Start a run of `project` with `tests`; it counts as one launch for any number of tests.
+
+        Args:
+            project: The project.
+            tests: Its tests to run.
+            mode: The report mode.
+            fault: The fault of the phones in the runs that can show it, or "".
 
         Raises:
             Refusal: 429 at the account's limit.
@@ -122,10 +131,14 @@ class Account:
             mode=mode,
             started=self.clock(),
             started_at=self.utcnow(),
-            runs=tuple(self._start(test, {}, mode, project_run=run_id) for test in tests),
+            runs=tuple(self._start(test, self._with_fault(fault, test), mode, project_run=run_id) for test in tests),
         )
         self.project_runs[run.uuid] = run
         return run
+
+    def _with_fault(self, fault: str, test: TestSpec) -> dict[str, str]:
+        is_shown = fault and coverage(self.file, test, test.parameters).get(fault) == ""
+        return {FAULT_PARAMETER: fault} if is_shown else {}
 
     def finish(self, run: LabRun, result: LabRunResult) -> None:
         """Record the result of a run and remove it from the runs in flight; a second result is ignored."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_sipfront.lab.file.lab_file import ProjectSpec, TestSpec
+from pytest_sipfront.lab.file.phone_faults import FAULT_PARAMETER, PHONE_FAULTS
 from pytest_sipfront.lab.platform import responses
 from pytest_sipfront.lab.platform.faults import LabResponse, Subject
 from pytest_sipfront.lab.platform.http_requests import Refusal
@@ -92,6 +93,7 @@ def _launch_test(service: PlatformService, request: EndpointRequest) -> Endpoint
     test = service.file.tests.get(name)
     if test is None:
         raise Refusal(404, f"Test '{name}' not found")
+    _check_fault(fields)
     overrides = {key: _text(key, value) for key, value in fields.items()}
 
     def execute() -> LabResponse:
@@ -107,9 +109,10 @@ def _launch_project(service: PlatformService, request: EndpointRequest) -> Endpo
     mode = _mode(fields, PROJECT_MODES)
     project = _requested_project(service, fields)
     tests = _selected_tests(project, fields.get("test_ids"))
+    fault = _check_fault(fields)
 
     def execute() -> LabResponse:
-        run = service.account.launch_project(project, tests, mode)
+        run = service.account.launch_project(project, tests, mode, fault)
         service.begin_project(run)
         return _respond("data", responses.project_launch(request.origin, run))
 
@@ -127,6 +130,14 @@ def _mode(fields: dict[str, Any], allowed: tuple[str, ...]) -> str:
     if mode not in allowed:
         raise Refusal(422, f"Unknown report.mode '{mode}'; it must be one of {', '.join(allowed)}")
     return mode
+
+
+def _check_fault(fields: Mapping[str, Any]) -> str:
+    """Return the fault that the launch gives to the phones, or ""."""
+    fault = _text(FAULT_PARAMETER, fields.get(FAULT_PARAMETER, ""))
+    if fault and fault not in PHONE_FAULTS:
+        raise Refusal(422, f"Unknown {FAULT_PARAMETER} '{fault}'; it must be one of {', '.join(PHONE_FAULTS)}")
+    return fault
 
 
 def _requested_project(service: PlatformService, fields: Mapping[str, Any]) -> ProjectSpec:

@@ -61,7 +61,7 @@ class PhoneParty:
             await self._switchboard.open()
             agent = await self._switchboard.caller(CALLER)
             self._expected = self._switchboard.expect(CalledSide(phones=frozenset({self._phone})))
-            self._leg = await agent.dial(self._switchboard.uri(self._number), self._expected.tag)
+            self._leg = await agent.dial(await self._switchboard.route(self._number), self._expected.tag)
         except (StackError, PromptError) as error:
             self.complaints.append(str(error))
             return False
