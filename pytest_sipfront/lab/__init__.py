@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.diagnosis import Diagnosis
+    from pytest_sipfront.lab.file.phone_faults import FaultCatalogue
     from pytest_sipfront.lab.process import LabError, LabHandle, LabProcess, examine, start_lab
 
 __all__ = [
     "Diagnosis",
+    "FaultCatalogue",
     "LabError",
     "LabHandle",
     "LabProcess",
     "check_lab_file",
     "examine",
+    "fault_catalogue",
     "run_lab_command",
     "start_lab",
 ]
@@ -69,8 +72,32 @@ def run_lab_command(arguments: Sequence[str], program: str) -> int:
         return int(usage.code or 0)
 
 
+def fault_catalogue(path: Path | None) -> FaultCatalogue:
+    """Return the faults that the phones of a lab file (None: the built-in one) can have in a proof of a suite.
+
+    Raises:
+        LabError: The file has mistakes, or this machine cannot place calls.
+    """
+    from pytest_sipfront.lab.process import LabError, require_lab_extra  # noqa: PLC0415 - imported on first use
+
+    require_lab_extra()
+    from pytest_sipfront.lab.backend import available_backend  # noqa: PLC0415 - needs the extra
+    from pytest_sipfront.lab.file.loading import load_default, load_path  # noqa: PLC0415
+    from pytest_sipfront.lab.file.phone_faults import FaultCatalogue  # noqa: PLC0415
+    from pytest_sipfront.yaml_models import YamlFileError  # noqa: PLC0415
+
+    backend = available_backend()
+    if backend.unavailable:
+        raise LabError(f"faults need real calls, and this machine cannot place any: {backend.unavailable}")
+    try:
+        return FaultCatalogue(load_path(path, backend) if path is not None else load_default(backend))
+    except YamlFileError as error:
+        raise LabError(str(error)) from None
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that a session without the lab does not load it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("pytest_sipfront.lab.process"), name)
+    module = "file.phone_faults" if name == "FaultCatalogue" else "process"
+    return getattr(import_module(f"pytest_sipfront.lab.{module}"), name)

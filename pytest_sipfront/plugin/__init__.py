@@ -49,6 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_sipfront.plugin import planning  # noqa: PLC0415 - few sessions plan
 
         planning.keep_in_one_process(config)
+    if state.settings.prove:
+        from pytest_sipfront.plugin import proof  # noqa: PLC0415 - few sessions prove a suite
+
+        proof.register(config, state)
     config.pluginmanager.register(_Interruption(state), "sipfront-interruption")
     if not state.processes.is_worker:
         config.stash[RECORDER] = Recorder(config, state)

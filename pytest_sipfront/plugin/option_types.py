@@ -53,6 +53,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Return names that are separated by commas or blanks."""
+    return tuple(name for name in re.split(r"[\s,]+", text) if name)
+
+
 def override_keys(text: str) -> tuple[str, ...]:
     """Return override keys as the API spells them; the spelling of the marker is accepted as well."""
     keys = [re.sub(r"^step_(\d+)_(\d+)_", r"step.\1.\2.", key) for key in re.split(r"[\s,]+", text) if key]

@@ -184,12 +184,21 @@ OPTIONS = (
         "PLACE",
         choices=("testcase", "system-out"),
     ),
+    Option(
+        "prove_faults",
+        option_types.names,
+        (),
+        "faults that --sipfront-prove tries, e.g. mute,busy (default: all)",
+        "FAULTS",
+    ),
 )
 
 FLAGS = {
     "resume": "resume interrupted sessions: follow their runs and keep their verdicts, without a second launch",
     "plan": "print the runs that would be launched and exit; no requests are sent",
     "check": "check credentials and names with the platform before the first launch",
+    "prove": "run each marked test against the lab once per fault that its phones can have, and fail those that pass "
+    "although a phone is faulty",
 }
 
 
@@ -203,6 +212,7 @@ class Settings:
         resume: Whether to resume interrupted sessions.
         plan: Whether to print the plan and exit.
         check: Whether to check credentials and names before the first launch.
+        prove: Whether to run each marked test once per fault of its phones.
         sources: The source of each setting, by name: "command line", an environment variable, "ini ..." or "default".
     """
 
@@ -227,11 +237,13 @@ class Settings:
     json: Path | None
     rerun_kinds: tuple[str, ...]
     junit_properties: str
+    prove_faults: tuple[str, ...]
     lab: bool
     lab_file: Path | None
     resume: bool
     plan: bool
     check: bool
+    prove: bool
     sources: Mapping[str, str]
 
     @property
@@ -283,6 +295,8 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
             f"--sipfront-pass-at-least (SIPFRONT_PASS_AT_LEAST, sipfront_pass_at_least) must be at most the number of "
             f"repeats, which is {values['repeat']}, got {values['pass_at_least']}"
         )
+    if config.getoption("sipfront_prove") and not lab:
+        raise pytest.UsageError("--sipfront-prove gives faults to the phones of the lab; add --sipfront-lab")
     if values["poll_interval"] is None:
         values["poll_interval"] = 0.2 if lab else 3.0
     values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}

@@ -139,8 +139,8 @@ def lines(
     unknown = len(runs) - len(known)
     total = [_count(len(runs), "run")]
     if known:
-        total.append(f"about {_duration(sum(known))} of calls")
-        total.append(f"about {_duration(_total_seconds(runs, concurrency))} at concurrency {concurrency}")
+        total.append(f"about {duration_text(sum(known))} of calls")
+        total.append(f"about {duration_text(_total_seconds(runs, concurrency))} at concurrency {concurrency}")
     if unknown:
         total.append(f"{unknown} of unknown duration")
     yield f"sipfront plan: {', '.join(total)}"
@@ -156,7 +156,7 @@ def lines(
         request = run.spec.request
         overrides = "".join(f" {key}={value}" for key, value in request.overrides.items())
         times = f", {run.spec.repeat} times" if run.spec.repeat > 1 else ""
-        yield f"  {run.nodeid}: {request.target}{overrides}, {_duration(run.seconds)}{times}"
+        yield f"  {run.nodeid}: {request.target}{overrides}, {duration_text(run.seconds)}{times}"
     for nodeid, mistake in plan.mistakes.items():
         yield f"  {nodeid}: ERROR: {mistake}"
 
@@ -172,7 +172,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _duration(seconds: float | None) -> str:
+def duration_text(seconds: float | None) -> str:
+    """Return seconds as text, for example "45.0 s" or "1.5 min"."""
     if seconds is None:
         return "duration unknown"
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"  # noqa: PLR2004 - seconds of a minute

@@ -41,6 +41,11 @@ class CallsBackend:
                 yield ("prompts", name, "wav"), str(error)
         for test in file.tests.values():
             yield from _mistakes_of(test, file)
+        lines = [("phones", name, phone.line) for name, phone in file.phones.items()]
+        lines += [("tests", name, test.line) for name, test in file.tests.items()]
+        for section, name, line in lines if file.target is not None else ():
+            if line is not None:
+                yield (section, name, "line"), "has no effect with a target; impair the line at the target"
 
     def executor(self, file: LabFile) -> Executor:
         """Return the executor for a file; it opens nothing before its first run."""
@@ -65,6 +70,8 @@ def _mistakes_of(test: TestSpec, file: LabFile) -> Iterator[Mistake]:
     if test.steps is None:
         if test.conditions is not None:
             yield (*path, "conditions"), "conditions need steps: without a call there is nothing to measure"
+        if test.line is not None:
+            yield (*path, "line"), "a line needs steps: without a call there is nothing to impair"
         return
     try:
         steps = overridden(test.steps, test.parameters)

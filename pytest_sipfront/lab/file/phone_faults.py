@@ -6,7 +6,9 @@ the lab file describes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +17,9 @@ from pytest_sipfront.lab.file.calls_section import CallPlan, LineProfile, Phone,
 from pytest_sipfront.lab.file.steps import (
     Action,
     CallAction,
+    HoldAction,
     OverrideError,
+    PlayAction,
     SendDtmfAction,
     Steps,
     WaitAction,
@@ -35,6 +39,8 @@ _LATE_SECONDS = 2.5
 """The answer of a late phone if the test names no bound."""
 _MARGIN_SECONDS = 0.5
 _DROPPED_SECONDS = 0.3
+_SETUP_SECONDS, _DIGIT_SECONDS, _PROMPT_SECONDS = 0.4, 0.25, 2.0
+"""For estimates: beside the actions of a call, per DTMF digit, and for a prompt, whose length is unknown here."""
 _BAD_LINE = LineProfile(loss=20, jitter=100, seed=1)
 
 
@@ -212,6 +218,36 @@ def _called_phone(
     )
 
 
+def expected_seconds(plan: CallPlan, steps: Steps, conditions: Conditions, fault: str = "") -> float:
+    """Return a rough estimate of the duration of a run in seconds."""
+    return sum(
+        _call_seconds(plan, actions, called, fault)
+        for actions, called in zip(steps[1:], called_phones(plan, steps, conditions), strict=True)
+    )
+
+
+def _call_seconds(plan: CallPlan, actions: tuple[Action, ...], called: CalledPhone | None, fault: str) -> float:
+    call, phone = actions[0], called.phone if called is not None else None
+    assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
+    if called is not None and fault:
+        phone = faulty(fault, called) or phone
+    rounds = math.ceil(call.max_total_calls / (call.concurrent_calls or plan.limits.concurrent_calls))
+    if phone is not None and phone.reject is not None:
+        return _SETUP_SECONDS * rounds
+    if phone is not None and phone.never_answers:
+        return call.answer_timeout * rounds
+    rings = phone.answer_after if phone is not None else 0.0
+    return (_SETUP_SECONDS + rings + sum(map(_action_seconds, actions))) * rounds
+
+
+def _action_seconds(action: Action) -> float:
+    if isinstance(action, HoldAction):
+        return action.seconds
+    if isinstance(action, SendDtmfAction):
+        return action.after + len(action.digits) * _DIGIT_SECONDS
+    return _PROMPT_SECONDS if isinstance(action, PlayAction) else 0.0
+
+
 def faulty(fault: str, called: CalledPhone) -> Phone | None:
     """Return the called phone with a fault, or None if the test cannot show it."""
     if _reason(fault, called):
@@ -235,3 +271,64 @@ def _reason(name: str, called: CalledPhone) -> str:
         return "the test needs no media"
     changes = fault.changes(called)
     return changes if isinstance(changes, str) else ""
+
+
+class FaultCatalogue:
+    """The faults of a lab file's phones, for programs that prove a suite."""
+
+    def __init__(self, file: LabFile) -> None:
+        self._file = file
+        self.texts: Mapping[str, str] = {name: fault.text for name, fault in PHONE_FAULTS.items()}
+        """Each fault as a sentence, by its name."""
+
+    def coverage(
+        self,
+        *,
+        test: str | None = None,
+        project: str | int | None = None,
+        test_ids: Collection[int] = (),
+        parameters: Mapping[str, str],
+        expects_failure: bool = False,
+    ) -> dict[str, str]:
+        """Return each fault by name with the reason why a run cannot show it, or "" if it can.
+
+        Args:
+            test: The name of the test, or None for a project.
+            project: The name or id of the project.
+            test_ids: The ids of the project's tests (default: all).
+            parameters: The overrides of the launch.
+            expects_failure: Whether the run has to fail. A fault then has to replace the reason of the failure.
+        """
+        tests = self._tests(test, project, test_ids)
+        if not tests:
+            return dict.fromkeys(self.texts, "the lab file has no such test")
+        covered = [coverage(self._file, each, {**each.parameters, **parameters}) for each in tests]
+        names = [name for name in self.texts if any(name in each for each in covered)]
+        reasons = {name: [each[name] for each in covered if name in each] for name in names}
+        return {
+            name: "the run fails with and without it"
+            if expects_failure and not PHONE_FAULTS[name].replaces_reason
+            else ("" if "" in reasons[name] else reasons[name][0])
+            for name in names
+        }
+
+    def seconds(
+        self, *, test: str | None = None, project: str | int | None = None, parameters: Mapping[str, str], fault: str
+    ) -> float:
+        """Return a rough estimate of the duration of a run in seconds; see `coverage` for the arguments."""
+        longest = 0.0
+        for each in self._tests(test, project, ()):
+            if each.steps is None:
+                longest = max(longest, each.takes.high)
+                continue
+            with suppress(OverrideError):
+                steps = overridden(each.steps, {**each.parameters, **parameters})
+                longest = max(longest, expected_seconds(self._file, steps, each.conditions or Conditions(), fault))
+        return longest
+
+    def _tests(self, test: str | None, project: str | int | None, test_ids: Collection[int]) -> list[TestSpec]:
+        if test is not None:
+            return [self._file.tests[test]] if test in self._file.tests else []
+        projects = (each for each in self._file.projects.values() if project in (each.name, each.id))
+        tests = next((each.tests for each in projects), ())
+        return [each for each in tests if not test_ids or each.id in test_ids]

@@ -368,3 +368,13 @@ def test_every_response_is_ascii_json(lab: Platform) -> None:
     assert reply.headers["Content-Type"].startswith("application/json")
     assert json.loads(reply.text)["tests"][0]["name"] == "Grüße aus Wien"
     assert lab.run("Grüße aus Wien")["test_name"] == "Grüße aus Wien"
+
+
+def test_a_launch_can_give_a_fault_to_the_phones(lab: Platform) -> None:
+    """The parameter `lab.fault` is allowed for strict tests; an unknown fault is refused, also for projects."""
+    lab.configure("tests: {Quick: {takes: 0, strict: true}}\nprojects: {Nightly: {tests: [Quick]}}")
+    assert lab.launch(**{"lab.fault": "mute"}).status == 200
+    refused = lab.launch(**{"lab.fault": "mut"})
+    assert (refused.status, refused.json["error"].partition(";")[0]) == (422, "Unknown lab.fault 'mut'")
+    project = {"project.name": "Nightly", "lab.fault": "mut"}
+    assert lab.post("/api/v2/projects/run", project).status == 422
