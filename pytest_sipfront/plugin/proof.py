@@ -50,7 +50,7 @@ def register(config: pytest.Config, state: State) -> None:
 
 @dataclass(slots=True)
 class _Scope:
-    """What a proof covers.
+    """The scope of a proof.
 
     Attributes:
         tests: Number of tests that run without a fault.
