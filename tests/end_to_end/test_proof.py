@@ -130,7 +130,7 @@ def test_tests_that_stay_green_are_listed_and_fail(pytester: pytest.Pytester) ->
     }
     assert {name: report.outcome for name, report in found.items()} == expected
     missed = found["test_weak[fault=late-answer]"]
-    assert missed.message == "fault not detected: the phone answers late, and the test passed"
+    assert missed.message.startswith("fault not detected: the phone answers late, and the test passed")
     assert missed.properties["sipfront.fault"] == "late-answer"
     detected = found["test_strict[fault=mute]"].properties
     assert detected["sipfront.detected_by"].startswith("no RTP from callee")
