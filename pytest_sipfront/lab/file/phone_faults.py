@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_sipfront.lab.file.lab_file import LabFile, TestSpec
 
 FAULT_PARAMETER: Final = "lab.fault"
+BAD_LINE: Final = "bad-line"
 _OWN_FAULTS = {
     name: Phone.model_fields[name].get_default(call_default_factory=True)
     for name in ("silent", "one_way", "reject", "never_answers", "wrong_prompt", "lose_digit", "line")
@@ -148,7 +149,7 @@ PHONE_FAULTS: Mapping[str, PhoneFault] = {
         text="the phone plays other prompts", changes=_wrong_prompt, needs_media=True, replaces_reason=True
     ),
     "lost-digit": PhoneFault(text="the phone ignores the last digit", changes=_lost_digit, replaces_reason=True),
-    "bad-line": PhoneFault(
+    BAD_LINE: PhoneFault(
         text=f"{_BAD_LINE.loss:g} % packet loss and up to {_BAD_LINE.jitter:g} ms jitter",
         changes=lambda _: {"line": _BAD_LINE},
         needs_media=True,
