@@ -46,6 +46,8 @@ _PORT_TRIES = 5
 _CLOSING_SECONDS = 0.5
 _INVITE_SECONDS = 0.01
 _POLL_SECONDS = 0.01
+_VIDEO_SIZE = (16, 16)
+"""An answer with video (see `CallLeg.answer`) reserves four frames of this size."""
 _KEPT_CALLS = 200
 _KEPT_PACKETS_SECONDS = 30.0
 _CONFIG = """\
@@ -176,6 +178,7 @@ class SipStack:
                 net_interface=self.host,
                 sip_trace=True,
                 max_concurrent_calls=None,
+                video_size=_VIDEO_SIZE,
                 expose_headers=(TAG_HEADER,),
                 native_log_level="error",
                 extra_config_text=_CONFIG.format(host=self.host, port=self.port),
