@@ -1,19 +1,37 @@
-"""Print what the lab measures of RTP streams with known loss, duplicates, reordering and jitter.
+"""Compare what the lab measures of impaired RTP with the truth, for each source of measurements.
 
-SIPp plays the streams from pcap files, for which it needs root. Each cell has the measured and, in brackets, the true
-value.
+SIPp plays streams from pcap files, for which it needs root, and sends no RTCP. PJSUA2 loses packets at random and sends
+RTCP. The line profiles of the lab impair calls between its own phones; there the media relay is a source, too.
+
+The truth is: for SIPp, the file that it plays; for PJSUA2, the packets that it sent and those that the SIP stack
+received; for a line profile, what the relay did to each packet. Each call is a process of its own.
 
     .venv/bin/python -m tests.benchmarks.call_measurement
 """
 
 from __future__ import annotations
 
-from pytest_sipfront.lab.platform.executor import Measure
+import random
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+from pytest_sipfront.lab.calls import call_measurement, media_relay
+from pytest_sipfront.lab.calls.call_record import Reception
+from pytest_sipfront.lab.calls.rtp import parse_packet
+from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
+from tests.lab.calls.pjsua_peer import pjsua
 from tests.lab.calls.placing import find
-from tests.lab.calls.rtp_streams import Impairment, impaired_stream, pcap
+from tests.lab.calls.rtp_streams import PACKET_SECONDS, Figures, Impairment, figures_of, impaired_stream, pcap
 from tests.lab.calls.sipp_peer import sipp
 
-SECONDS = 8
+SECONDS = 12
+PARALLEL = 3
+CAPTURE, RELAY, RTCP, DUE = "packet capture", "media relay", "RTCP", "packets due"
+SOURCES = (CAPTURE, RELAY, RTCP)
 IMPAIRMENTS = {
     "clean": Impairment(),
     "1 % loss": Impairment(loss=1),
@@ -25,35 +43,158 @@ IMPAIRMENTS = {
     "60 ms jitter": Impairment(jitter_ms=60),
     "5 % loss, 60 ms jitter": Impairment(loss=5, jitter_ms=60),
 }
-FILE = """
-target: sip:127.0.0.1:{port}
+STEPS = """
 tests:
   call:
     steps:
       - []
       - [{{action: call, dial_destination: "100"}}, {{action: hold, seconds: {seconds}}}]
-    conditions: {{rtp: from_callee}}
+    conditions: {{answered: true, media: none}}
 """
+LINE = "phones: {{desk: {{number: '100', line: {{{line}}}}}}}\nprompts: {{}}\n"
 
 
-def measured(impairment: Impairment) -> tuple[dict[str, float], dict[str, Measure]]:
-    """Return the true figures of a stream, and those that the lab measured."""
-    stream = impaired_stream(SECONDS * 50 - 25, impairment)
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The figures of one call: the truth, and the reception by each source."""
+
+    peer: str
+    impairment: str
+    truth: Figures
+    receptions: Mapping[str, Reception] = field(default_factory=dict)
+
+    def difference(self, source: str, name: str) -> float | None:
+        """Return how far a source is from the truth, or None if it has no value."""
+        reception = self.receptions.get(source)
+        value = getattr(reception, name, None)
+        return None if value is None else abs(value - getattr(self.truth, name))
+
+
+def measured(file: str) -> dict[str, Reception]:
+    """Place the call of a lab file, and return the reception of the caller by each source.
+
+    The SIP stack measures each call, too, though the lab prefers captured packets.
+    """
+    receptions: dict[str, Reception] = {}
+    by_stack, by_best = call_measurement._from_stack, call_measurement.measure  # noqa: SLF001
+
+    def from_stack(*arguments: Any) -> Reception:
+        reception = by_stack(*arguments)
+        receptions.setdefault(DUE, reception)
+        if reception.source == RTCP:
+            receptions.setdefault(RTCP, reception)
+        return reception
+
+    def measure(*arguments: Any, **keywords: Any) -> Any:
+        figures = by_best(*arguments, **keywords)
+        reception = Reception(
+            packets=figures.packets, lost=figures.lost, duplicates=figures.duplicates, reordered=figures.reordered,
+            jitter_ms=figures.jitter_ms, source=CAPTURE,
+        )  # fmt: skip
+        receptions.setdefault(CAPTURE, reception)
+        return figures
+
+    call_measurement._from_stack, call_measurement.measure = from_stack, measure  # noqa: SLF001
+    try:
+        result = find(file)
+    finally:
+        call_measurement._from_stack, call_measurement.measure = by_stack, by_best  # noqa: SLF001
+    assert result.state == "passed", result.description
+    if result.measures["packet_loss_caller"].source == RELAY:
+        receptions[RELAY] = receptions.pop(CAPTURE)
+    return receptions
+
+
+def called(port: int) -> dict[str, Reception]:
+    """Call a peer."""
+    return measured(f"target: sip:127.0.0.1:{port}" + STEPS.format(seconds=SECONDS))
+
+
+def sipp_row(name: str) -> Row:
+    """Call SIPp, which plays an impaired stream."""
+    stream = impaired_stream(SECONDS * 50 - 25, IMPAIRMENTS[name])
     with sipp("plays", files={"stream.pcap": pcap(stream.packets)}) as peer:
-        result = find(FILE.format(port=peer.port, seconds=SECONDS))
-    truth = {"packet_loss": stream.loss_percent, "duplicates": float(stream.duplicates), "jitter": stream.jitter_ms}
-    names = ("packet_loss", "duplicates", "reordered", "jitter")
-    return truth, {name: result.measures[f"{name}_caller"] for name in names}
+        return Row("SIPp", name, stream.figures, called(peer.port))
+
+
+def pjsua_row(name: str) -> Row:
+    """Call PJSUA2, which does not send some of its packets."""
+    loss = round(IMPAIRMENTS[name].loss)
+    with pjsua(loss=max(loss - 1, 1) if loss else 0) as peer:  # it drops one percent more than its setting
+        receptions = called(peer.port)
+        sent = peer.report()["sent"]
+    truth = Figures(loss_percent=max(0.0, 100 * (1 - receptions[DUE].packets / sent)), duplicates=0, jitter_ms=0.0)
+    return Row("PJSUA2", name, truth, receptions)
+
+
+def line_row(name: str, *, may_capture: bool) -> Row:
+    """Call a phone of the lab over an impaired line."""
+    impairment, delays = IMPAIRMENTS[name], media_relay._delays  # noqa: SLF001
+    arrivals: list[tuple[float, int]] = []
+    sequences: list[int] = []
+    to_caller = random.Random(1).getstate()
+    draws: set[int] = set()
+
+    def recorded(line: Any, draw: random.Random, data: bytes) -> list[float]:
+        if draw.getstate() == to_caller:
+            draws.add(id(draw))
+        copies = delays(line, draw, data)
+        packet = parse_packet(data, 0.0)
+        if id(draw) in draws and packet is not None:
+            sequences.append(packet.sequence)
+            number = (packet.sequence - sequences[0]) % 65_536
+            arrivals.extend((number * PACKET_SECONDS + delay, number) for delay in copies)
+        return copies
+
+    media_relay._delays = recorded  # noqa: SLF001
+    if not may_capture:
+        RtpCapture.open = lambda: None  # type: ignore[method-assign, assignment, misc]
+    line = {
+        "loss": impairment.loss, "duplicate": impairment.duplicates, "reorder": impairment.reordered,
+        "jitter": impairment.jitter_ms, "delay": 0 if impairment.jitter_ms else 1,
+    }  # fmt: skip
+    keys = ", ".join(f"{key}: {value:g}" for key, value in line.items())
+    receptions = measured(LINE.format(line=keys) + STEPS.format(seconds=SECONDS))
+    return Row("line profile", name, figures_of(arrivals, len(sequences)), receptions)
+
+
+def cell(row: Row, source: str, name: str) -> str:
+    """Return the value of a source."""
+    value = getattr(row.receptions.get(source), name, None)
+    return "" if value is None else f"{value:.1f}"
+
+
+def print_row(row: Row) -> None:
+    """Print a row of the Markdown table."""
+    most = row.receptions[DUE].max_loss_percent
+    cells = [row.peer, row.impairment, f"{row.truth.loss_percent:.1f}"]
+    cells += [*(cell(row, source, "loss_percent") for source in SOURCES), f"{most:.1f}" if most is not None else ""]
+    cells += [f"{row.truth.jitter_ms:.1f}", *(cell(row, source, "jitter_ms") for source in SOURCES)]
+    packets = row.receptions.get(CAPTURE) or row.receptions.get(RELAY)
+    assert packets is not None
+    cells += [f"{packets.duplicates} ({row.truth.duplicates})", str(packets.reordered)]
+    print("|", " | ".join(cells), "|", flush=True)
 
 
 def main() -> None:
-    """Print one row per stream."""
-    print(f"{'stream':24} {'loss %':>14} {'duplicates':>14} {'jitter ms':>14} {'reordered':>10}  source")
-    for name, impairment in IMPAIRMENTS.items():
-        truth, measures = measured(impairment)
-        cells = [f"{measures[key].value:.1f} ({truth[key]:.1f})" for key in ("packet_loss", "duplicates", "jitter")]
-        reordered, source = measures["reordered"].value, measures["packet_loss"].source
-        print(f"{name:24}", *(f"{cell:>14}" for cell in cells), f"{reordered!s:>10}  {source}", flush=True)
+    """Print a table, and the largest differences."""
+    jobs = [partial(sipp_row, name) for name in IMPAIRMENTS]
+    jobs += [partial(pjsua_row, name) for name in list(IMPAIRMENTS)[:5]]
+    jobs += [partial(line_row, name, may_capture=True) for name in IMPAIRMENTS]
+    jobs += [partial(line_row, name, may_capture=False) for name in IMPAIRMENTS]
+    columns = [f"{what}: {source}" for what in ("loss %", "jitter ms") for source in ("true", *SOURCES)]
+    columns.insert(4, f"at most, by {DUE}")
+    print("| peer | stream |", " | ".join(columns), "| duplicates (true) | reordered |")
+    print("|---" * (len(columns) + 4) + "|")
+    with ProcessPoolExecutor(PARALLEL, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        rows = []
+        for future in [pool.submit(job) for job in jobs]:
+            rows.append(future.result())
+            print_row(rows[-1])
+    for source in SOURCES:
+        for name in ("loss_percent", "jitter_ms"):
+            differences = [value for row in rows if (value := row.difference(source, name)) is not None]
+            print(f"largest difference of {name} by {source}: {max(differences, default=0.0):.2f}")
 
 
 if __name__ == "__main__":

@@ -21,14 +21,21 @@ class Impairment:
     jitter_ms: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The figures of a received stream: loss in percent, mean interarrival jitter in milliseconds, and packets."""
+
+    loss_percent: float
+    duplicates: int
+    jitter_ms: float
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A sent stream: departure time and datagram of each packet, and the figures that a receiver must measure."""
 
     packets: list[tuple[float, bytes]]
-    loss_percent: float
-    duplicates: int
-    jitter_ms: float
+    figures: Figures
 
 
 def impaired_stream(count: int, impairment: Impairment, audio: bytes = b"", seed: int = 1) -> Stream:
@@ -46,18 +53,22 @@ def impaired_stream(count: int, impairment: Impairment, audio: bytes = b"", seed
         if inner and draw.random() * 100 < impairment.duplicates:
             sent.append((at + 0.001, number))
     sent.sort()
-    numbers = {number for _, number in sent}
+    payloads = [audio[160 * number : 160 * (number + 1)].ljust(160, b"\xff") for number in range(count)]
+    return Stream([(at, _datagram(number, payloads[number])) for at, number in sent], figures_of(sent, count))
+
+
+def figures_of(arrivals: list[tuple[float, int]], count: int) -> Figures:
+    """Return the figures of `count` packets, of which those in `arrivals` arrive: seconds and number of each copy."""
+    numbers = {number for _, number in arrivals}
     firsts: list[tuple[float, int]] = []
-    for at, number in sent:
-        if number not in {earlier for _, earlier in firsts[-5:]}:
+    for at, number in sorted(arrivals):
+        if number not in {earlier for _, earlier in firsts[-9:]}:
             firsts.append((at, number))
     steps = pairwise(firsts)
     deviations = [abs(b - a - (m - n) * PACKET_SECONDS) * 1000 for (a, n), (b, m) in steps]
-    payloads = [audio[160 * number : 160 * (number + 1)].ljust(160, b"\xff") for number in range(count)]
-    return Stream(
-        packets=[(at, _datagram(number, payloads[number])) for at, number in sent],
+    return Figures(
         loss_percent=100 * (1 - len(numbers) / count),
-        duplicates=len(sent) - len(numbers),
+        duplicates=len(arrivals) - len(numbers),
         jitter_ms=sum(deviations) / max(1, len(deviations)),
     )
 

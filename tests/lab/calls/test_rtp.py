@@ -36,9 +36,9 @@ def test_the_figures_of_a_stream_are_exact(impairment: Impairment) -> None:
     stream = impaired_stream(190, impairment)
     figures = received(stream)
     loss = 100 * figures.lost / (figures.packets + figures.lost)
-    assert loss == pytest.approx(stream.loss_percent)
-    assert figures.duplicates == stream.duplicates
-    assert figures.jitter_ms == pytest.approx(stream.jitter_ms, abs=0.1)
+    assert loss == pytest.approx(stream.figures.loss_percent)
+    assert figures.duplicates == stream.figures.duplicates
+    assert figures.jitter_ms == pytest.approx(stream.figures.jitter_ms, abs=0.1)
     assert (figures.reordered > 0) is bool(impairment.reordered or impairment.jitter_ms)
 
 
