@@ -11,27 +11,35 @@ received; for a line profile, what the relay did to each packet. Each call is a 
 
 from __future__ import annotations
 
+import argparse
 import random
+import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
+from unittest.mock import patch
 
-from pytest_sipfront.lab.calls import call_measurement, media_relay
+from pytest_sipfront.lab.calls import call_measurement, media_relay, rtp
 from pytest_sipfront.lab.calls.call_record import Reception
 from pytest_sipfront.lab.calls.rtp import parse_packet
 from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
 from tests.lab.calls.pjsua_peer import pjsua
 from tests.lab.calls.placing import find
-from tests.lab.calls.rtp_streams import PACKET_SECONDS, Figures, Impairment, figures_of, impaired_stream, pcap
+from tests.lab.calls.rtp_streams import Figures, Impairment, figures_of, impaired_stream, pcap
 from tests.lab.calls.sipp_peer import sipp
 
 SECONDS = 12
 PARALLEL = 3
-CAPTURE, RELAY, RTCP, DUE = "packet capture", "media relay", "RTCP", "packets due"
-SOURCES = (CAPTURE, RELAY, RTCP)
+PACKETS, RTCP, DUE = "packets", "RTCP", "packets due"
+SOURCES = (PACKETS, RTCP)
+HEAD = (
+    "| peer | stream | loss %: true | by packets | by RTCP | at most, by packets due | jitter ms: true | by packets "
+    "| by RTCP | duplicates (true) |"
+)
 IMPAIRMENTS = {
     "clean": Impairment(),
     "1 % loss": Impairment(loss=1),
@@ -67,7 +75,8 @@ class Row:
         """Return how far a source is from the truth, or None if it has no value."""
         reception = self.receptions.get(source)
         value = getattr(reception, name, None)
-        return None if value is None else abs(value - getattr(self.truth, name))
+        true = getattr(self.truth, name)
+        return None if value is None or true is None else abs(value - true)
 
 
 def measured(file: str) -> dict[str, Reception]:
@@ -76,7 +85,7 @@ def measured(file: str) -> dict[str, Reception]:
     The SIP stack measures each call, too, though the lab prefers captured packets.
     """
     receptions: dict[str, Reception] = {}
-    by_stack, by_best = call_measurement._from_stack, call_measurement.measure  # noqa: SLF001
+    by_stack, by_best = call_measurement._from_stack, rtp.measure  # noqa: SLF001
 
     def from_stack(*arguments: Any) -> Reception:
         reception = by_stack(*arguments)
@@ -89,19 +98,14 @@ def measured(file: str) -> dict[str, Reception]:
         figures = by_best(*arguments, **keywords)
         reception = Reception(
             packets=figures.packets, lost=figures.lost, duplicates=figures.duplicates, reordered=figures.reordered,
-            jitter_ms=figures.jitter_ms, source=CAPTURE,
+            jitter_ms=figures.jitter_ms,
         )  # fmt: skip
-        receptions.setdefault(CAPTURE, reception)
+        receptions.setdefault(PACKETS, reception)
         return figures
 
-    call_measurement._from_stack, call_measurement.measure = from_stack, measure  # noqa: SLF001
-    try:
+    with patch.object(call_measurement, "_from_stack", from_stack), patch.object(call_measurement, "measure", measure):
         result = find(file)
-    finally:
-        call_measurement._from_stack, call_measurement.measure = by_stack, by_best  # noqa: SLF001
     assert result.state == "passed", result.description
-    if result.measures["packet_loss_caller"].source == RELAY:
-        receptions[RELAY] = receptions.pop(CAPTURE)
     return receptions
 
 
@@ -118,12 +122,12 @@ def sipp_row(name: str) -> Row:
 
 
 def pjsua_row(name: str) -> Row:
-    """Call PJSUA2, which does not send some of its packets."""
+    """Call PJSUA2, which does not send some of its packets. Its own jitter is unknown."""
     loss = round(IMPAIRMENTS[name].loss)
     with pjsua(loss=max(loss - 1, 1) if loss else 0) as peer:  # it drops one percent more than its setting
         receptions = called(peer.port)
         sent = peer.report()["sent"]
-    truth = Figures(loss_percent=max(0.0, 100 * (1 - receptions[DUE].packets / sent)), duplicates=0, jitter_ms=0.0)
+    truth = Figures(loss_percent=max(0.0, 100 * (1 - receptions[DUE].packets / sent)), duplicates=0, jitter_ms=None)
     return Row("PJSUA2", name, truth, receptions)
 
 
@@ -141,26 +145,32 @@ def line_row(name: str, *, may_capture: bool) -> Row:
         copies = delays(line, draw, data)
         packet = parse_packet(data, 0.0)
         if id(draw) in draws and packet is not None:
+            now = time.monotonic()
             sequences.append(packet.sequence)
             number = (packet.sequence - sequences[0]) % 65_536
-            arrivals.extend((number * PACKET_SECONDS + delay, number) for delay in copies)
+            arrivals.extend((now + delay, number) for delay in copies)
         return copies
 
-    media_relay._delays = recorded  # noqa: SLF001
-    if not may_capture:
-        RtpCapture.open = lambda: None  # type: ignore[method-assign, assignment, misc]
     line = {
         "loss": impairment.loss, "duplicate": impairment.duplicates, "reorder": impairment.reordered,
         "jitter": impairment.jitter_ms, "delay": 0 if impairment.jitter_ms else 1,
     }  # fmt: skip
     keys = ", ".join(f"{key}: {value:g}" for key, value in line.items())
-    receptions = measured(LINE.format(line=keys) + STEPS.format(seconds=SECONDS))
-    return Row("line profile", name, figures_of(arrivals, len(sequences)), receptions)
+    with patch.object(media_relay, "_delays", recorded), ExitStack() as stack:
+        if not may_capture:
+            stack.enter_context(patch.object(RtpCapture, "open", lambda: None))
+        receptions = measured(LINE.format(line=keys) + STEPS.format(seconds=SECONDS))
+    return Row(
+        "line profile" + ("" if may_capture else ", media relay"),
+        name,
+        figures_of(arrivals, len(sequences)),
+        receptions,
+    )
 
 
-def cell(row: Row, source: str, name: str) -> str:
-    """Return the value of a source."""
-    value = getattr(row.receptions.get(source), name, None)
+def cell(holder: Reception | Figures | None, name: str) -> str:
+    """Return a value of the truth or of a source."""
+    value = getattr(holder, name, None)
     return "" if value is None else f"{value:.1f}"
 
 
@@ -168,27 +178,31 @@ def print_row(row: Row) -> None:
     """Print a row of the Markdown table."""
     most = row.receptions[DUE].max_loss_percent
     cells = [row.peer, row.impairment, f"{row.truth.loss_percent:.1f}"]
-    cells += [*(cell(row, source, "loss_percent") for source in SOURCES), f"{most:.1f}" if most is not None else ""]
-    cells += [f"{row.truth.jitter_ms:.1f}", *(cell(row, source, "jitter_ms") for source in SOURCES)]
-    packets = row.receptions.get(CAPTURE) or row.receptions.get(RELAY)
-    assert packets is not None
-    cells += [f"{packets.duplicates} ({row.truth.duplicates})", str(packets.reordered)]
+    cells += [
+        *(cell(row.receptions.get(source), "loss_percent") for source in SOURCES),
+        f"{most:.1f}" if most is not None else "",
+    ]
+    cells += [cell(row.truth, "jitter_ms"), *(cell(row.receptions.get(source), "jitter_ms") for source in SOURCES)]
+    cells += [f"{row.receptions[PACKETS].duplicates} ({row.truth.duplicates})"]
     print("|", " | ".join(cells), "|", flush=True)
 
 
 def main() -> None:
     """Print a table, and the largest differences."""
-    jobs = [partial(sipp_row, name) for name in IMPAIRMENTS]
-    jobs += [partial(pjsua_row, name) for name in list(IMPAIRMENTS)[:5]]
-    jobs += [partial(line_row, name, may_capture=True) for name in IMPAIRMENTS]
-    jobs += [partial(line_row, name, may_capture=False) for name in IMPAIRMENTS]
-    columns = [f"{what}: {source}" for what in ("loss %", "jitter ms") for source in ("true", *SOURCES)]
-    columns.insert(4, f"at most, by {DUE}")
-    print("| peer | stream |", " | ".join(columns), "| duplicates (true) | reordered |")
-    print("|---" * (len(columns) + 4) + "|")
+    jobs = {
+        "sipp": [partial(sipp_row, name) for name in IMPAIRMENTS],
+        "pjsua": [partial(pjsua_row, name) for name in list(IMPAIRMENTS)[:5]],
+        "line": [partial(line_row, name, may_capture=True) for name in IMPAIRMENTS],
+        "relay": [partial(line_row, name, may_capture=False) for name in IMPAIRMENTS],
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peers", nargs="*", help=f"{', '.join(jobs)} (default: all)")
+    peers = parser.parse_args().peers or jobs
+    print(HEAD)
+    print("|---" * HEAD.count(" |") + "|")
     with ProcessPoolExecutor(PARALLEL, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         rows = []
-        for future in [pool.submit(job) for job in jobs]:
+        for future in [pool.submit(job) for peer in peers for job in jobs[peer]]:
             rows.append(future.result())
             print_row(rows[-1])
     for source in SOURCES:

@@ -1,5 +1,10 @@
 """Print how well recorded and synthetic prompts are recognised, with loss, noise and at a low level.
 
+Each prompt is played on each line and compared with the whole catalogue. The first table has a row per line: prompts
+recognised, and false accepts over all pairs. "Unlisted" counts pairs that would match if the catalogue lacked the
+prompt that was played. The second table has a row per prompt: how often it was recognised, its lowest score, and the
+prompt that comes nearest to it when another one is played.
+
 It needs Debian's packages asterisk-core-sounds-en-wav and espeak-ng. Run it with
 
     .venv/bin/python -m tests.benchmarks.prompt_recognition
@@ -7,81 +12,58 @@ It needs Debian's packages asterisk-core-sounds-en-wav and espeak-ng. Run it wit
 
 from __future__ import annotations
 
-import subprocess
-from collections import Counter
-from pathlib import Path
-
-import numpy as np
+from dataclasses import dataclass
 
 from pytest_sipfront.lab.calls.conditions import find_prompt
-from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch, rank
-from pytest_sipfront.lab.calls.sound_files import decode
-
-SOUNDS = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
-RECORDED = (
-    *(f"digits/{name}" for name in (*range(21), 30, 40, 50, 60, 70, 80, 90)),
-    *(f"letters/{letter}" for letter in "abcdefgkmnosxz"),
-    "vm-goodbye", "vm-intro", "vm-login", "vm-password", "vm-youhave", "vm-messages", "demo-thanks", "invalid",
-    "pbx-transfer", "conf-onlyperson", "agent-pass", "auth-thankyou",
-)  # fmt: skip
-SENTENCES = (
-    "welcome to acme bank", "welcome to acme insurance", "press one for sales", "press two for sales",
-    "your call is important to us", "please hold the line", "our office is closed", "thank you for calling",
-)  # fmt: skip
-VOICES = ("en-us", "en-gb+f3")
-CONDITIONS = ("clean", "3 % loss", "5 % loss", "-20 dB", "noise -40 dBFS")
+from pytest_sipfront.lab.calls.prompt_recognition import SCORE_NEEDED, PromptMatch, rank
+from tests.lab.calls.speech_prompts import LINES, received, recorded_prompts, synthetic_prompts
 
 
-def catalogue() -> dict[str, bytes]:
-    """Return recorded and synthetic prompts."""
-    prompts = {name: decode((SOUNDS / f"{name}.wav").read_bytes()) for name in RECORDED}
-    for number, sentence in enumerate(SENTENCES):
-        voice = VOICES[number % len(VOICES)]
-        command = ["espeak-ng", "-v", voice, "--stdout", sentence]
-        prompts[f"{voice}: {sentence}"] = decode(subprocess.run(command, capture_output=True, check=True).stdout)
-    return prompts
+@dataclass(slots=True)
+class Row:
+    """What became of one prompt."""
 
+    right: int = 0
+    lowest: float = 1.0
+    rival: str = ""
+    rival_score: float = 0.0
+    accepted_as: int = 0
 
-def received(pcm: bytes, condition: str, seed: int) -> bytes:
-    """Return what a caller receives of a prompt: G.711 with silence around it, and the impairment."""
-    draw = np.random.default_rng(seed)
-    samples = np.frombuffer(bytes(8000) + pcm + bytes(8000), "<i2").astype(np.float64)
-    if condition == "-20 dB":
-        samples /= 10
-    if condition.startswith("noise"):
-        samples += draw.standard_normal(len(samples)) * 32768 * 10 ** (-40 / 20)
-    scaled = samples.clip(-32768, 32767) / 32768
-    companded = np.round(np.sign(scaled) * np.log1p(255 * abs(scaled)) / np.log(256) * 127) / 127
-    samples = np.sign(companded) * (256 ** abs(companded) - 1) / 255 * 32767
-    if "loss" in condition:
-        percent = float(condition.split(maxsplit=1)[0])
-        for start in range(0, len(samples), 160):
-            if draw.random() * 100 < percent:
-                samples[start : start + 160] = 0
-    return bytes(samples.astype("<i2").tobytes())
+    def add(self, wanted: str, match: PromptMatch, *, accepted: bool, is_own: bool) -> None:
+        """Count the match of a wanted prompt while this one is played."""
+        if is_own:
+            self.right += accepted
+            self.lowest = min(self.lowest, match.score)
+            return
+        self.accepted_as += accepted
+        if match.score > self.rival_score:
+            self.rival, self.rival_score = wanted, match.score
 
 
 def main() -> None:
-    """Print a row per condition, and the most frequent confusions."""
-    prompts = catalogue()
-    print(f"{len(prompts)} prompts, {len(prompts) ** 2} pairs per condition")
-    confusions: Counter[str] = Counter()
-    for condition in CONDITIONS:
-        right = accepted = 0
+    """Print both tables."""
+    prompts = {**recorded_prompts(), **synthetic_prompts()}
+    rows = {name: Row() for name in prompts}
+    print(f"{len(prompts)} prompts, {len(prompts) ** 2} pairs per line")
+    for name, line in LINES.items():
+        right = accepted = unlisted = 0
         for seed, (played, pcm) in enumerate(prompts.items()):
-            ranking = rank(received(pcm, condition, seed), prompts)
-            for wanted in prompts:
-                match = find_prompt(wanted, ranking, 0.0)
-                if isinstance(match, PromptMatch):
-                    right += wanted == played
-                    accepted += wanted != played
-                    if wanted != played:
-                        confusions[f"played {played}, accepted as {wanted} ({condition})"] += 1
-                elif wanted == played:
-                    confusions[f"missed {played} ({condition}): {match.text}"] += 1
-        print(f"{condition:16} right {100 * right / len(prompts):5.1f} %   false accepts {accepted}", flush=True)
-    for text, _ in confusions.most_common(60):
-        print("  ", text)
+            ranking = rank(received(pcm, line, seed), prompts)
+            for match in ranking:
+                found = isinstance(find_prompt(match.prompt, ranking, 0.0), PromptMatch)
+                is_own = match.prompt == played
+                rows[played].add(match.prompt, match, accepted=found, is_own=is_own)
+                right += found and is_own
+                accepted += found and not is_own
+                unlisted += match.score >= SCORE_NEEDED and not is_own
+        percent = 100 * right / len(prompts)
+        print(f"{name:16} right {percent:5.1f} %   false accepts {accepted}   unlisted {unlisted}", flush=True)
+    print(f"\n{'played':40} {'right':>7} {'lowest':>7}   {'nearest other prompt':40} {'score':>6} {'accepted':>9}")
+    for name, row in rows.items():
+        print(
+            f"{name:40} {f'{row.right}/{len(LINES)}':>7} {row.lowest:>7.2f}   {row.rival:40} {row.rival_score:>6.2f} "
+            f"{row.accepted_as:>9}"
+        )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
 def _from_stack(leg: CallLeg, start: float, end: float) -> Reception:
     """Return the reception by the counters of the SIP stack."""
     stats, audio = leg.stats, leg.receiver.audio
-    due = int((end - start) * 1000 / DEFAULT_PTIME_MS)
+    due = int((end - start) * 1000 / DEFAULT_PTIME_MS) + 1
     if stats is None:
         return Reception(longest_gap=end - start, digits=leg.digits, packets_due=due)
     reception = Reception(
@@ -69,7 +69,9 @@ def _from_stack(leg: CallLeg, start: float, end: float) -> Reception:
     )
     if leg.rtcp_at is not None and leg.rtcp_at - start >= (end - start) / 2:
         # the first packet may arrive before the receiver is ready; it was rejected here, not lost on its way
-        lost = max(stats.rx_lost - stats.rx_errors, 0)
+        lost_so_far = max(stats.rx_lost - stats.rx_errors, 0)
+        # the stack counts losses when a report arrives; the rest of the call is taken to lose as many
+        lost = round(lost_so_far * (end - start) / min(leg.rtcp_at - start, end - start))
         return replace(reception, lost=lost, jitter_ms=stats.rx_jitter_ms, source=RTCP)
     return reception
 

@@ -23,11 +23,11 @@ class Impairment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The figures of a received stream: loss in percent, mean interarrival jitter in milliseconds, and packets."""
+    """The figures of a received stream: loss in percent, packets, and mean interarrival jitter in milliseconds."""
 
     loss_percent: float
     duplicates: int
-    jitter_ms: float
+    jitter_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pytest_sipfront.lab.file.lab_file import LabFile
 from pytest_sipfront.lab.platform.executor import LabRunResult
 from tests.lab.calls.placing import find, find_all, needs_stack, until_traced, with_lab
 from tests.lab.calls.sipp_peer import needs_sipp, sipp
+from tests.lab.calls.speech_prompts import SOUNDS, needs_recordings
 from tests.support import TIMEOUT
 
 pytestmark = needs_stack
@@ -292,3 +293,23 @@ def test_the_doctor_names_a_missing_package_and_places_no_call(monkeypatch: pyte
     """Without the SIP stack the self-check ends with the reason."""
     monkeypatch.setattr("pytest_sipfront.lab.calls.doctor.unavailable", lambda: "it needs baresip-python")
     assert doctor.run().checks[-1] == ("wheel", False, "it needs baresip-python")
+
+
+@needs_recordings
+def test_a_number_within_another_is_not_heard() -> None:
+    """A phone that says "nineteen" has not said "two", and "sixty" is not "eight"; each number itself is heard."""
+    numbers = ("19", "2", "60", "8")
+    file = "prompts:\n"
+    file += "".join(f"  n{number}: {{wav: {SOUNDS}/digits/{number}.wav, allow_outside: true}}\n" for number in numbers)
+    file += "phones:\n" + "".join(f"  p{number}: {{number: '{number}', play: n{number}}}\n" for number in numbers)
+    file += "tests:\n"
+    pairs = [*((number, number) for number in numbers), ("19", "2"), ("60", "8")]
+    for played, wanted in pairs:
+        file += (
+            f"  {played}-{wanted}:\n    steps:\n      - [{{action: wait}}]\n      - - {{action: call, dial_destination:"
+            f" '{played}'}}\n        - {{action: hold, seconds: 1.5}}\n    conditions: {{prompt_heard: n{wanted}}}\n"
+        )
+    results = find_all(file, [(f"{played}-{wanted}", {}) for played, wanted in pairs])
+    states = {pair: result.state for pair, result in zip(pairs, results, strict=True)}
+    assert states == {pair: "passed" if pair[0] == pair[1] else "failed" for pair in pairs}
+    assert results[-1].description.startswith("prompt 'n8' expected, 'n60' heard")
