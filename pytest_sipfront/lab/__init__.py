@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_sipfront.lab.diagnosis import Diagnosis
+    from pytest_sipfront.lab.file.calls_section import CallsMode
     from pytest_sipfront.lab.file.phone_faults import FaultCatalogue
     from pytest_sipfront.lab.process import LabError, LabHandle, LabProcess, examine, start_lab
 
@@ -30,8 +31,12 @@ __all__ = [
 ]
 
 
-def check_lab_file(path: Path | None) -> str:
+def check_lab_file(path: Path | None, calls: CallsMode = "auto") -> str:
     """Return in words how a lab with this file (None: the built-in one) reaches its verdicts.
+
+    Args:
+        path: The lab file.
+        calls: How runs with steps get their verdicts; "auto" leaves that to the lab file.
 
     Raises:
         LabError: The file has mistakes, or the extra `lab` is not installed. The text lists all mistakes with file,
@@ -44,7 +49,7 @@ def check_lab_file(path: Path | None) -> str:
     from pytest_sipfront.lab.file.loading import load_default, load_path  # noqa: PLC0415
     from pytest_sipfront.yaml_models import YamlFileError  # noqa: PLC0415
 
-    backend = available_backend()
+    backend = available_backend(calls)
     try:
         return in_words(backend, load_path(path, backend) if path is not None else load_default(backend))
     except YamlFileError as error:
@@ -72,11 +77,11 @@ def run_lab_command(arguments: Sequence[str], program: str) -> int:
         return int(usage.code or 0)
 
 
-def fault_catalogue(path: Path | None) -> FaultCatalogue:
-    """Return the faults that the phones of a lab file (None: the built-in one) can have in a proof of a suite.
+def fault_catalogue(path: Path | None, calls: CallsMode = "auto") -> FaultCatalogue:
+    """Return the faults that the phones of a lab file can have in a proof of a suite; see `check_lab_file`.
 
     Raises:
-        LabError: The file has mistakes, or this machine cannot place calls.
+        LabError: The file has mistakes, or verdicts are scripted.
     """
     from pytest_sipfront.lab.process import LabError, require_lab_extra  # noqa: PLC0415 - imported on first use
 
@@ -86,13 +91,14 @@ def fault_catalogue(path: Path | None) -> FaultCatalogue:
     from pytest_sipfront.lab.file.phone_faults import FaultCatalogue  # noqa: PLC0415
     from pytest_sipfront.yaml_models import YamlFileError  # noqa: PLC0415
 
-    backend = available_backend()
-    if backend.unavailable:
-        raise LabError(f"faults need real calls, and this machine cannot place any: {backend.unavailable}")
+    backend = available_backend(calls)
     try:
-        return FaultCatalogue(load_path(path, backend) if path is not None else load_default(backend))
+        file = load_path(path, backend) if path is not None else load_default(backend)
     except YamlFileError as error:
         raise LabError(str(error)) from None
+    if reason := backend.scripted_reason(file):
+        raise LabError(f"faults need real calls, and verdicts are scripted, {reason}")
+    return FaultCatalogue(file)
 
 
 def __getattr__(name: str) -> Any:

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m pytes
         return _check_machine(as_json=options.announce)
     if not (is_loopback(options.host) or options.allow_remote):
         return _fail(f"--host {options.host} is reachable from other machines; add --allow-remote to permit this")
-    backend = available_backend()
+    backend = available_backend(options.calls)
     try:
         lab = Lab(
             load_path(options.file, backend) if options.file else load_default(backend), backend, _records(options)
@@ -81,6 +81,13 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free port)")
     parser.add_argument("--allow-remote", action="store_true", help="permit a --host that other machines can reach")
+    parser.add_argument(
+        "--calls",
+        choices=("auto", "required", "scripted"),
+        default="auto",
+        help="how runs with steps get their verdicts: by real calls only (required), by the verdicts of the lab file "
+        "(scripted), or as the lab file says (auto, the default)",
+    )
     parser.add_argument("--records", type=Path, metavar="DIR", help="directory for the files of each run with calls")
     parser.add_argument("--no-sound", action="store_true", help="leave audio and RTP out of these files")
     parser.add_argument("--mask-numbers", action="store_true", help="mask phone numbers in these files")
@@ -106,7 +113,7 @@ def _announce(lab: Lab, url: str, *, as_json: bool) -> None:
     account = lab.file.account
     public, secret = account.public_key or ANY_PUBLIC_KEY, account.secret_key or ANY_SECRET_KEY
     if as_json:
-        backend = "scripted" if lab.backend.unavailable else lab.backend.name
+        backend = "scripted" if lab.backend.scripted_reason(lab.file) else lab.backend.name
         keys = {"public_key": public, "secret_key": secret}
         print(json.dumps({"url": url, **keys, "pid": os.getpid(), "backend": backend}), flush=True)  # noqa: T201 - the command's output
         return

@@ -24,7 +24,7 @@ class Lab:
 
     def __init__(self, file: LabFile, backend: Backend, records: RunRecords | None = None) -> None:
         self.backend = backend
-        self._records = None if backend.unavailable else records
+        self._records = None if backend.scripted_reason(file) else records
         self.started = monotonic()
         self._released = asyncio.Event()
         self._reloading = asyncio.Lock()

@@ -164,6 +164,7 @@ def start_lab(
     records: Path | None = None,
     has_sound: bool = True,
     masks: bool = False,
+    calls: str = "auto",
 ) -> LabProcess:
     """Start a lab on a free port of 127.0.0.1 and return once it listens.
 
@@ -177,6 +178,7 @@ def start_lab(
         records: A directory in which each run with calls leaves its files, in a directory named by the run's id.
         has_sound: Whether these files contain audio and RTP.
         masks: Whether phone numbers in these files are masked.
+        calls: How runs with steps get their verdicts: "auto", "required" or "scripted", see `calls` of the lab file.
 
     Raises:
         LabError: The lab did not start within `timeout` seconds, or stopped; the text is its standard error.
@@ -188,7 +190,7 @@ def start_lab(
             file = Path(directory, "lab.yaml")
             file.write_text(text, encoding="utf-8")
         errors = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-        options = [] if records is None else ["--records", str(records)]
+        options = [f"--calls={calls}", *([] if records is None else ["--records", str(records)])]
         options += [*(["--mask-numbers"] if masks else []), *([] if has_sound else ["--no-sound"])]
         process = _spawn(file, errors, options)
         stack.callback(_stop, process)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -185,6 +185,15 @@ OPTIONS = (
         choices=("testcase", "system-out"),
     ),
     Option(
+        "lab_calls",
+        str,
+        "auto",
+        "how runs with steps get their verdicts on the lab: required (by real calls only), scripted (by the verdicts "
+        "of the lab file) or auto (as the lab file says) (default: auto)",
+        "MODE",
+        choices=("auto", "required", "scripted"),
+    ),
+    Option(
         "prove_faults",
         option_types.names,
         (),
@@ -237,6 +246,7 @@ class Settings:
     json: Path | None
     rerun_kinds: tuple[str, ...]
     junit_properties: str
+    lab_calls: Literal["auto", "required", "scripted"]
     prove_faults: tuple[str, ...]
     lab: bool
     lab_file: Path | None

@@ -39,7 +39,7 @@ def register(config: pytest.Config, state: State) -> None:
     from pytest_sipfront.lab import LabError, fault_catalogue  # noqa: PLC0415 - only with the option
 
     try:
-        catalogue = fault_catalogue(state.settings.lab_file)
+        catalogue = fault_catalogue(state.settings.lab_file, state.settings.lab_calls)
     except LabError as error:
         raise pytest.UsageError(f"--sipfront-prove: {error}") from None
     for name in state.settings.prove_faults:

@@ -60,7 +60,7 @@ class SessionLab:
         from pytest_sipfront.lab import LabError, check_lab_file  # noqa: PLC0415 - only with a lab
 
         try:
-            return check_lab_file(self._settings.lab_file)
+            return check_lab_file(self._settings.lab_file, self._settings.lab_calls)
         except LabError as error:
             raise ConfigurationError(str(error)) from None
 
@@ -75,7 +75,7 @@ class SessionLab:
 
         if self._process is None:
             try:
-                self._process = start_lab(self._settings.lab_file)
+                self._process = start_lab(self._settings.lab_file, calls=self._settings.lab_calls)
             except LabError as error:
                 raise ConfigurationError(str(error)) from None
         lab = self._process

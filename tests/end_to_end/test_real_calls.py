@@ -62,20 +62,77 @@ def test_without_the_sip_stack_every_report_marks_scripted_verdicts(
     pytester: pytest.Pytester, example: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The header names the missing package. The closing section and JUnit mark the verdicts."""
-    (example / "without").mkdir()
-    (example / "without" / "sitecustomize.py").write_text(WITHOUT_WHEEL)
-    monkeypatch.setenv("PYTHONPATH", str(example / "without"), prepend=os.pathsep)
-    result = pytester.runpytest_subprocess("--junitxml=junit.xml", timeout=TIMEOUT)
+    without_wheel(example, monkeypatch)
+    result = pytester.runpytest_subprocess("--junitxml=junit.xml", "--sipfront-lab-calls=scripted", timeout=TIMEOUT)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(
         [
-            "sipfront: verdicts are scripted, this machine cannot place calls: it needs baresip-python*",
+            "sipfront: verdicts are scripted, as `calls: scripted` or an option requests",
             "* verdicts scripted by the lab file, without a call",
         ]
     )
     runs = properties(example / "junit.xml")
     assert runs
     assert all(run["sipfront.agentpool"].endswith("(scripted verdict)") for run in runs)
+
+
+def without_wheel(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the SIP stack from the processes that the test starts."""
+    (directory / "without").mkdir()
+    (directory / "without" / "sitecustomize.py").write_text(WITHOUT_WHEEL)
+    monkeypatch.setenv("PYTHONPATH", str(directory / "without"), prepend=os.pathsep)
+
+
+BUSY = """
+{calls}
+phones: {{engaged: {{number: "486", reject: 486}}, desk: {{number: "100"}}}}
+tests:
+  To a busy phone:
+    steps: [[{{action: wait}}], [{{action: call, dial_destination: "486"}}]]
+  To a desk:
+    steps: [[{{action: wait}}], [{{action: call, dial_destination: "100"}}]]
+"""
+BUSY_TESTS = """
+import pytest
+
+@pytest.mark.sipfront(test="To a busy phone")
+def test_busy(): pass
+
+@pytest.mark.sipfront(test="To a desk")
+def test_desk(): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("calls", "options"), [("", ()), ("calls: scripted", ("--sipfront-lab-calls=required",)), ("calls: required", ())]
+)
+def test_without_the_sip_stack_a_lab_file_with_steps_is_an_error(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, calls: str, options: tuple[str, ...]
+) -> None:
+    """Linux and macOS have the stack. Its absence is a mistake of the installation unless the file says otherwise."""
+    without_wheel(pytester.path, monkeypatch)
+    pytester.makefile(".yaml", lab=BUSY.format(calls=calls))
+    pytester.makepyfile(BUSY_TESTS)
+    result = pytester.runpytest_subprocess("--sipfront-lab", *options, timeout=TIMEOUT)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    error = result.stderr.str()
+    assert "tests.To a busy phone.steps: places calls, and this machine cannot: it needs baresip-python" in error
+    assert "write 'calls: scripted' in this file, or set --sipfront-lab-calls=scripted (pytest)" in error
+
+
+@pytest.mark.parametrize(("calls", "options"), [("calls: scripted", ()), ("", ("--sipfront-lab-calls=scripted",))])
+def test_a_scripted_verdict_that_contradicts_a_phone_is_no_verdict(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, calls: str, options: tuple[str, ...]
+) -> None:
+    """A call to a busy phone does not pass without a call."""
+    without_wheel(pytester.path, monkeypatch)
+    pytester.makefile(".yaml", lab=BUSY.format(calls=calls))
+    pytester.makepyfile(BUSY_TESTS)
+    result = pytester.runpytest_subprocess("--sipfront-lab", *options, timeout=TIMEOUT)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["E * errored - scripted verdict 'passed', but phone 'engaged' has a fault (reject); name * in `when`"]
+    )
 
 
 SWITCHBOARD, VIENNA = 'number: "43123100"', 'number: "43123101"'

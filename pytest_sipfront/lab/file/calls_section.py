@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
@@ -214,9 +214,17 @@ def _numbered(phones: Mapping[str, Phone]) -> Mapping[str, Phone]:
     return {name: phone.model_copy(update={"number": phone.number or name}) for name, phone in phones.items()}
 
 
+CallsMode: TypeAlias = Literal["auto", "required", "scripted"]
+
+
 class CallPlan(YamlModel):
     """The sections about calls."""
 
+    calls: CallsMode = Field(
+        default="auto",
+        description="how runs with steps get their verdicts: `required`: by real calls only; `scripted`: always by the "
+        "verdict in this file; `auto`: as `required` on Linux and macOS, elsewhere scripted if no call can be placed",
+    )
     prompts: Mapping[str, PromptSpec] = Field(default_factory=dict, description="prompts by name")
     phones: Annotated[Mapping[str, Phone], AfterValidator(_numbered)] = Field(
         default_factory=dict, description="phones of the lab by name"

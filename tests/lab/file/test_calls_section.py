@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from pytest_sipfront.lab.calls import engine as engine_module
-from pytest_sipfront.lab.platform.executor import ScriptedExecutor
 from pytest_sipfront.yaml_models import YamlFileError
 from tests.lab.calls.placing import lab_file
 from tests.support import TIMEOUT
@@ -197,13 +196,23 @@ def test_a_target_is_a_uri(text: str, address: str, transport: str) -> None:
     assert (target.address, target.transport) == (address, transport)
 
 
-def test_without_the_wheel_the_file_is_read_and_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the machine cannot place calls, the backend names what is missing and verdicts are scripted."""
+def test_on_a_platform_without_the_wheel_verdicts_are_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend names what is missing. With the wheel, a file or an option can request scripted verdicts."""
+    file = lab_file("phones: {desk: {}}\n" + CALL)
+    assert engine_module().scripted_reason(file) == ""
+    assert engine_module("scripted").scripted_reason(file) == "as `calls: scripted` or an option requests"
+    scripted = file.model_copy(update={"calls": "scripted"})
+    assert engine_module().scripted_reason(scripted) == engine_module("scripted").scripted_reason(file)
+    assert engine_module("required").scripted_reason(scripted) == ""
     monkeypatch.setattr("pytest_sipfront.lab.calls.sip_stack.find_spec", lambda _: None)
     engine = engine_module()
     assert "baresip-python" in engine.unavailable
     assert "\n" not in engine.unavailable
-    assert isinstance(engine.executor(lab_file("phones: {desk: {}}\n" + CALL)), ScriptedExecutor)
+    assert engine.scripted_reason(file) == f"this machine cannot place calls: {engine.unavailable}"
+    assert len(list(engine.mistakes(file))) == 1
+    monkeypatch.setattr("pytest_sipfront.lab.calls.calls_backend._WITH_WHEELS", ())
+    assert list(engine.mistakes(file)) == []
+    assert len(list(engine_module("required").mistakes(file))) == 1
 
 
 def test_reading_a_lab_file_needs_neither_the_stack_nor_numpy() -> None:
