@@ -7,6 +7,7 @@ from importlib.util import find_spec
 MODULES = {
     "cli": ("click",),
     "lab": ("starlette", "uvicorn", "python_multipart", "pydantic", "jinja2"),
+    "suites": ("pydantic",),
     "sift": ("starlette", "uvicorn", "python_multipart", "jiwer"),
 }
 

@@ -90,32 +90,37 @@ class Table:
             raise TableError("\n".join(lines))
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, name: str = "") -> Table:
     """Return the table of a CSV or TSV file.
 
     The encoding is UTF-8, with or without a byte order mark. The column names are separated by a comma, a semicolon or
     a tab, and so are the cells.
 
+    Args:
+        path: The file.
+        name: The name of the file in messages (default: its path).
+
     Raises:
         TableError: The file cannot be read, has no rows, or a row has more cells than there are columns.
     """
+    shown = Path(name) if name else path
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     except OSError as error:
-        raise TableError(f"{path.absolute()}: {error.strerror}") from None
+        raise TableError(f"{name or path.absolute()}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise TableError(f"{path}: the encoding must be UTF-8; save the file as 'CSV UTF-8'") from None
+        raise TableError(f"{shown}: the encoding must be UTF-8; save the file as 'CSV UTF-8'") from None
     reader = csv.reader(lines, delimiter=_delimiter(lines), skipinitialspace=True)
     try:
         records = [
             ([cell.strip() for cell in cells], reader.line_num) for cells in reader if any(map(str.strip, cells))
         ]
     except csv.Error as error:
-        raise TableError(f"{path}:{reader.line_num}: {error}") from None
+        raise TableError(f"{shown}:{reader.line_num}: {error}") from None
     if len(records) < 2:  # noqa: PLR2004 - column names and one row
-        raise TableError(f"{path}: must have a row of column names and at least one further row")
+        raise TableError(f"{shown}: must have a row of column names and at least one further row")
     columns = tuple(records[0][0])
-    return Table(path, columns, tuple(_rows(path, columns, records)))
+    return Table(shown, columns, tuple(_rows(shown, columns, records)))
 
 
 def _rows(path: Path, columns: tuple[str, ...], records: list[tuple[list[str], int]]) -> list[TableRow]:

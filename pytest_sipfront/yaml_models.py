@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar
 
 import yaml
 from pydantic import (
@@ -178,35 +178,42 @@ class YamlDocument:
             self._report_line(error.line, (), str(error))
 
     @classmethod
-    def read(cls, path: Path) -> YamlDocument:
+    def read(cls, path: Path, name: str = "") -> Self:
         """Return the document at `path`.
+
+        Args:
+            path: The file.
+            name: The name of the file in messages (default: its path).
 
         Raises:
             YamlFileError: The file cannot be read, is too large or is not UTF-8.
         """
+        name = name or str(path)
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise YamlFileError(f"{path}: cannot be read: {error.strerror}") from None
+            raise YamlFileError(f"{name}: cannot be read: {error.strerror}") from None
         if len(content) > MAX_BYTES:
-            raise YamlFileError(f"{path}:1: {_TOO_LARGE}")
+            raise YamlFileError(f"{name}:1: {_TOO_LARGE}")
         try:
-            return cls(content.decode("utf-8-sig"), str(path))
+            return cls(content.decode("utf-8-sig"), name)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise YamlFileError(f"{path}:{line}: the file must be UTF-8 text") from None
+            raise YamlFileError(f"{name}:{line}: the file must be UTF-8 text") from None
 
-    def report(self, path: KeyPath, text: str) -> None:
-        """Report the mistake `text` in the value at `path`; "must be ..." continues a sentence about the value."""
+    def line(self, path: KeyPath) -> int:
+        """Return the line of the value at `path`, or of its key if the value is no text."""
         line, node = 1, self._root
         for part in path:
             if node is None or part not in node.children:
                 break
             line, node = node.children[part]
-        if node is not None and isinstance(node.value, str) and node.value:
-            line = node.line
-        self._report_line(line, path, text)
+        return node.line if node is not None and isinstance(node.value, str) and node.value else line
+
+    def report(self, path: KeyPath, text: str) -> None:
+        """Report the mistake `text` in the value at `path`; "must be ..." continues a sentence about the value."""
+        self._report_line(self.line(path), path, text)
 
     def _report_line(self, line: int, path: KeyPath, text: str) -> None:
         place = dotted(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pytest_sipfront.plugin.runtest_hooks import watch
 from pytest_sipfront.plugin.state import STATE, WORKER_LAB, State
 
 __all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
+SUITE_SUFFIXES = (".sipfront.yaml", ".sipfront.yml")
 CONTROLLER = "sipfront-controller"
 LATE_RUNS = pytest.StashKey[list[str]]()  # lines about runs that cannot start early
 NAMES = ("sipfront", __name__)  # of the entry point, and of `-p pytest_sipfront.plugin`
@@ -70,11 +72,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[STATE].begin(session)
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect suite files."""
+    if not file_path.name.endswith(SUITE_SUFFIXES):
+        return None
+    from pytest_sipfront.plugin.suite_files import SuiteFile  # noqa: PLC0415 - few sessions have one
+
+    collector: pytest.Collector = SuiteFile.from_parent(parent, path=file_path)
+    return collector
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> Generator[None, Any, Any]:
     """Check markers while their module is collected, so that a mistake is a collection error of that module."""
     __tracebackhide__ = True
     collected = yield
+    if item_markers.CHECKS_MARKERS in collector.stash:
+        return collected
     if item_markers.is_marked_partial(obj):
         raise collector.CollectError(f"{collector.nodeid}::{name}: {item_markers.PARTIAL_CANNOT_BE_MARKED}")
     for item in collected if isinstance(collected, list) else [collected]:

@@ -13,6 +13,7 @@ from pytest_sipfront.suggestions import nearest
 
 if TYPE_CHECKING:
     from pytest_sipfront.plugin.run_spec import RunSpec
+    from pytest_sipfront.suites.variants import Variant
 
 MARK = "sipfront"
 SIGNATURE = (
@@ -20,6 +21,8 @@ SIGNATURE = (
     "timeout=None, expect='passed', match=None, exclusive=None, look_ahead=True, repeat=1, pass_at_least=None): "
     "launch a Sipfront run before the test; the test fails if the verdict of the run is not the expected one"
 )
+VARIANT: pytest.StashKey[Variant] = pytest.StashKey()  # of an item of a suite file: the values of its placeholders
+CHECKS_MARKERS = pytest.StashKey[bool]()  # of a collector that has checked the markers of its items
 _SET_MARKERS = "assign them to its attribute pytestmark, as a list"
 PARTIAL_CANNOT_BE_MARKED = f"markers cannot be applied to a functools.partial object; {_SET_MARKERS}"
 _OVERRIDE_NAME = re.compile(r"step_\d+_\d+_")
@@ -123,7 +126,9 @@ def _source(item: pytest.Item) -> str:
 
 def _parameters(item: pytest.Item) -> Mapping[str, Any]:
     callspec = getattr(item, "callspec", None)
-    return callspec.params if callspec else {}
+    parameters = callspec.params if callspec else {}
+    variant = item.stash.get(VARIANT, None)
+    return {**parameters, **variant.cells()} if variant else parameters
 
 
 def _arguments(item: pytest.Item) -> Iterator[Mapping[str, Any]]:

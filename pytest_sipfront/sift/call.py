@@ -124,6 +124,10 @@ class Call:
         """
         return pair(run, self.connection, dialled=dialled, first_seen=self._control.started)
 
+    def failure(self, message: str) -> CallFailed:
+        """Return an error with the call's timeline, to raise if the call does not behave as expected."""
+        return self._control.failure(message)
+
     # ---- life cycle
 
     def dial(self) -> None:

@@ -123,10 +123,13 @@ def raise_in(test: Callable[..., object], error: BaseException) -> NoReturn:
     function = _python_function(test)
     if function is None:
         raise error
-    code = function.__code__
-    frame = compile("raise error", code.co_filename, "exec").replace(
-        co_firstlineno=_def_line(function), co_name=code.co_name
-    )
+    raise_at(function.__code__.co_filename, _def_line(function), function.__code__.co_name, error)
+
+
+def raise_at(path: str, line: int, name: str, error: BaseException) -> NoReturn:
+    """Raise `error` as if at a line of a function in the file `path`."""
+    __tracebackhide__ = True
+    frame = compile("raise error", path, "exec").replace(co_firstlineno=line, co_name=name)
     exec(frame, {"error": error.with_traceback(None)}, {})  # noqa: S102 - a constant
     raise error
 
@@ -141,10 +144,13 @@ def _python_function(test: Any) -> FunctionType | None:
     return test
 
 
-def _def_line(function: Callable[..., object]) -> int:
+def _def_line(function: FunctionType) -> int:
+    first = function.__code__.co_firstlineno
+    if not function.__code__.co_filename.endswith(".py"):  # a test of a suite file
+        return first
     try:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):
-        return function.__code__.co_firstlineno
+        return first
     heads = (n for n, line in enumerate(lines) if line.lstrip().startswith(("def ", "async def ")))
     return first + next(heads, 0)

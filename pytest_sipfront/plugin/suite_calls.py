@@ -1,0 +1,115 @@
+"""The calls of a suite file: what a test of its section `calls` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_sipfront.errors import DetailedError
+from pytest_sipfront.plugin.reports.error_details import raise_at
+from pytest_sipfront.plugin.run_spec import fill
+from pytest_sipfront.sift.answers import NO_ANSWER, NoAnswer
+from pytest_sipfront.sift.call import Call
+from pytest_sipfront.sift.calls import Calls
+from pytest_sipfront.suites.call_steps import CallStep
+from pytest_sipfront.suites.loading import Entry
+from pytest_sipfront.suites.suite_file import CallTest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallScenario:
+    """A call to place, and its steps.
+
+    Attributes:
+        path: The file.
+        name: The name of the test.
+        line: The line of the test in that file.
+        lines: The lines of the steps.
+        endpoint: The number or client to call.
+        connect_within: Time for the call to be answered, in seconds.
+        is_answered: Whether the call must be answered.
+        steps: What to do in the call.
+    """
+
+    path: str
+    name: str
+    line: int
+    lines: Sequence[int]
+    endpoint: Mapping[str, Any]
+    connect_within: float
+    is_answered: bool
+    steps: Sequence[CallStep]
+
+    @classmethod
+    def of(cls, entry: Entry, keys: CallTest, connect_within: float) -> CallScenario:
+        """Return the scenario of a test."""
+        endpoint = {"phone_number": keys.phone_number, "client_name": keys.client_name}
+        return cls(
+            path=str(entry.path),
+            name=keys.name,
+            line=entry.line,
+            lines=[entry.step_line(index) for index in range(len(keys.steps))],
+            endpoint={name: value for name, value in endpoint.items() if value is not None},
+            connect_within=connect_within,
+            is_answered=keys.expect == "connected",
+            steps=keys.steps,
+        )
+
+    def perform(self, calls: Calls, cells: Mapping[str, str]) -> None:
+        """Place the call and perform its steps.
+
+        Args:
+            calls: Places the call.
+            cells: The values of the placeholders.
+
+        Raises:
+            CallFailed: The call or the other side did not behave as expected. Raised as if by the line of the step.
+            SipfrontError: Sift failed.
+        """
+        __tracebackhide__ = True
+        line = self.line
+        try:
+            call = calls(**fill(self.endpoint, cells))
+            if self.is_answered:
+                call.expect_connected(self.connect_within)
+            elif call.expect_status("connected", "failed", within=self.connect_within) == "connected":
+                raise call.failure("connected, although the call must fail")
+            for line, step in zip(self.lines, self.steps, strict=True):  # noqa: B007 - used after an error
+                choices = [fill({"choices": choice}, cells)["choices"] for choice in step.choices or ()]
+                _perform(call, step, {**fill(step.arguments(), cells), "choices": choices})
+        except DetailedError as error:
+            raise_at(self.path, line, self.name, error)
+
+
+def _perform(call: Call, step: CallStep, arguments: Mapping[str, Any]) -> None:
+    """Perform a step whose texts are filled."""
+    expected, within, prompt_url = arguments[step.verb], step.within, arguments.get("prompt_url")
+    match step.verb:
+        case "say":
+            call.say(expected)
+        case "play":
+            call.play(expected)
+        case "hang_up":
+            call.hang_up()
+        case "wait_finished":
+            call.wait_finished(expected)
+        case "silence":
+            _expect(call, "silence", call.listen(expected), NO_ANSWER)
+        case "listen":
+            match = call.listen(within, prompt_url=prompt_url).says(expected, step.wer)
+            if not match:
+                rate = f"word error rate {match.wer:.2f}, allowed {match.allowed:.2f}"
+                raise call.failure(f"heard {match.heard!r}, expected {expected!r} ({rate})")
+        case "digits":
+            _expect(call, "digits", call.digits(len(expected), within, prompt_url=prompt_url), expected)
+        case "choose":
+            _expect(call, "choose", call.choose(arguments["choices"], within, prompt_url=prompt_url), expected)
+        case verb:
+            _expect(call, verb, getattr(call, verb)(within, prompt_url=prompt_url), expected)
+
+
+def _expect(call: Call, verb: str, answer: object, expected: object) -> None:
+    if answer is not expected and answer != expected:
+        heard = "no answer" if isinstance(answer, NoAnswer) else repr(str(answer))
+        raise call.failure(f"{verb}: {heard}, expected {'no answer' if expected is NO_ANSWER else repr(expected)}")

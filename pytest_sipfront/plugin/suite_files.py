@@ -1,0 +1,73 @@
+"""Suite files in pytest's collection: a file is a module, and each of its tests a function with markers.
+
+Therefore everything that works for tests in Python works for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sipfront.extras import missing_extra
+from pytest_sipfront.plugin.item_markers import CHECKS_MARKERS, VARIANT
+from pytest_sipfront.plugin.state import STATE
+
+if TYPE_CHECKING:
+    from pytest_sipfront.plugin.suite_tests import SuiteTest
+    from pytest_sipfront.suites.variants import Variant
+
+
+class SuiteFile(pytest.Module):
+    """A `*.sipfront.yaml` file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Return the tests of the file.
+
+        Raises:
+            CollectError: The file has mistakes, or the extra `suites` is not installed.
+        """
+        __tracebackhide__ = True
+        if reason := missing_extra("suites", "a suite file"):
+            raise self.CollectError(reason)
+        from pytest_sipfront.plugin.suite_tests import read_tests  # noqa: PLC0415 - it imports the extra
+        from pytest_sipfront.yaml_models import YamlFileError  # noqa: PLC0415
+
+        root = self.config.rootpath
+        try:
+            tests = read_tests(
+                self.path,
+                root if self.path.is_relative_to(root) else self.path.parent,
+                self.config.stash[STATE].settings.report_mode,
+            )
+        except YamlFileError as error:
+            raise self.CollectError(str(error)) from None
+        self.obj = ModuleType(self.name)
+        self.stash[CHECKS_MARKERS] = True
+        return (item for test in tests for item in self._items(test))
+
+    def _items(self, test: SuiteTest) -> Iterator[pytest.Item]:
+        """Yield the items of a test. pytest makes the first one, with the parameters of its fixtures."""
+        setattr(self.obj, test.name, test.function)
+        items = self.ihook.pytest_pycollect_makeitem(collector=self, name=test.name, obj=test.function)
+        if test.variants is None:
+            yield from items
+            return
+        for variant in test.variants:
+            yield from (self._variant(item, variant) for item in items)
+
+    def _variant(self, item: pytest.Function, variant: Variant) -> pytest.Function:
+        callspec = getattr(item, "callspec", None)
+        parameters = f"{variant.id}-{callspec.id}" if callspec is not None else variant.id
+        function: pytest.Function = pytest.Function.from_parent(
+            self,
+            name=f"{item.originalname}[{parameters}]",
+            callobj=item.obj,
+            callspec=callspec,
+            fixtureinfo=item._fixtureinfo,  # noqa: SLF001 - an argument of this constructor
+        )
+        function.originalname = item.originalname  # as an argument, it would replace the name in the node id
+        function.stash[VARIANT] = variant
+        return function

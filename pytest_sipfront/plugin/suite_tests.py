@@ -1,0 +1,216 @@
+"""The tests of a suite file as functions with markers.
+
+The code of a function claims to be in the suite file, at the line of the test, so that reports point there.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+from pytest_sipfront.errors import CallFailed, ConfigurationError, RunFailed
+from pytest_sipfront.plugin.item_markers import MARK, VARIANT
+from pytest_sipfront.plugin.run_spec import ARGUMENTS, MarkerError, fill, make_run_spec, merge
+from pytest_sipfront.plugin.sift_marker import CONNECT_WITHIN, make_call_spec
+from pytest_sipfront.plugin.suite_calls import CallScenario
+from pytest_sipfront.sift.calls import Calls
+from pytest_sipfront.suites.loading import Entry, load_path
+from pytest_sipfront.suites.suite_file import CallTest, Defaults, ExpectedFailure, Markers, RunTest
+from pytest_sipfront.suites.variants import Variant, placeholder_problem, texts
+from pytest_sipfront.yaml_models import MAX_REPORTED, KeyPath
+
+_KEY = re.compile(r"([\w.]+)=(?!\S* (?:or|and) )")
+_NAMES = "|".join(ARGUMENTS)
+_NO_VARIANT = Variant("", (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteTest:
+    """A test of a suite file.
+
+    Attributes:
+        name: Its name.
+        function: A function with its markers.
+        variants: Its variants; None for a single test.
+    """
+
+    name: str
+    function: FunctionType
+    variants: Sequence[Variant] | None
+
+
+def read_tests(path: Path, root: Path, report_mode: str | None) -> list[SuiteTest]:
+    """Return the tests of the suite file at `path`.
+
+    Args:
+        path: The file.
+        root: The directory that contains all files that it may refer to.
+        report_mode: The report mode of runs without one.
+
+    Raises:
+        YamlFileError: The file has mistakes. The text lists all of them.
+    """
+    suite = load_path(path, root)
+    tests = [_test(entry, suite.defaults, report_mode) for entry in suite.entries]
+    suite.raise_mistakes()
+    return tests
+
+
+def _test(entry: Entry, defaults: Sequence[Defaults], report_mode: str | None) -> SuiteTest:
+    keys = entry.keys
+    if isinstance(keys, RunTest):
+        function, marks = _function(entry, _run), _run_marks(entry, keys, defaults, report_mode)
+    else:
+        scenario = CallScenario.of(entry, keys, _connect_within(keys, defaults))
+        _check(entry, scenario.endpoint, make_call_spec)
+        for index, step in enumerate(scenario.steps):
+            _check(entry, step.arguments(), lambda _: None, ("steps", index))
+        function, marks = _function(entry, _call(scenario)), []
+    marks += _marks(entry, [*(each.markers for each in defaults), keys.markers])
+    vars(function).update(pytestmark=marks, __test__=True)
+    return SuiteTest(keys.name, function, entry.variants)
+
+
+def _run_marks(entry: Entry, keys: RunTest, defaults: Sequence[Defaults], report_mode: str | None) -> list[pytest.Mark]:
+    """Return the marker that launches the run of an entry; none after a report."""
+    try:
+        arguments = merge([*(each.arguments() for each in defaults), keys.arguments()])
+    except MarkerError as error:
+        _report(entry, _NO_VARIANT, str(error), ())
+        return []
+    _check(entry, arguments, partial(make_run_spec, report_mode=report_mode))
+    params = {name: arguments.pop(name) for name in [*arguments] if name not in ARGUMENTS}
+    return [getattr(pytest.mark, MARK)(**arguments, params=params).mark]
+
+
+# ---- functions
+
+
+def _run() -> None:
+    """Do nothing: the run is the test."""
+
+
+def _call(scenario: CallScenario) -> Callable[..., None]:
+    def call(sift_call: Calls, request: pytest.FixtureRequest) -> None:
+        __tracebackhide__ = True
+        variant = request.node.stash.get(VARIANT, None)
+        scenario.perform(sift_call, variant.cells() if variant else {})
+
+    return call
+
+
+def _function(entry: Entry, template: Callable[..., None]) -> FunctionType:
+    """Return a copy of `template` whose code claims to be at the entry's place."""
+    assert isinstance(template, FunctionType)  # noqa: S101 - for the type checker
+    code = template.__code__.replace(
+        co_filename=str(entry.path), co_firstlineno=entry.line, co_name=entry.keys.name, co_qualname=entry.keys.name
+    )
+    return FunctionType(code, template.__globals__, entry.keys.name, None, template.__closure__)
+
+
+def _connect_within(keys: CallTest, defaults: Sequence[Defaults]) -> float:
+    given = [*(each.connect_within for each in defaults), keys.connect_within]
+    return next((seconds for seconds in reversed(given) if seconds is not None), CONNECT_WITHIN)
+
+
+# ---- mistakes
+
+
+def _check(
+    entry: Entry,
+    arguments: Mapping[str, Any],
+    make: Callable[[Mapping[str, Any]], object],
+    at: KeyPath = (),
+) -> None:
+    """Report the mistakes in the arguments of an entry, filled for each of its variants."""
+    variants = entry.variants if entry.variants is not None else [_NO_VARIANT]
+    names = variants[0].names if variants else ()
+    templates = [(name, text) for name, value in arguments.items() if name != "match" for _, text in texts(value)]
+    problems = [(name, problem) for name, text in templates if (problem := placeholder_problem(text, names))]
+    for name, problem in problems:
+        entry.report((*at, *_path(entry, name)), problem)
+    if not problems:
+        is_template = any("{" in text or "}" in text for _, text in templates)
+        mistakes = _mistakes(arguments, make, variants if is_template else variants[:1])
+        for variant, text in islice(mistakes, MAX_REPORTED):
+            _report(entry, variant, text, at)
+
+
+def _mistakes(
+    arguments: Mapping[str, Any], make: Callable[[Mapping[str, Any]], object], variants: Iterable[Variant]
+) -> Iterator[tuple[Variant, str]]:
+    for variant in variants:
+        try:
+            make(fill(arguments, variant.cells()))
+        except (MarkerError, ConfigurationError) as error:
+            yield variant, str(error)
+
+
+def _report(entry: Entry, variant: Variant, text: str, at: KeyPath) -> None:
+    """Report an error message about the arguments of a marker in the words of a suite file."""
+    key: KeyPath = ()
+    if match := _KEY.match(text):
+        key, text = _path(entry, match[1]), text[match.end() :].strip()
+    text = re.sub(rf"\b({_NAMES})=(?=\W|$)(?!')", r"\1", text)
+    text = re.sub(rf"\b({_NAMES})=(?=')", r"\1: ", text)
+    row = f"{entry.keys.rows}:{variant.line}: " if variant.line else ""
+    entry.report((*at, *key), row + text)
+
+
+def _path(entry: Entry, name: str) -> KeyPath:
+    """Return the key path of an argument: an override may be nested in `steps`."""
+    keys = entry.keys
+    parts = name.split(".", 3)
+    if len(parts) == 4 and isinstance(keys, RunTest) and name not in keys.overrides:  # noqa: PLR2004 - step.1.0.name
+        return ("steps", f"{parts[1]}.{parts[2]}", parts[3])
+    return (name,)
+
+
+# ---- markers
+
+
+def _marks(entry: Entry, given: Iterable[Markers | None]) -> list[pytest.Mark]:
+    """Return the pytest markers of an entry; those of later `given` replace earlier ones of the same name."""
+    marks: dict[str, pytest.Mark | None] = {}
+    for markers in filter(None, given):
+        if markers.skip is not None:
+            marks["skip"] = pytest.mark.skip(reason=markers.skip).mark
+        if markers.xfail is not None:
+            marks["xfail"] = _xfail(markers.xfail)
+        if markers.usefixtures:
+            marks["usefixtures"] = pytest.mark.usefixtures(*markers.usefixtures).mark
+        for name, value in markers.others.items():
+            marks[name] = None if value is False else _mark(entry, name, value)
+    return [mark for mark in marks.values() if mark is not None]
+
+
+def _xfail(expected: ExpectedFailure) -> pytest.Mark:
+    """Return a marker that accepts a failed run or call, and no missing verdict."""
+    strict = {} if expected.strict is None else {"strict": expected.strict}
+    return pytest.mark.xfail(reason=expected.reason, run=expected.run, raises=(RunFailed, CallFailed), **strict).mark
+
+
+def _mark(entry: Entry, name: str, value: Any) -> pytest.Mark | None:
+    """Return a marker of a user or of another plugin; None after a report that it is not registered."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            decorator = getattr(pytest.mark, name)
+        for warning in caught:
+            warnings.warn_explicit(warning.message, warning.category, str(entry.path), entry.line)
+    except (pytest.fail.Exception, Warning) as error:
+        entry.report(("markers", name), str(error))
+        return None
+    if isinstance(value, dict):
+        return pytest.Mark(name, (), value, _ispytest=True)
+    arguments = [] if value is True or value is None else value if isinstance(value, list) else [value]
+    return decorator.with_args(*arguments).mark  # type: ignore[no-any-return]

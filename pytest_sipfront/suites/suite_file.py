@@ -1,0 +1,270 @@
+"""The keys of a suite file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from pytest_sipfront.suggestions import invalid_choice
+from pytest_sipfront.suites.call_steps import CallSteps
+from pytest_sipfront.yaml_models import Flag, InvalidValueError, Json, Name, Resolved, YamlModel, resolved
+
+MAX_TESTS = 10_000
+MOST_TESTS = 100_000
+PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_OVERRIDE = re.compile(r"step\.\d+\.\d+\.\S+")
+_STEP = re.compile(r"\d+\.\d+")
+_TEST_NAME = re.compile(r"(?!pytest_|_)\w((?!::)[^\[\]])*")
+_REJECTED_MARKERS = {
+    "sipfront": "write its arguments as keys of the test",
+    "sift": "write the call in the section calls",
+    "parametrize": "use rows or matrix",
+    "skipif": "use skip; conditions are Python code",
+    "filterwarnings": "set the ini option filterwarnings",
+}
+
+
+def _choice(*choices: str) -> Any:
+    """Return the type of a key with one of `choices`, or with a text that contains a placeholder."""
+
+    def check(value: str) -> str:
+        if value not in choices and not PLACEHOLDER.search(value):
+            raise ValueError(invalid_choice(value, choices))
+        return value
+
+    schema = {"anyOf": [{"enum": list(choices)}, {"type": "string", "pattern": r"\{.+\}"}]}
+    return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"must be a regular expression, got {value!r} ({error})") from None
+    return value
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _test_name(name: str) -> str:
+    if not _TEST_NAME.fullmatch(name) or not name.isprintable() or name != name.strip():
+        raise ValueError(
+            f"must start with a letter or digit, and contain neither '::' nor square brackets, got {name!r}"
+        )
+    return name
+
+
+def _override_keys(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in given:
+        if not _OVERRIDE.fullmatch(key):
+            text = "an override key must be step.<step>.<action>.<name>, for example step.1.0.dial_destination"
+            raise InvalidValueError(text, (key,))
+    return given
+
+
+def _actions(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in given:
+        if not _STEP.fullmatch(key):
+            raise InvalidValueError("a key must be <step>.<action>, for example 1.0", (key,))
+    return given
+
+
+def _parameters(given: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters with their values. As a number, a number to dial would lose a leading 0 or +."""
+    for key, value in given.items():
+        if not isinstance(resolved(value), str | int | float):
+            raise InvalidValueError("must be text, a number, true or false", (key,))
+    return {key: str(value) if key.endswith("dial_destination") else resolved(value) for key, value in given.items()}
+
+
+def _named_markers(value: Any) -> Any:
+    names = _one_or_more(value)
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return dict.fromkeys(names, True)
+    return value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | tuple[str, ...])]
+Seconds = Annotated[float, Field(ge=0, strict=True), Resolved]
+Positive = Annotated[int, Field(ge=1, strict=True), Resolved]
+Argument = Annotated[Json, WithJsonSchema({"type": ["boolean", "string", "number", "array", "object", "null"]})]
+Overrides = Annotated[
+    dict[str, Any],
+    AfterValidator(_parameters),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+]
+
+
+class ExpectedFailure(YamlModel):
+    """A test that is expected to fail. A missing verdict is an error, expected or not."""
+
+    reason: str = Field(default="", description="reason, shown in the report")
+    strict: Flag | None = Field(
+        default=None, description="whether a test that passes counts as failed (default: the ini option xfail_strict)"
+    )
+    run: Flag = Field(default=True, description="false: do not run the test")
+
+
+def _with_reason(value: Any) -> Any:
+    return {"reason": value} if isinstance(value, str) else value
+
+
+Expected = Annotated[ExpectedFailure, BeforeValidator(_with_reason, json_schema_input_type=str | ExpectedFailure)]
+
+
+class Markers(YamlModel):
+    """pytest markers of a test. A list of names, or one name, is the short form for markers without arguments."""
+
+    free_keys = ("others", r"^(?!(skip|xfail|usefixtures)$)")
+
+    skip: Name | None = Field(default=None, description="do not run the test, for this reason")
+    xfail: Expected | None = Field(default=None, description="the run or the call is expected to fail, for this reason")
+    usefixtures: Texts = Field(default=(), description="fixtures of `conftest.py` to set up before the test")
+    others: Mapping[str, Argument] = Field(
+        default_factory=dict,
+        validation_alias="<others>",
+        description="any other marker: `true`, one argument, a list of arguments, or a mapping of named arguments",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Markers:
+        for name, value in self.others.items():
+            if name in _REJECTED_MARKERS:
+                raise InvalidValueError(f"the marker {name} is not supported here; {_REJECTED_MARKERS[name]}", (name,))
+            if not name.isidentifier() or name.startswith("_"):
+                raise InvalidValueError(f"{name!r} is not the name of a marker", (name,))
+            if isinstance(value, dict) and "condition" in value:
+                raise InvalidValueError("conditions are Python code and not supported here", (name, "condition"))
+        return self
+
+
+MarkerKeys = Annotated[Markers, BeforeValidator(_named_markers, json_schema_input_type=str | tuple[str, ...] | Markers)]
+
+
+class StepParameters(YamlModel):
+    """Overrides by step and action: `1.0` is step 1, action 0."""
+
+    free_keys = ("actions", "^[0-9]")
+
+    actions: Annotated[Mapping[str, Overrides], AfterValidator(_actions)] = Field(
+        default_factory=dict,
+        validation_alias="<actions>",
+        description='step and action, with the parameters to override, for example `{dial_destination: "43123101"}`',
+    )
+
+
+class RunKeys(YamlModel):
+    """Keys of a run."""
+
+    free_keys = ("overrides", r"^step\.")
+
+    test: str | None = Field(default=None, description="name of the Sipfront test")
+    project: Annotated[Annotated[int, Field(strict=True)] | str, Resolved] | None = Field(
+        default=None, description="name or numeric id of a project, instead of `test`"
+    )
+    test_ids: tuple[Positive, ...] | None = Field(
+        default=None, description="ids of the tests of the project to run (default: all)"
+    )
+    steps: StepParameters | None = Field(default=None, description="overrides as a nested mapping")
+    overrides: Annotated[Overrides, AfterValidator(_override_keys)] = Field(
+        default_factory=dict,
+        validation_alias="<overrides>",
+        description="override `step.<step>.<action>.<name>`, for example `step.1.0.dial_destination`",
+    )
+    params: Mapping[str, Json] = Field(
+        default_factory=dict, description="any other parameters of the API, sent unchanged"
+    )
+    report_mode: _choice("full", "kiosk", "print") | None = Field(  # type: ignore[valid-type]
+        default=None, description="`full`, `kiosk` (a public link) or `print`"
+    )
+    timeout: Seconds | None = Field(
+        default=None, description="maximum time from launch to verdict in seconds; 0 disables it"
+    )
+    expect: _choice("passed", "failed") | None = Field(  # type: ignore[valid-type]
+        default=None, description="expected verdict (default: passed)"
+    )
+    match: Annotated[str, AfterValidator(_pattern)] | None = Field(
+        default=None, description="regular expression for the reason of a run with `expect: failed`"
+    )
+    exclusive: Texts | None = Field(default=None, description="names; runs that share a name never overlap")
+    look_ahead: Flag | None = Field(
+        default=None, description="`false`: launch the run in the setup of this test, never earlier (default: true)"
+    )
+    markers: MarkerKeys | None = Field(default=None, description="pytest markers")
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the marker `sipfront`."""
+        names = ("test", "project", "test_ids", "report_mode", "timeout", "expect", "match", "exclusive", "look_ahead")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        nested = {
+            f"step.{step}.{name}": value
+            for step, parameters in (self.steps.actions if self.steps else {}).items()
+            for name, value in parameters.items()
+        }
+        params = {**self.params, **nested, **self.overrides}
+        return {**given, "params": params} if params else given
+
+
+class Defaults(RunKeys):
+    """Keys for all tests of the file. A test that has the key itself replaces it."""
+
+    connect_within: Seconds | None = Field(
+        default=None, description="time for a call to be answered, in seconds (default: 20)"
+    )
+
+
+class EntryKeys(YamlModel):
+    """Keys of every test: its name, and what makes several tests of one."""
+
+    name: Annotated[Name, AfterValidator(_test_name)] = Field(description="name of the test, unique in the file")
+    rows: str | tuple[Mapping[str, str], ...] | None = Field(
+        default=None,
+        description="one test per row of a CSV or TSV file, or of a list of mappings; `{column}` in a text is its cell",
+    )
+    matrix: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="one test per combination of values; `{name}` in a text is the value"
+    )
+
+
+class RunTest(RunKeys, EntryKeys):
+    """A test that launches a run and passes if its verdict is the expected one."""
+
+
+class CallTest(EntryKeys):
+    """A test that places a call with Sift, speaks and listens."""
+
+    phone_number: str | None = Field(default=None, description="number to call, such as `+15550100200`")
+    client_name: str | None = Field(default=None, description="name of a VoIP client to call, instead of a number")
+    connect_within: Seconds | None = Field(
+        default=None, description="time for the call to be answered, in seconds (default: 20)"
+    )
+    expect: Literal["connected", "failed"] = Field(
+        default="connected", description="`failed`: the call must not be answered; it has no steps"
+    )
+    steps: CallSteps = Field(default=(), description="steps of the call, in order")
+    markers: MarkerKeys | None = Field(default=None, description="pytest markers")
+
+    @model_validator(mode="after")
+    def _check(self) -> CallTest:
+        if self.expect == "failed" and self.steps:
+            raise InvalidValueError("expect: failed allows no steps, since the call must not be answered", ("steps",))
+        return self
+
+
+class SuiteDocument(YamlModel):
+    """A suite file."""
+
+    include: Texts = Field(
+        default=(), description="files whose defaults, tests and calls precede those of this file, relative to it"
+    )
+    defaults: Defaults | None = Field(default=None, description="keys for all tests of the file")
+    max_tests: Annotated[int, Field(ge=1, le=MOST_TESTS, strict=True), Resolved] = Field(
+        default=MAX_TESTS, description="highest number of tests of the file, included ones too"
+    )
+    tests: tuple[RunTest, ...] = Field(default=(), description="tests that launch runs")
+    calls: tuple[CallTest, ...] = Field(default=(), description="tests that place calls with Sift")
