@@ -22,6 +22,7 @@ SIGNATURE = (
     "launch a Sipfront run before the test; the test fails if the verdict of the run is not the expected one"
 )
 VARIANT: pytest.StashKey[Variant] = pytest.StashKey()  # of an item of a suite file: the values of its placeholders
+VARIANT_ID = "sipfront-variant"  # stands for the id of a variant until the item of the variant exists
 CHECKS_MARKERS = pytest.StashKey[bool]()  # of a collector that has checked the markers of its items
 _SET_MARKERS = "assign them to its attribute pytestmark, as a list"
 PARTIAL_CANNOT_BE_MARKED = f"markers cannot be applied to a functools.partial object; {_SET_MARKERS}"

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_sipfront.errors import DetailedError
 from pytest_sipfront.plugin.reports.error_details import raise_at
 from pytest_sipfront.plugin.run_spec import fill
-from pytest_sipfront.sift.answers import NO_ANSWER, NoAnswer
+from pytest_sipfront.sift.answers import NO_ANSWER, NoAnswer, normalised
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.calls import Calls
 from pytest_sipfront.suites.call_steps import CallStep
@@ -84,29 +84,38 @@ class CallScenario:
 
 def _perform(call: Call, step: CallStep, arguments: Mapping[str, Any]) -> None:
     """Perform a step whose texts are filled."""
-    expected, within, prompt_url = arguments[step.verb], step.within, arguments.get("prompt_url")
+    value = arguments[step.verb]
     match step.verb:
         case "say":
-            call.say(expected)
+            call.say(value)
         case "play":
-            call.play(expected)
+            call.play(value)
         case "hang_up":
             call.hang_up()
         case "wait_finished":
-            call.wait_finished(expected)
+            call.wait_finished(value)
         case "silence":
-            _expect(call, "silence", call.listen(expected), NO_ANSWER)
+            _expect(call, "silence", call.listen(value), NO_ANSWER)
         case "listen":
-            match = call.listen(within, prompt_url=prompt_url).says(expected, step.wer)
-            if not match:
-                rate = f"word error rate {match.wer:.2f}, allowed {match.allowed:.2f}"
-                raise call.failure(f"heard {match.heard!r}, expected {expected!r} ({rate})")
-        case "digits":
-            _expect(call, "digits", call.digits(len(expected), within, prompt_url=prompt_url), expected)
-        case "choose":
-            _expect(call, "choose", call.choose(arguments["choices"], within, prompt_url=prompt_url), expected)
+            heard = call.listen(step.within, prompt_url=arguments.get("prompt_url")).says(value, step.wer)
+            if not heard:
+                rate = f"word error rate {heard.wer:.2f}, allowed {heard.allowed:.2f}"
+                raise call.failure(f"heard {heard.heard!r}, expected {value!r} ({rate})")
         case verb:
-            _expect(call, verb, getattr(call, verb)(within, prompt_url=prompt_url), expected)
+            _answer(call, verb, value, step.within, arguments)
+
+
+def _answer(call: Call, verb: str, expected: object, within: float, arguments: Mapping[str, Any]) -> None:
+    """Listen for the answer to a verb, and compare it."""
+    options = {"timeout": within, "prompt_url": arguments.get("prompt_url")}
+    if verb == "digits":
+        options["count"] = len(str(expected))
+    elif verb == "choose":
+        options["choices"] = arguments["choices"]
+    answer = getattr(call, verb)(**options)
+    if verb == "name" and isinstance(answer, str):
+        answer, expected = normalised(answer), normalised(str(expected))
+    _expect(call, verb, answer, expected)
 
 
 def _expect(call: Call, verb: str, answer: object, expected: object) -> None:

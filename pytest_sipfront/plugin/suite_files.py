@@ -5,6 +5,7 @@ Therefore everything that works for tests in Python works for them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sipfront.extras import missing_extra
-from pytest_sipfront.plugin.item_markers import CHECKS_MARKERS, VARIANT
+from pytest_sipfront.plugin.item_markers import CHECKS_MARKERS, VARIANT, VARIANT_ID
 from pytest_sipfront.plugin.state import STATE
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ class SuiteFile(pytest.Module):
         return (item for test in tests for item in self._items(test))
 
     def _items(self, test: SuiteTest) -> Iterator[pytest.Item]:
-        """Yield the items of a test. pytest makes the first one, with the parameters of its fixtures."""
+        """Yield the items of a test.
+
+        pytest makes the first one, with the parameters of its fixtures. The variants are copies of it: this takes less
+        time and memory than parametrization, and pytest would escape their ids.
+        """
         setattr(self.obj, test.name, test.function)
         items = self.ihook.pytest_pycollect_makeitem(collector=self, name=test.name, obj=test.function)
         if test.variants is None:
@@ -59,15 +64,15 @@ class SuiteFile(pytest.Module):
             yield from (self._variant(item, variant) for item in items)
 
     def _variant(self, item: pytest.Function, variant: Variant) -> pytest.Function:
-        callspec = getattr(item, "callspec", None)
-        parameters = f"{variant.id}-{callspec.id}" if callspec is not None else variant.id
+        """Return a copy of `item` with the id of the variant."""
+        ids = [variant.id if part == VARIANT_ID else part for part in item.callspec._idlist]  # noqa: SLF001
+        callspec = dataclasses.replace(item.callspec, _idlist=ids)
         function: pytest.Function = pytest.Function.from_parent(
             self,
-            name=f"{item.originalname}[{parameters}]",
-            callobj=item.obj,
+            name=f"{item.originalname}[{callspec.id}]",
+            originalname=item.originalname,
             callspec=callspec,
-            fixtureinfo=item._fixtureinfo,  # noqa: SLF001 - an argument of this constructor
+            fixtureinfo=item._fixtureinfo,  # noqa: SLF001
         )
-        function.originalname = item.originalname  # as an argument, it would replace the name in the node id
         function.stash[VARIANT] = variant
         return function

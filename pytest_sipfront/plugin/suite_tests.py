@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.errors import CallFailed, ConfigurationError, RunFailed
-from pytest_sipfront.plugin.item_markers import MARK, VARIANT
+from pytest_sipfront.plugin.item_markers import MARK, VARIANT, VARIANT_ID
 from pytest_sipfront.plugin.run_spec import ARGUMENTS, MarkerError, fill, make_run_spec, merge
 from pytest_sipfront.plugin.sift_marker import CONNECT_WITHIN, make_call_spec
 from pytest_sipfront.plugin.suite_calls import CallScenario
@@ -76,6 +76,8 @@ def _test(entry: Entry, defaults: Sequence[Defaults], report_mode: str | None) -
             _check(entry, step.arguments(), lambda _: None, ("steps", index))
         function, marks = _function(entry, _call(scenario)), []
     marks += _marks(entry, [*(each.markers for each in defaults), keys.markers])
+    if entry.variants is not None:
+        marks.append(pytest.mark.parametrize((), [()], ids=[VARIANT_ID]).mark)
     vars(function).update(pytestmark=marks, __test__=True)
     return SuiteTest(keys.name, function, entry.variants)
 
