@@ -13,6 +13,7 @@ import click
 from pytest_sipfront.cli.commands import NAME, program
 from pytest_sipfront.lab.file.lab_file import LabDocument
 from pytest_sipfront.plugin import item_markers, options, sift_marker, sift_options
+from pytest_sipfront.suites.suite_file import SuiteDocument
 from pytest_sipfront.yaml_schema import markdown_reference
 
 ROOT = Path(__file__).parents[1]
@@ -92,4 +93,5 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "sipfront_signature": lambda: _signature(item_markers.SIGNATURE),
     "sift_signature": lambda: _signature(sift_marker.SIGNATURE),
     "lab_file": lambda: markdown_reference(LabDocument, level=3),
+    "suite_file": lambda: markdown_reference(SuiteDocument),
 }

@@ -19,7 +19,7 @@ from pytest_sipfront.plugin.run_spec import MarkerError
 NAME = "pytest-sipfront"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-SCHEMAS = {"lab": ("lab", "lab.schema.json")}
+SCHEMAS = {"lab": ("lab", "lab.schema.json"), "suite": ("suites", "suite.schema.json")}
 """The JSON Schema of each file format, as a room of the package and a file name."""
 
 
@@ -175,7 +175,7 @@ def _overrides(settings: Sequence[str]) -> dict[str, Any]:
 @program.command()
 @click.argument("file_format", type=click.Choice(list(SCHEMAS)), default="lab")
 def schema(file_format: str) -> int:
-    """Print the JSON Schema of lab files, with which editors complete and check keys."""
+    """Print the JSON Schema of lab files or suite files, with which editors complete and check keys."""
     click.echo(schema_text(file_format), nl=False)
     return 0
 

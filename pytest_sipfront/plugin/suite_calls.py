@@ -29,7 +29,7 @@ class CallScenario:
         endpoint: The number or client to call.
         connect_within: Time for the call to be answered, in seconds.
         is_answered: Whether the call must be answered.
-        steps: What to do in the call.
+        steps: The steps of the call.
     """
 
     path: str

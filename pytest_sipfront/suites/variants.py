@@ -22,7 +22,7 @@ class Variant:
     """The values of the placeholders of one test.
 
     Attributes:
-        id: What distinguishes the test from the other variants.
+        id: The id, different for each variant of a test.
         names: The names of the placeholders.
         values: Their values.
         line: The line of the row in its file; 0 if there is none.

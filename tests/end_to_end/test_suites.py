@@ -175,9 +175,9 @@ def test_fixtures_of_conftest_files_apply(suite: Suite) -> None:
     result = suite.run("--collect-only", "-q", "--sipfront-concurrency=2")
     result.stdout.fnmatch_lines(
         [
+            "sipfront: 6 of 6 runs cannot start before the setup of their tests: * fixture 'transport' (*)",
             "calls.sipfront.yaml::call[[]udp-Wien[]]",
             "calls.sipfront.yaml::call[[]tcp-Wien[]]",
-            "*6 of 6 runs cannot start before the setup of their tests: function-scoped fixture 'transport' (*)",
         ]
     )
 
@@ -224,9 +224,9 @@ sift:
       - says: one two zero
         means: "120"
       - says: Jimmy
-      - silence: 2
       - hangs_up: 0.1
     "+15550100201": {script: [{says: we are closed}]}
+    "+15550100202": {script: []}
     "+15550100486": {answer: busy}
 """
 SCENARIOS = """
@@ -244,8 +244,8 @@ calls:
   - date: 05-09
   - number: 120
   - name: Jimmy
-  - silence: 2
   - wait_finished
+- {name: nobody, phone_number: +15550100202, steps: [silence: 2, hang_up]}
 - name: closed
   phone_number: +15550100201
   steps:
@@ -281,7 +281,7 @@ def test_calls_speak_and_listen(suite: Suite, lab_process: LabProcess, monkeypat
     ):
         monkeypatch.setenv(f"SIFT_{name}", value)
     result = suite.run("-rA")
-    result.assert_outcomes(passed=2, failed=4, xfailed=1)
+    result.assert_outcomes(passed=3, failed=4, xfailed=1)
     result.stdout.fnmatch_lines(
         [
             ">   - listen: welcome to acme bank",
