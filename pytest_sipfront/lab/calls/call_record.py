@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_sipfront.lab.calls.ladder import Rung
 from pytest_sipfront.lab.calls.prompt_recognition import PromptMatch
@@ -139,6 +139,15 @@ class CallRecord:
     hint: str = ""
     complaints: tuple[str, ...] = ()
     ladder: tuple[Rung, ...] = ()
+
+    def without_audio(self) -> CallRecord:
+        """Return the record without its recordings."""
+        by_callee = self.received_by_callee
+        return replace(
+            self,
+            received_by_caller=replace(self.received_by_caller, audio=b""),
+            received_by_callee=replace(by_callee, audio=b"") if by_callee is not None else None,
+        )
 
     @property
     def outcome(self) -> str:

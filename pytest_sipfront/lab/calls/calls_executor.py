@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.calls.call_record import CallRecord
 from pytest_sipfront.lab.calls.call_runner import CallRunner
 from pytest_sipfront.lab.calls.call_trace import CallTrace, traced
 from pytest_sipfront.lab.calls.prompt_catalogue import PromptError
-from pytest_sipfront.lab.calls.run_result import FAILED, conclude
+from pytest_sipfront.lab.calls.run_result import FAILED, CallRecords, conclude
 from pytest_sipfront.lab.calls.sip_stack import NoStackError, StackError
 from pytest_sipfront.lab.calls.switchboard import CalledSide, Switchboard
 from pytest_sipfront.lab.file.call_conditions import Conditions
@@ -88,7 +87,7 @@ class CallsExecutor:
         delays = {wait.phone: wait.answer_delay for wait in waits if wait.answer_delay is not None}
         if fault:
             steps, delays = self._with_fault(fault, steps, conditions), {}
-        records: list[CallRecord] = []
+        records = CallRecords(conditions)
         users = set()
         async with AsyncExitStack() as registrations:
             phone = next((wait.phone for wait in waits if wait.phone), "") or next(iter(self._plan.phones), "")
@@ -105,8 +104,8 @@ class CallsExecutor:
                 line=None if fault == BAD_LINE else test.line,
             )
             for actions in steps[1:]:
-                records += await self._place_calls(actions, waiting, conditions, trace)
-        return conclude(conditions, records)
+                await self._place_calls(actions, waiting, conditions, trace, records)
+        return conclude(conditions, records.in_order())
 
     def _with_fault(self, fault: str, steps: Steps, conditions: Conditions) -> Steps:
         """Return the steps with calls to variants of the phones that have a fault.
@@ -134,23 +133,27 @@ class CallsExecutor:
         called_side: CalledSide,
         conditions: Conditions,
         trace: CallTrace | None,
-    ) -> Iterable[CallRecord]:
+        records: CallRecords,
+    ) -> None:
         call = actions[0]
         assert isinstance(call, CallAction)  # noqa: S101 - the lab file ensures it
         agent = await self.switchboard.caller(call.caller)
         slots = asyncio.Semaphore(call.concurrent_calls or self._plan.limits.concurrent_calls)
 
-        async def place() -> CallRecord:
+        async def place(number: int) -> None:
             async with slots, self._slots:
                 runner = CallRunner(self.switchboard, agent, call, actions[1:], trace)
-                return await runner.run(called_side, match_prompts=bool(conditions.prompt_heard))
+                record = await runner.run(called_side, match_prompts=bool(conditions.prompt_heard))
+            records.add(number, record)
+
+        first = len(records)
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(place()) for _ in range(call.max_total_calls)]
+                for number in range(first, first + call.max_total_calls):
+                    group.create_task(place(number))
         except ExceptionGroup as failures:  # the SIP stack failed, for the same reason in every call
             raise failures.exceptions[0] from None
-        return [task.result() for task in tasks]
 
 
 def _with_expected_digits(conditions: Conditions, called_side: tuple[Action, ...]) -> Conditions:

@@ -17,16 +17,42 @@ PASSED, FAILED = "passed", "failed"
 _MAX_CALLS_LISTED = 5
 
 
+class CallRecords:
+    """The records of the calls of a run, by number. Only the call that the report shows keeps its audio.
+
+    That is the first call with a violation, or the first call. A minute of a call is 2 MB of audio.
+    """
+
+    def __init__(self, conditions: Conditions) -> None:
+        self._conditions = conditions
+        self._records: dict[int, CallRecord] = {}
+        self._shown: tuple[bool, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def add(self, number: int, call: CallRecord) -> None:
+        """Add the record of a call that ended."""
+        self._records[number] = call
+        rank = (not _reasons(call, violations(self._conditions, call)), number)
+        if self._shown is None:
+            self._shown = rank
+            return
+        self._shown, (_, silenced) = sorted((self._shown, rank))
+        self._records[silenced] = self._records[silenced].without_audio()
+
+    def in_order(self) -> list[CallRecord]:
+        """Return the records by number."""
+        return [call for _, call in sorted(self._records.items())]
+
+
 def conclude(conditions: Conditions, calls: Sequence[CallRecord]) -> LabRunResult:
     """Return the result of a run. It passed if a call was placed and no call violates a condition.
 
     Ladder and recordings are those of the first call with a violation, or of the first call.
     """
     violated = [violations(conditions, call) for call in calls]
-    reasons = [
-        list(dict.fromkeys([*call.complaints, *(violation.text for violation in of_call)]))
-        for call, of_call in zip(calls, violated, strict=True)
-    ]
+    reasons = [_reasons(call, of_call) for call, of_call in zip(calls, violated, strict=True)]
     worst = next((index for index, texts in enumerate(reasons) if texts), 0)
     return LabRunResult(
         state=FAILED if not calls or any(reasons) else PASSED,
@@ -38,6 +64,11 @@ def conclude(conditions: Conditions, calls: Sequence[CallRecord]) -> LabRunResul
         digits=_digits(calls[worst]) if calls else {},
         recordings=_recordings(calls[worst]) if calls else {},
     )
+
+
+def _reasons(call: CallRecord, violated: Sequence[Violation]) -> list[str]:
+    """Return why a call failed, each sentence once."""
+    return list(dict.fromkeys([*call.complaints, *(violation.text for violation in violated)]))
 
 
 def _numbered(violated: Sequence[Sequence[Violation]]) -> tuple[Violation, ...]:

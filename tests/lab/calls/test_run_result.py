@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 
 pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
 
 from pytest_sipfront.lab.calls.ladder import Rung
-from pytest_sipfront.lab.calls.run_result import conclude
+from pytest_sipfront.lab.calls.run_result import CallRecords, conclude
 from pytest_sipfront.lab.file.call_conditions import Conditions
 from pytest_sipfront.lab.platform.executor import SipMessage
 from tests.lab.calls.test_conditions import ANSWERED, BUSY, WELL
@@ -58,3 +59,18 @@ def test_recordings_of_both_ends_are_kept() -> None:
     result = conclude(Conditions(), [replace(ANSWERED, received_by_caller=ends, received_by_callee=ends)])
     assert set(result.recordings) == {"caller", "callee"}
     assert result.recordings["caller"].startswith(b"RIFF")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_only_the_call_that_is_shown_keeps_its_audio(order: tuple[int, ...]) -> None:
+    """A run of many calls keeps one recording of each end, whichever call ends first."""
+    ends = replace(WELL, audio=b"\1\0" * 800)
+    passed = replace(ANSWERED, received_by_caller=ends, received_by_callee=ends)
+    failed = replace(passed, received_by_caller=replace(ends, packets=0))
+    for calls, shown in (([passed] * 4, 0), ([passed, passed, failed, failed], 2)):
+        records = CallRecords(Conditions())
+        for number in order:
+            records.add(number, calls[number])
+        with_audio = [number for number, call in enumerate(records.in_order()) if call.received_by_caller.audio]
+        assert with_audio == [shown]
+        assert set(conclude(Conditions(), records.in_order()).recordings) == {"caller", "callee"}
