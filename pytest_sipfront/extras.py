@@ -8,6 +8,7 @@ MODULES = {
     "cli": ("click",),
     "lab": ("starlette", "uvicorn", "python_multipart", "pydantic", "jinja2"),
     "suites": ("pydantic",),
+    "report": ("jinja2",),
     "sift": ("starlette", "uvicorn", "python_multipart", "jiwer"),
 }
 

@@ -6,21 +6,13 @@ import io
 import sys
 import wave
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+from pytest_sipfront.pages.time_axis import Tick, ticks
 
 COLUMNS = 400
 HEIGHT = 60
 FULL_SCALE = 32768
-_MAX_TICKS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A label of the time axis; `percent` is its position from the left."""
-
-    percent: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +33,7 @@ class Waveform:
     @property
     def ticks(self) -> list[Tick]:
         """The labels of the time axis, at round seconds."""
-        step = next(step for step in _steps() if self.seconds / step < _MAX_TICKS)
-        return [
-            Tick(100 * number * step / self.seconds, f"{number * step:g} s")
-            for number in range(int(self.seconds / step) + 1)
-        ]
-
-
-def _steps() -> Iterator[float]:
-    factor = 0.1
-    while True:
-        yield from (factor, 2 * factor, 5 * factor)
-        factor *= 10
+        return ticks(self.seconds)
 
 
 def draw_waveform(recording: bytes) -> Waveform | None:

@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import pytest
 
+from pytest_sipfront.extras import missing_extra
 from pytest_sipfront.plugin import option_types
 from pytest_sipfront.plugin.credentials import SECRET_KEY_FILE, SECRET_KEY_NAMES
 from pytest_sipfront.suggestions import invalid_choice
 
 PRODUCTION = "https://app.sipfront.com"
 _DEFAULT_LAB_FILE = "lab.yaml"
-_REPORT_FILES = ("json",)
+_REPORT_FILES = ("json", "html")
 _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -167,6 +168,7 @@ OPTIONS = (
         "float",
     ),
     Option("json", Path, None, "file for a record of the whole session as JSON (default: none)", "FILE"),
+    Option("html", Path, None, "file for a report of the whole session as an HTML page (default: none)", "FILE"),
     Option(
         "rerun_kinds",
         option_types.kinds,
@@ -244,6 +246,7 @@ class Settings:
     retry_for: float
     heartbeat: float
     json: Path | None
+    html: Path | None
     rerun_kinds: tuple[str, ...]
     junit_properties: str
     lab_calls: Literal["auto", "required", "scripted"]
@@ -312,6 +315,8 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}
     for name in _REPORT_FILES:
         values[name] = _report_file(values[name], sources[name], config)
+    if values["html"] and (missing := missing_extra("report", "the HTML report")):
+        raise pytest.UsageError(missing)
     if values["rerun_kinds"] and not config.pluginmanager.hasplugin("rerunfailures"):
         raise pytest.UsageError(f"{sources['rerun_kinds']}: sipfront_rerun_kinds needs pytest-rerunfailures")
     if values["ledger"] is not None:

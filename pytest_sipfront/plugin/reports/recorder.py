@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -55,7 +56,7 @@ class Recorder:
         """Complete the record and write the requested files."""
         settings = self._state.settings
         if self._recorder is None:
-            if settings.json is None or settings.plan:
+            if settings.plan or (settings.json is None and settings.html is None):
                 return
             self._begin()
         assert self._recorder is not None  # noqa: S101 - for the type checker
@@ -69,6 +70,12 @@ class Recorder:
         if settings.json:
             text = json.dumps(self.record.to_json(), indent=1, ensure_ascii=False)
             self.write("JSON report", settings.json, text)
+        if settings.html:
+            from pytest_sipfront.plugin.reports.html_report import html_page, stylesheet  # noqa: PLC0415 - needs jinja2
+
+            self.write("HTML report", settings.html, html_page(self.record, settings.html))
+            with contextlib.suppress(OSError):  # the page contains it, too
+                replace_file(settings.html.with_suffix(".css"), stylesheet())
 
     def write(self, what: str, path: Path, text: str) -> None:
         """Write a report file, complete or not at all, and note that for the terminal."""
