@@ -170,7 +170,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the closing section: totals, tests that did not pass, and runs that are still running."""
     state = config.stash[STATE]
-    lines = list(terminal.summary(terminalreporter.stats, state.settings, state.summary()))
+    record = config.stash[RECORDER].record
+    relative: Any = config.cwd_relative_nodeid
+    lines = [] if record is None else list(terminal.summary(record, state.settings, state.summary(), relative))
     late_runs = config.stash.get(LATE_RUNS, [])
     if lines:
         terminalreporter.section("sipfront")

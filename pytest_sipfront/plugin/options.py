@@ -21,7 +21,7 @@ from pytest_sipfront.suggestions import invalid_choice
 
 PRODUCTION = "https://app.sipfront.com"
 _DEFAULT_LAB_FILE = "lab.yaml"
-_REPORT_FILES = ("json", "html")
+_REPORT_FILES = ("history", "json", "html")
 _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -167,6 +167,13 @@ OPTIONS = (
         "S",
         "float",
     ),
+    Option(
+        "history",
+        Path,
+        None,
+        "file that keeps the outcomes of sessions, to show since when a test fails (default: none)",
+        "FILE",
+    ),
     Option("json", Path, None, "file for a record of the whole session as JSON (default: none)", "FILE"),
     Option("html", Path, None, "file for a report of the whole session as an HTML page (default: none)", "FILE"),
     Option(
@@ -245,6 +252,7 @@ class Settings:
     read_timeout: float
     retry_for: float
     heartbeat: float
+    history: Path | None
     json: Path | None
     html: Path | None
     rerun_kinds: tuple[str, ...]

@@ -54,9 +54,9 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Complete the record and write the requested files."""
-        settings = self._state.settings
+        settings, journal = self._state.settings, self._state.summary()
         if self._recorder is None:
-            if settings.plan or (settings.json is None and settings.html is None):
+            if settings.plan or not (settings.json or settings.html or journal.launches):
                 return
             self._begin()
         assert self._recorder is not None  # noqa: S101 - for the type checker
@@ -65,8 +65,12 @@ class Recorder:
             exit_status=int(exitstatus),
             collected=session.testscollected,
             interrupted=self._state.interrupted,
-            journal=self._state.summary(),
+            journal=journal,
         )
+        if settings.history is not None and self.record.tests:
+            from pytest_sipfront.plugin.reports import history  # noqa: PLC0415 - only with a history
+
+            self.lines += history.update(settings.history, self.record)
         if settings.json:
             text = json.dumps(self.record.to_json(), indent=1, ensure_ascii=False)
             self.write("JSON report", settings.json, text)

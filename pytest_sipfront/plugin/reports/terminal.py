@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.plugin.credentials import find_keys
 from pytest_sipfront.plugin.options import Settings
-from pytest_sipfront.plugin.reports.properties import NO_VERDICT, POOL, RATE, REPORT_URL, RESUMED, REUSED, VERDICT
+from pytest_sipfront.plugin.reports.properties import PREFIX, RATE
 
 if TYPE_CHECKING:
     from pytest_sipfront.engine.resume import JournalEntry
     from pytest_sipfront.engine.run import Run
+    from pytest_sipfront.plugin.reports.session_record import SessionRecord, TestRecord
 
-_PROPERTY = re.compile(r"sipfront\.((?:\d+\.)?)(.*)", re.DOTALL)
 _SCRIPTED = "(scripted verdict)"  # the lab marks the agent pool of a run without a call
-_OUTCOMES = {"failed": "FAILED", "error": "ERROR", "xfailed": "XFAIL"}
+_LABELS = {"failed": "FAILED", "error": "ERROR", "xfailed": "XFAIL"}
+_MOST_STEPS, _MOST_SLOW = 10, 3
+_SLOW_SECONDS = 1.0
 
 
 def header(settings: Settings, lab_description: str = "") -> list[str]:
@@ -50,36 +50,135 @@ class SessionSummary:
     not_taken: Sequence[Run] = ()
 
 
-def summary(stats: dict[str, list[object]], settings: Settings, journal: SessionSummary) -> Iterator[str]:
-    """Yield the lines of the closing section, or no line if no test had a run."""
-    runs = {report.nodeid: _runs(report) for report in _reports(stats.values())}
-    if not (runs or journal.launches):
+def summary(
+    record: SessionRecord, settings: Settings, journal: SessionSummary, relative: Callable[[str], str] = str
+) -> Iterator[str]:
+    """Yield the lines of the closing section, or no line if no test used Sipfront or Sift.
+
+    Args:
+        record: The session.
+        settings: Its settings.
+        journal: Its launches.
+        relative: Makes a node id relative to the current directory, for commands to copy.
+    """
+    if not (record.tests or journal.launches or journal.left_behind):
         return
-    all_runs = [run for runs_of_test in runs.values() for run in runs_of_test]
-    passed = {getattr(report, "nodeid", "") for report in stats.get("passed", [])}
-    expected = [run for nodeid in passed & runs.keys() for run in runs[nodeid] if run[VERDICT] == "failed"]
-    yield _totals(all_runs, len(expected))
+    runs = [run for test in record.tests for run in test.runs if run["service"]["name"] == "sipfront"]
+    if runs or journal.launches:
+        yield _totals(record, [run for run in runs if _is_launched(run)], len(runs), journal)
+    yield from _times(record)
     if settings.lab:
         yield "ran against the lab, a simulation based on the platform's documentation"
-    yield from _reused(runs)
-    yield from _scripted(all_runs)
-    yield from _repeated(runs)
+    yield from _reused(record)
+    yield from _scripted(runs)
+    yield from _repeated(record)
     yield from _budget(journal.launches, settings)
-    for outcome, label in _OUTCOMES.items():
-        for report in _reports([stats.get(outcome, [])]):
-            yield _row(label, report)
+    yield from _since_when(record)
+    yield from _rows(record, settings, relative)
     yield from _unfinished(journal)
 
 
-def _totals(runs: list[dict[str, object]], expected: int) -> str:
-    """Return the totals. `expected` runs failed in tests that passed."""
-    verdicts = Counter(run[VERDICT] for run in runs)
-    passed, failed, none = (verdicts[name] for name in ("passed", "failed", NO_VERDICT))
-    noun = "run" if verdicts.total() == 1 else "runs"
-    sessions = sorted(str(run[RESUMED]) for run in runs if RESUMED in run)
-    resumed = f"; {len(sessions)} resumed from the session of {sessions[0]}" if sessions else ""
-    as_expected = f" ({expected} as expected)" if expected else ""
-    return f"{verdicts.total()} {noun}: {passed} passed, {failed} failed{as_expected}, {none} without verdict{resumed}"
+def _is_launched(run: Mapping[str, Any]) -> bool:
+    """Return whether a run was started, or may have been."""
+    error = run["error"] or {}
+    return run["times"]["launched_at"] is not None or error.get("type") == "LaunchOutcomeUnknown"
+
+
+def _totals(record: SessionRecord, launched: Sequence[Mapping[str, Any]], claimed: int, journal: SessionSummary) -> str:
+    """Return the totals of all runs that were started. `claimed` counts those that were not, too."""
+    passed = sum(1 for run in launched if run["verdict"] == "passed")
+    failed = [run for run in launched if run["verdict"] == "failed"]
+    running = sum(entry.is_in_flight for entry in journal.launches)
+    ended = sum(1 for run in journal.not_taken if run.status is not None and run.status.is_finished)
+    urls = {entry.launched.report_url for entry in journal.launches if entry.is_in_flight and entry.launched}
+    none = sum(run["verdict"] is None and run["report_url"] not in urls for run in launched)
+    total: int = passed + len(failed) + none + running + ended
+    good = [id(run) for test in record.tests if test.last.outcome == "passed" for run in test.last.runs]
+    expected = [run["as_expected"] for run in failed if id(run) in good]
+    remarks = [
+        f"{number} {word}"
+        for number, word in ((sum(expected), "as expected"), (len(expected) - sum(expected), "tolerated"))
+        if number
+    ]
+    in_brackets = f" ({', '.join(remarks)})" if remarks else ""
+    parts = [f"{passed} passed", f"{len(failed)} failed{in_brackets}", f"{none} without verdict"]
+    parts += [f"{running} still running"] if running else []
+    parts += [f"{ended} not used by a test"] if ended else []
+    resumed = sorted(run["resumed_at"] for run in launched if run["resumed_at"])
+    notes = [f"{claimed - len(launched)} not launched"] if claimed > len(launched) else []
+    notes += [f"{len(resumed)} resumed from the session of {resumed[0]}"] if resumed else []
+    return "; ".join([f"{total} {'run' if total == 1 else 'runs'}: {', '.join(parts)}", *notes])
+
+
+def _times(record: SessionRecord) -> Iterator[str]:
+    """Yield the minutes spent and saved, the concurrency, and the slowest tests."""
+    figures = record.figures()
+    if figures.launches > 1:
+        saved = f", {_time(figures.saved_seconds)} saved" if figures.saved_seconds >= 1 else ""
+        yield (
+            f"{_time(figures.run_seconds)} of calls in {_time(figures.wall_seconds)}, "
+            f"at most {figures.peak_concurrency} at the same time{saved}"
+        )
+    slowest = sorted(record.tests, key=lambda test: test.last.duration, reverse=True)[:_MOST_SLOW]
+    slow = [test for test in slowest if test.last.duration >= _SLOW_SECONDS]
+    if len(record.tests) > _MOST_SLOW and slow:
+        yield "slowest: " + ", ".join(f"{test.nodeid} {_time(test.last.duration)}" for test in slow)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"  # noqa: PLR2004 - seconds of a minute
+
+
+def _since_when(record: SessionRecord) -> Iterator[str]:
+    """Yield the changes since earlier sessions."""
+    known = [test for test in record.tests if test.history is not None]
+    if not known:
+        return
+    from pytest_sipfront.plugin.reports.history import in_words  # noqa: PLC0415 - only with a history
+
+    counts = {
+        "newly failing": sum(test.history["status"] == "newly failing" for test in known if test.history),
+        "still failing": sum(test.history["status"] == "still failing" for test in known if test.history),
+        "fixed": sum(test.history["status"] == "fixed" for test in known if test.history),
+        "flaky": sum(test.history["flaky"] for test in known if test.history),
+    }
+    parts = [f"{number} {word}" for word, number in counts.items() if number]
+    yield f"since the last session: {', '.join(parts) or 'no test changed'}"
+    for test in known:
+        if test.last.outcome == "passed" and (words := in_words(test.history)):
+            yield f"PASSED {test.nodeid} - {words}"
+
+
+def _rows(record: SessionRecord, settings: Settings, relative: Callable[[str], str]) -> Iterator[str]:
+    """Yield the tests that did not pass, by outcome and kind, with the next step for each of them."""
+    groups: dict[tuple[str, str], list[TestRecord]] = defaultdict(list)
+    for outcome in _LABELS:
+        for test in record.tests:
+            if test.last.outcome == outcome:
+                groups[outcome, test.last.kind].append(test)
+    can_keep, steps = settings.lab and hasattr(settings, "lab_keep"), 0
+    for (outcome, kind), tests in groups.items():
+        if kind:
+            yield f"{kind}: {len(tests)} {'test' if len(tests) == 1 else 'tests'}"
+        for test in tests:
+            yield from _row(_LABELS[outcome], test)
+            if can_keep and outcome != "xfailed" and steps < _MOST_STEPS:
+                steps += 1
+                yield f"  replay: pytest {shlex.quote(relative(test.nodeid))} --sipfront-lab-keep"
+
+
+def _row(label: str, test: TestRecord) -> Iterator[str]:
+    runs = [run for run in test.last.runs if run["report_url"]]
+    unexpected = [run for run in runs if not run["as_expected"]]
+    url = (unexpected or runs[-1:] or [{"report_url": ""}])[0]["report_url"]
+    words = difference = ""
+    if test.history is not None:
+        from pytest_sipfront.plugin.reports.history import difference_in_words, in_words  # noqa: PLC0415
+
+        words, difference = in_words(test.history), difference_in_words(test.history)
+    yield " - ".join(part for part in (f"{label} {test.nodeid}", test.last.message, words, url) if part)
+    if difference:
+        yield f"  {difference}"
 
 
 def _budget(launches: Sequence[JournalEntry], settings: Settings) -> Iterator[str]:
@@ -111,47 +210,24 @@ def _entry(entry: JournalEntry) -> str:
     return f"  {entry.test} - {entry.target} - {entry.at:%Y-%m-%d %H:%M:%S} UTC - {url}"
 
 
-def _reused(runs: Mapping[str, list[dict[str, object]]]) -> Iterator[str]:
+def _reused(record: SessionRecord) -> Iterator[str]:
     """Yield a line for each test whose verdict an interrupted session had already obtained."""
-    for nodeid, runs_of_test in runs.items():
-        for run in runs_of_test:
-            if run.get(REUSED) == "yes":
-                yield f"REUSED {nodeid} - {run[VERDICT]}, launched at {run[RESUMED]} - {run.get(REPORT_URL, '')}"
+    for test in record.tests:
+        for run in test.last.runs:
+            if run["resumed_at"] and not run["polls"] and run["verdict"]:
+                launched = run["resumed_at"]
+                yield f"REUSED {test.nodeid} - {run['verdict']}, launched at {launched} - {run['report_url']}"
 
 
-def _repeated(runs: Mapping[str, list[dict[str, object]]]) -> Iterator[str]:
-    """Yield the pass rate of each repeated test."""
-    for nodeid, runs_of_test in runs.items():
-        if rate := runs_of_test[0].get(RATE):
-            yield f"REPEATED {nodeid} - {rate}, at least {runs_of_test[0].get('pass_at_least')} required"
-
-
-def _scripted(runs: Sequence[dict[str, object]]) -> Iterator[str]:
-    scripted = sum(str(run.get(POOL, "")).endswith(_SCRIPTED) for run in runs)
+def _scripted(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    ended = [run for run in runs if _is_launched(run)]
+    scripted = sum(run["pool"].endswith(_SCRIPTED) for run in ended)
     if scripted:
-        yield f"{scripted} of {len(runs)} verdicts scripted by the lab file, without a call"
+        yield f"{scripted} of {len(ended)} verdicts scripted by the lab file, without a call"
 
 
-def _reports(lists: Iterable[list[object]]) -> Iterator[pytest.TestReport]:
-    for reports in lists:
-        for report in reports:
-            if isinstance(report, pytest.TestReport) and _runs(report):
-                yield report
-
-
-def _runs(report: pytest.TestReport) -> list[dict[str, object]]:
-    """Return the properties of each run of a test, without prefix. Other properties named `sipfront.*` are ignored."""
-    runs: dict[str, dict[str, object]] = {}
-    for name, value in report.user_properties:
-        if match := _PROPERTY.fullmatch(str(name)):
-            runs.setdefault(match[1], {})[match[2]] = value
-    return [run for run in runs.values() if VERDICT in run]
-
-
-def _row(label: str, report: pytest.TestReport) -> str:
-    crash = getattr(report.longrepr, "reprcrash", None)
-    message = str(getattr(crash, "message", "")).split("\n", 1)[0]
-    runs = _runs(report)
-    run = next((run for run in runs if run[VERDICT] != "passed"), runs[-1])
-    url = str(run.get(REPORT_URL, ""))
-    return " - ".join(part for part in (f"{label} {report.nodeid}", message, url) if part)
+def _repeated(record: SessionRecord) -> Iterator[str]:
+    """Yield the pass rate of each repeated test."""
+    for test in record.tests:
+        if rate := test.properties.get(PREFIX + RATE):
+            yield f"REPEATED {test.nodeid} - {rate}, at least {test.properties[f'{PREFIX}pass_at_least']} required"
