@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ np = pytest.importorskip("numpy", reason="numpy comes with the extra 'lab'")
 soundfile: Any = pytest.importorskip("soundfile", reason="soundfile comes with the extra 'lab'")
 
 from pytest_sipfront.lab.calls import engine  # noqa: E402
-from pytest_sipfront.lab.calls.sound_files import SoundError, decode  # noqa: E402
+from pytest_sipfront.lab.calls.sound_files import SoundError, check, decode  # noqa: E402
 from pytest_sipfront.lab.file.loading import load  # noqa: E402
 from pytest_sipfront.yaml_models import YamlFileError  # noqa: E402
 
@@ -59,9 +61,23 @@ def test_frequencies_above_the_band_are_removed() -> None:
     ],
 )
 def test_an_unusable_file_has_a_reason(file: bytes, reason: str) -> None:
-    """Empty, foreign and truncated files are distinguished."""
-    with pytest.raises(SoundError, match=reason):
-        decode(file)
+    """Empty, foreign and truncated files are distinguished, whether they are checked or decoded."""
+    for use in (check, decode):
+        with pytest.raises(SoundError, match=reason):
+            use(file)
+
+
+def test_plain_pcm_is_checked_without_the_libraries_that_decode_it() -> None:
+    """They take longer to import than the rest of a lab file takes to load."""
+    lab = Path(__file__).parents[3] / "example_suite" / "lab.yaml"
+    code = (
+        "import sys; from pathlib import Path; from pytest_sipfront.lab.calls import engine;"
+        "from pytest_sipfront.lab.file.loading import load_path;"
+        f"file = load_path(Path({str(lab)!r}), engine()); assert any(prompt.wav for prompt in file.prompts.values());"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "soundfile", "soxr"} & set(done.stdout.split())
 
 
 def test_a_file_written_to_a_pipe_is_complete() -> None:
