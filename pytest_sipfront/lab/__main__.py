@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ try:
     from pytest_sipfront.lab.file.lab_file import LabDocument
     from pytest_sipfront.lab.file.loading import load_default, load_path
     from pytest_sipfront.lab.lab import Lab
+    from pytest_sipfront.lab.process import TOKEN_VARIABLE
     from pytest_sipfront.lab.run_record import RunRecords
     from pytest_sipfront.lab.web.app import build_app
     from pytest_sipfront.lab.web.run_files import write_run_files
@@ -64,7 +66,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m pytes
         reason = getattr(error, "strerror", None) or error
         return _fail(f"cannot listen on {options.host}:{options.port}: {reason}")
     url = url_of(listening)
-    server = LabServer(build_app(lab), lambda: _announce(lab, url, as_json=options.announce), lab.release)
+    token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
+    server = LabServer(build_app(lab, token), lambda: _announce(lab, url, token, as_json=options.announce), lab.release)
     server.stop_on_signals()
     if options.with_parent:
         server.stop_with_parent()
@@ -109,17 +112,18 @@ def _records(options: argparse.Namespace) -> RunRecords | None:
     )
 
 
-def _announce(lab: Lab, url: str, *, as_json: bool) -> None:
+def _announce(lab: Lab, url: str, token: str, *, as_json: bool) -> None:
     account = lab.file.account
     public, secret = account.public_key or ANY_PUBLIC_KEY, account.secret_key or ANY_SECRET_KEY
     if as_json:
         backend = "scripted" if lab.backend.scripted_reason(lab.file) else lab.backend.name
-        keys = {"public_key": public, "secret_key": secret}
+        keys = {"public_key": public, "secret_key": secret, "token": token}
         print(json.dumps({"url": url, **keys, "pid": os.getpid(), "backend": backend}), flush=True)  # noqa: T201 - the command's output
         return
     lines = [
         f"Lab at {url}: {lab.summary}",
         f"export SIPFRONT_BASE_URL={url} SIPFRONT_PUBLIC_KEY={public} SIPFRONT_SECRET_KEY={secret}",
+        f"export {TOKEN_VARIABLE}={token}",
     ]
     if lab.file.sift is not None:
         lines.append(f"export SIFT_BASE_URL={url}/v0 SIFT_ACCOUNT_ID={public} SIFT_AUTH_TOKEN={secret}")

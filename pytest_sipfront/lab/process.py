@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,13 @@ from pytest_sipfront.lab.diagnosis import Check, Diagnosis
 
 REQUEST_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
+TOKEN_VARIABLE = "SIPFRONT_LAB_TOKEN"  # noqa: S105 - a variable's name, not its value
 SIP_CREDENTIALS = ("SIPFRONT_LAB_SIP_USER", "SIPFRONT_LAB_SIP_PASSWORD")
 _SERVICE_PREFIXES = ("SIPFRONT_", "SF_API_", "SIFT_")
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:SECRET|TOKEN|PASSWORD|PASSWD|PASS|CREDENTIALS?|API_?KEY|KEY)(?:_|$)", re.IGNORECASE
+)
+_PASSWORD_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 # -P: a module in the current directory, for example the suite's own yaml.py, must not replace a module of the lab
 _COMMAND = (sys.executable, "-P", "-m", "pytest_sipfront.lab")
 
@@ -45,13 +51,18 @@ def require_lab_extra() -> None:
 
 
 class LabHandle:
-    """A running lab at a URL. Any process of the machine can use it.
+    """A running lab at a URL. Any process of the machine that knows its token can use it.
 
     Every property sends a request to the lab and raises `LabError` if it does not answer.
+
+    Args:
+        url: The URL of the lab.
+        token: Its token (default: the environment variable `SIPFRONT_LAB_TOKEN`).
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
+        self.token = token or os.environ.get(TOKEN_VARIABLE, "")
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -119,7 +130,8 @@ class LabHandle:
     def _request(self, path: str, method: str = "GET", data: bytes | None = None) -> Any:
         # a request to this machine must not go to a proxy that the environment names
         opener = build_opener(ProxyHandler({}))
-        request = Request(f"{self.url}/lab/{path}", data=data, method=method)  # noqa: S310 - http to the lab
+        headers = {"Authorization": f"Bearer {self.token}"}
+        request = Request(f"{self.url}/lab/{path}", data, headers, method=method)  # noqa: S310 - http to the lab
         try:
             with opener.open(request, timeout=REQUEST_TIMEOUT) as response:
                 return json.load(response)
@@ -134,7 +146,7 @@ class LabProcess(LabHandle):
     """A lab that this process has started. As a context manager it stops the lab at its exit."""
 
     def __init__(self, process: subprocess.Popen[str], announcement: Mapping[str, Any], resources: ExitStack) -> None:
-        super().__init__(announcement["url"])
+        super().__init__(announcement["url"], announcement["token"])
         self.public_key: str = announcement["public_key"]
         self.secret_key: str = announcement["secret_key"]
         self.pid: int = announcement["pid"]
@@ -168,8 +180,8 @@ def start_lab(
 ) -> LabProcess:
     """Start a lab on a free port of 127.0.0.1 and return once it listens.
 
-    The lab stops with `close()`, and when this process ends for any reason. The credentials of the real services in
-    this process's environment are not passed on to it.
+    The lab stops with `close()`, and when this process ends for any reason. Secrets in the environment of this
+    process are not passed on to it, unless the lab file names their variables.
 
     Args:
         file: The lab file (default: the built-in one).
@@ -229,16 +241,22 @@ def examine(timeout: float = 60) -> Diagnosis:
         raise LabError(f"the self-check failed: {done.stderr.strip()}") from None
 
 
-def lab_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a lab process: `environment` without the variables of the real services.
+def lab_environment(environment: Mapping[str, str], lab_file: str = "") -> dict[str, str]:
+    """Return the environment of a lab process: `environment` without secrets.
 
-    The names are removed and not selected, because the lab file may name variables with the credentials of a PBX.
+    The variables of the real services are removed, and all others whose names or values look like secrets. Those that
+    the text of the lab file contains are kept, because it may name variables with the credentials of a PBX.
     """
     return {
         name: value
         for name, value in environment.items()
-        if name in SIP_CREDENTIALS or not name.upper().startswith(_SERVICE_PREFIXES)
+        if name in SIP_CREDENTIALS
+        or not (name.upper().startswith(_SERVICE_PREFIXES) or (_is_secret(name, value) and name not in lab_file))
     }
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(_SECRET_NAME.search(name) or _PASSWORD_IN_URL.search(value))
 
 
 def _spawn(file: Path | None, errors: IO[str], options: list[str]) -> subprocess.Popen[str]:
@@ -249,10 +267,17 @@ def _spawn(file: Path | None, errors: IO[str], options: list[str]) -> subprocess
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
-        env=lab_environment(os.environ),
+        env=lab_environment(os.environ, _text(file)),
         # Ctrl-C must reach only the starting process, which still reads from the lab
         start_new_session=True,
     )
+
+
+def _text(file: Path | None) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace") if file is not None else ""
+    except OSError:  # the lab reports it
+        return ""
 
 
 def _first_line(process: subprocess.Popen[str], timeout: float) -> str | None:

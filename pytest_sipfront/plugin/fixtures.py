@@ -51,7 +51,8 @@ def sipfront_lab(request: pytest.FixtureRequest) -> Iterator[LabHandle]:
 
     shared = request.config.stash[STATE].lab
     if shared is not None:
-        yield LabHandle(shared()["url"])
+        described = shared()
+        yield LabHandle(described["url"], described["token"])
         return
     with start_lab() as lab:
         yield lab

@@ -65,7 +65,7 @@ class SessionLab:
             raise ConfigurationError(str(error)) from None
 
     def describe(self) -> dict[str, str]:
-        """Start the lab if it is not running, and return its URL and keys. The keys are valid for this lab only.
+        """Start the lab if it is not running, and return its URL, keys and token. They are valid for this lab only.
 
         Raises:
             ConfigurationError: The lab did not start.
@@ -79,7 +79,8 @@ class SessionLab:
             except LabError as error:
                 raise ConfigurationError(str(error)) from None
         lab = self._process
-        return {"url": lab.url, "public_key": lab.public_key, "secret_key": lab.secret_key}
+        keys = {"public_key": lab.public_key, "secret_key": lab.secret_key, "token": lab.token}
+        return {"url": lab.url, **keys}
 
     def close(self) -> None:
         """Stop the lab."""

@@ -66,7 +66,7 @@ def many(runtime: SiftRuntime) -> None:
 def measure(lab: LabProcess, runtime: SiftRuntime) -> None:
     """Print the measurements."""
     with httpx.Client(trust_env=False) as client:
-        bare = [timed(lambda: client.get(f"{lab.url}/lab/counts")) for _ in range(100)]
+        bare = [timed(lambda: client.get(f"{lab.url}/")) for _ in range(100)]
     request = statistics.median(bare)
     steps = [scenario(runtime) for _ in range(ROUNDS)]
     step = statistics.median(steps)

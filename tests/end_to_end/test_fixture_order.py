@@ -9,7 +9,8 @@ from tests.end_to_end.suite import Suite
 FIXTURES = """
 import pytest, urllib.request, json, os
 def launch_count():
-    with urllib.request.urlopen(os.environ["LAB_URL"] + "/lab/counts") as answer:
+    headers = {"Authorization": "Bearer " + os.environ["SIPFRONT_LAB_TOKEN"]}
+    with urllib.request.urlopen(urllib.request.Request(os.environ["LAB_URL"] + "/lab/counts", None, headers)) as answer:
         return json.load(answer)["launches"]
 def _note(name, count):
     with open("order.txt", "a") as file:
@@ -36,6 +37,7 @@ def cost(minutes):
 def noted(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A suite whose fixtures write down how many launches the platform had received at their setup and teardown."""
     monkeypatch.setenv("LAB_URL", suite.lab.url)
+    monkeypatch.setenv("SIPFRONT_LAB_TOKEN", suite.lab.token)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     suite.pytester.makeconftest(FIXTURES)
     return suite

@@ -53,6 +53,8 @@ class Platform:
     def send(self, method: str, url: str, body: bytes | str | None = None, content_type: str | None = None) -> Reply:
         parts = urlsplit(url if url.startswith("http") else self.url + url)
         headers = {"Authorization": self.authorization} if self.authorization is not None else {}
+        if parts.path.startswith("/lab/"):
+            headers["Authorization"] = f"Bearer {self.handle.token}"
         if content_type is not None:
             headers["Content-Type"] = content_type
         connection = HTTPConnection(str(parts.hostname), parts.port, timeout=TIMEOUT)

@@ -25,7 +25,7 @@ import time
 from pytest_sipfront.lab.__main__ import main
 from pytest_sipfront.lab.process import start_lab
 lab = start_lab()
-print(lab.url, lab.pid, flush=True)
+print(lab.url, lab.pid, lab.token, flush=True)
 time.sleep(600)
 """
 
@@ -118,8 +118,8 @@ def test_modules_in_the_current_directory_are_not_imported(tmp_path: Path, monke
 def test_a_lab_stops_if_its_starter_is_killed() -> None:
     """SIGKILL gives the starter no chance to stop it."""
     with started([sys.executable, "-c", STARTER]) as starter:
-        url, pid = first_line(starter).split()
-        assert LabHandle(url).launches == 0
+        url, pid, token = first_line(starter).split()
+        assert LabHandle(url, token).launches == 0
         os.kill(int(pid), 0)
         starter.kill()
         starter.wait(END)
@@ -138,10 +138,10 @@ def test_a_lab_stops_when_its_standard_input_closes() -> None:
 def test_a_lab_without_that_option_keeps_running() -> None:
     """A job in the background of a terminal may have no standard input."""
     with started([*LAB, "--announce"]) as process:
-        url = json.loads(first_line(process))["url"]
+        about = json.loads(first_line(process))
         assert process.stdin is not None
         process.stdin.close()
-        assert LabHandle(url).launches == 0
+        assert LabHandle(about["url"], about["token"]).launches == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -159,7 +159,7 @@ def test_a_signal_stops_a_lab_with_open_runs_and_delayed_responses(number: signa
             connection.sendall(
                 f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
             )
-            handle = LabHandle(about["url"])
+            handle = LabHandle(about["url"], about["token"])
             while not handle.in_flight:
                 pass
             process.send_signal(number)
@@ -170,22 +170,24 @@ def test_a_signal_stops_a_lab_with_open_runs_and_delayed_responses(number: signa
 
 
 def test_the_announcement_is_one_line_of_json() -> None:
-    """URL, keys, process id and backend."""
+    """URL, keys, token, process id and backend."""
     with started([*LAB, "--announce"]) as process:
         about = json.loads(first_line(process))
-        assert about.keys() == {"url", "public_key", "secret_key", "pid", "backend"}
+        assert about.keys() == {"url", "public_key", "secret_key", "pid", "backend", "token"}
         assert (about["public_key"], about["secret_key"]) == ("lab-public", "lab-secret")
         assert about["pid"] == process.pid
 
 
 def test_a_terminal_shows_the_variables_to_export() -> None:
-    """One line with the URL and the source of the verdicts, and one with the three variables of the clients."""
+    """One line with the URL and the source of the verdicts, one with the variables of the clients, and the token."""
     with started(LAB) as process:
-        lines = first_line(process) + first_line(process)
+        lines = "".join(first_line(process) for _ in range(3))
     url = r"http://127\.0\.0\.1:\d+"
     keys = "SIPFRONT_PUBLIC_KEY=lab-public SIPFRONT_SECRET_KEY=lab-secret"
     assert re.fullmatch(
-        rf"Lab at {url}: 4 of 5 tests place real calls .*\nexport SIPFRONT_BASE_URL={url} {keys}\n", lines
+        rf"Lab at {url}: 4 of 5 tests place real calls .*\nexport SIPFRONT_BASE_URL={url} {keys}\n"
+        r"export SIPFRONT_LAB_TOKEN=\S{32}\n",
+        lines,
     )
 
 
@@ -224,11 +226,14 @@ def test_an_invalid_file_is_one_line(
     assert message in failing_command(str(file))
 
 
-def test_a_lab_sees_no_credentials_of_the_real_services() -> None:
-    """Its environment lacks the variables of Sipfront and Sift, but has those of a PBX."""
-    kept = {"PATH": "/bin", "SIPFRONT_LAB_SIP_USER": "u", "SIPFRONT_LAB_SIP_PASSWORD": "p", "PBX_PASSWORD": "q"}
-    names = ("SIPFRONT_SECRET_KEY", "SIPFRONT_SECRET_KEY_FILE", "SF_API_SECRET", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN")
-    assert lab_environment({**kept, **dict.fromkeys(names, "secret")}) == kept
+def test_a_lab_sees_no_secrets() -> None:
+    """Its environment lacks credentials of all services, but has those of a PBX that the lab file names."""
+    kept = {"PATH": "/bin", "PWD": "/tmp", "SIPFRONT_LAB_SIP_USER": "u", "SIPFRONT_LAB_SIP_PASSWORD": "p"}
+    kept |= {"PBX_PASSWORD": "q", "KEYBOARD": "us", "HTTP_PROXY": "http://proxy:3128"}
+    names = ["SIPFRONT_SECRET_KEY", "SIPFRONT_SECRET_KEY_FILE", "SF_API_SECRET", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN"]
+    names += ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "SIPFRONT_LAB_TOKEN", "OPENAI_API_KEY"]
+    secrets = {**dict.fromkeys(names, "secret"), "DATABASE_URL": "postgres://me:secret@db/x"}
+    assert lab_environment({**kept, **secrets}, "target: {password_variable: PBX_PASSWORD}") == kept
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads the environment from /proc")

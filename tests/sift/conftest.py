@@ -47,7 +47,7 @@ class SiftLab:
         self.url = f"{url_of(listening)}/v0"
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
-        self._server = LabServer(build_app(self.lab), ready.set, self.lab.release)
+        self._server = LabServer(build_app(self.lab, ""), ready.set, self.lab.release)
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._server.serve([listening])))
         self._thread.start()
         assert ready.wait(TIMEOUT)

@@ -172,6 +172,6 @@ sift:
 def test_a_lab_without_calls_has_no_records(lab: LabProcess) -> None:
     """Its counts mention Sift only if the lab file has a `sift` section."""
     lab.configure("tests: {}")
-    handle = LabHandle(lab.url)
+    handle = LabHandle(lab.url, lab.token)
     assert (handle.connections, handle.callbacks) == ([], [])
     assert "calls" not in handle.counts

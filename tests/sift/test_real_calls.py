@@ -91,7 +91,7 @@ def phone(real_line: SiftRuntime) -> Iterator[Dial]:
 
 
 def recording(lab: LabProcess, call: Call, ears: str) -> bytes:
-    url = f"{lab.url}/lab/sift/{call.connection.connection_id}/{ears}.wav"
+    url = f"{lab.url}/sift/{call.connection.connection_id}/{ears}.wav"
     with (
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT) as answer,
         wave.open(io.BytesIO(answer.read())) as opened,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+_URL_PATH = re.compile(r"^(https?://[^/?#]+)[/?#].+", re.DOTALL)
 MAX_REQUESTS = 100_000
 MAX_BODY_BYTES = 8 * 1024 * 1024
 DROPPED = "dropped"
@@ -50,7 +52,8 @@ class LoggedRequest:
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as `GET /lab/requests` shows it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {**values, "body": _with_short_urls(self.body)}
 
 
 class RequestLog:
@@ -129,6 +132,15 @@ async def read_fields(request: Request) -> Any:
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
         return await _form(request)
     raise Refusal(400, f"Cannot read a body of type '{kind}': send JSON, urlencoded or multipart form data")
+
+
+def _with_short_urls(value: Any) -> Any:
+    """Return a JSON value with `***` for the path of each URL, since that of a callback is a secret of its receiver."""
+    if isinstance(value, dict):
+        return {key: _with_short_urls(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_with_short_urls(entry) for entry in value]
+    return _URL_PATH.sub(r"\1/***", value) if isinstance(value, str) else value
 
 
 async def _json(request: Request) -> Any:

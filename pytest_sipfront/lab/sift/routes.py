@@ -54,7 +54,7 @@ def sift_routes(current: Callable[[], SiftService]) -> list[Route]:
         for method, path, kind, handler in table
     ]
     unknown = Route(PREFIX + "/{rest:path}", _served(current, "unknown", f"{PREFIX}/:rest", _unknown), methods=_METHODS)
-    recordings = Route("/lab/sift/{id}/{name}.wav", _recording(current))
+    recordings = Route("/sift/{id}/{name}.wav", _recording(current))
     return [*routes, unknown, Route("/lab/sift", _state(current)), recordings]
 
 

@@ -1,6 +1,6 @@
 """The lab's web application: both services, the control endpoints under `/lab/`, and the pages.
 
-Control endpoints show what has happened and replace the lab file. They need no credentials and are not counted.
+Control endpoints show what has happened and replace the lab file. They need the token of the lab and are not counted.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pytest_sipfront.lab.web.request_guard import RequestGuard
 from pytest_sipfront.yaml_models import YamlFileError
 
 
-def build_app(lab: Lab) -> Starlette:
-    """Return the application of a lab. Its shutdown ends every open run."""
+def build_app(lab: Lab, token: str) -> Starlette:
+    """Return the application of a lab, whose control endpoints need `token`. Its shutdown ends every open run."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -36,7 +36,7 @@ def build_app(lab: Lab) -> Starlette:
     services = [*platform_routes(lambda: lab.platform), *sift_routes(lambda: lab.sift)]
     pages = page_routes(lambda: lab.platform, lambda: lab.sift, lambda: lab.summary)
     routes = [*services, *_control_routes(lab), *pages]
-    return Starlette(routes=routes, middleware=[Middleware(RequestGuard)], lifespan=lifespan)
+    return Starlette(routes=routes, middleware=[Middleware(RequestGuard, token=token)], lifespan=lifespan)
 
 
 def _control_routes(lab: Lab) -> list[Route]:

@@ -150,6 +150,6 @@ def sift_page(sift: SiftService, connection_id: str) -> str | None:
                 connection=connection,
                 commands=[(command["name"], arguments(command)) for command in connection.commands],
                 messages=callback_messages(callbacks),
-                recordings=recordings(f"/lab/sift/{connection_id}", connection.remote.recordings),
+                recordings=recordings(f"/sift/{connection_id}", connection.remote.recordings),
             )
     return None

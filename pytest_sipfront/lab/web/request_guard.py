@@ -1,8 +1,9 @@
-"""Reject requests from web pages of other hosts (DNS rebinding), and bodies over the limit."""
+"""Reject requests from web pages of other hosts (DNS rebinding), without the token, and with bodies over the limit."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
+from secrets import compare_digest
 
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pytest_sipfront.lab.platform.http_requests import MAX_BODY_BYTES
 
+CONTROL_PATH = "/lab/"
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -18,10 +20,15 @@ class RequestGuard:
 
     On a loopback address the `Host` header must name this machine. A page whose host name resolves to 127.0.0.1 sends
     its own name there. On other addresses any name may lead to the lab.
+
+    Args:
+        app: The application.
+        token: The bearer token that paths under `/lab/` require.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
+        self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -33,6 +40,10 @@ class RequestGuard:
         if _is_loopback(server) and host not in (*_LOOPBACK_NAMES, server):
             text = f"The Host header names {host or 'no host'}. The lab is reached as {server} or localhost only."
             await PlainTextResponse(text, 421)(scope, receive, send)
+            return
+        if scope["path"].startswith(CONTROL_PATH) and not self._has_token(scope):
+            text = f"{CONTROL_PATH} requires the header 'Authorization: Bearer TOKEN' with the token of this lab"
+            await PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
             return
         received = 0
 
@@ -46,9 +57,18 @@ class RequestGuard:
 
         await self._app(scope, receive_limited, send)
 
+    def _has_token(self, scope: Scope) -> bool:
+        scheme, _, token = _header(scope, b"authorization").partition(b" ")
+        return scheme.lower() == b"bearer" and compare_digest(token, self._token)
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    value: bytes = next((value for key, value in scope["headers"] if key == name), b"")
+    return value
+
 
 def _host(scope: Scope) -> str:
-    value = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+    value = _header(scope, b"host").decode("latin-1").lower()
     if value.startswith("["):
         return value[1:].partition("]")[0]
     return value.partition(":")[0]

@@ -90,10 +90,13 @@ def test_an_invalid_file_is_rejected_and_changes_nothing(lab: Platform) -> None:
     assert lab.send("PUT", "/lab/config", b"\xff").status == 400
 
 
-def test_a_handle_needs_only_the_url(lab: Platform) -> None:
-    """Any process of the machine can use the lab, for example a worker that did not start it."""
+@pytest.mark.parametrize("source", ["argument", "environment"])
+def test_a_handle_needs_url_and_token(lab: Platform, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """Any process that has both can use the lab, for example a worker that did not start it."""
     lab.launch("Slow")
-    handle = LabHandle(lab.url + "/")
+    if source == "environment":
+        monkeypatch.setenv("SIPFRONT_LAB_TOKEN", lab.handle.token)
+    handle = LabHandle(lab.url + "/", lab.handle.token if source == "argument" else "")
     assert (handle.launches, handle.in_flight, handle.peak_in_flight, handle.polls) == (1, 1, 1, 0)
 
 
