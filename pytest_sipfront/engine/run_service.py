@@ -13,6 +13,10 @@ from typing import Any, TypeAlias
 import anyio
 
 from pytest_sipfront.clients.http import Basic, HttpClient, Timeouts
+from pytest_sipfront.clients.http.recorder_transport import HttpRecorder
+from pytest_sipfront.clients.http.replay_transport import Replay
+from pytest_sipfront.clients.http.transport import Connect, Transport
+from pytest_sipfront.clients.recordings import read_recordings
 from pytest_sipfront.clients.sipfront.client import SipfrontClient
 from pytest_sipfront.engine import journal as events
 from pytest_sipfront.engine import wire
@@ -56,6 +60,8 @@ class EngineSettings:
         durations: Path of the file with known durations; None to keep none.
         resume: Whether interrupted sessions are resumed.
         resume_max_age: Age beyond which their runs are not resumed.
+        record: Directory for a recording of the session; None to record nothing.
+        replay: Directory of recordings to replay instead of requests to the platform; None to send them.
     """
 
     session: str
@@ -78,6 +84,8 @@ class EngineSettings:
     durations: str | None
     resume: bool
     resume_max_age: float
+    record: str | None = None
+    replay: str | None = None
 
 
 class RunService:
@@ -269,7 +277,7 @@ class _Open:
             journal=journal,
             budget=Budget(settings.max_runs, settings.max_minutes),
             durations=self._durations,
-            platform_history=PlatformHistory(self.client, self._durations),
+            platform_history=None if settings.replay else PlatformHistory(self.client, self._durations),
             resumable=resumable,
             retry_for=settings.retry_for,
             is_draining=is_draining,
@@ -311,9 +319,17 @@ def _path(text: str | None) -> Path | None:
 
 
 def _http(settings: EngineSettings) -> HttpClient:
+    credentials = Basic(Secret(settings.public_key), Secret(settings.secret_key))
+    connect: Connect = Transport
+    if settings.replay is not None:
+        connect = Replay(read_recordings(Path(settings.replay))).connect
+    elif settings.record is not None:
+        path = Path(settings.record, f"{settings.session}.jsonl")
+        scrub = credentials.scrub
+        connect = HttpRecorder(path, service=settings.service, base_url=settings.base_url, scrub=scrub).connect
     return HttpClient(
         settings.base_url,
-        Basic(Secret(settings.public_key), Secret(settings.secret_key)),
+        credentials,
         service=settings.service,
         limits=Timeouts(
             connect=settings.connect_timeout,
@@ -323,4 +339,5 @@ def _http(settings: EngineSettings) -> HttpClient:
         ),
         ca_bundle=settings.ca_bundle,
         trust_env=settings.trust_env,
+        connect=connect,
     )

@@ -47,6 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings first, so that an invalid one ends the session before the first test."""
     config.addinivalue_line("markers", item_markers.SIGNATURE)
     config.stash[STATE] = state = State(config)
+    if state.settings.replay is not None:
+        from pytest_sipfront.plugin.reports.replayed import ReplayReports  # noqa: PLC0415 - few sessions replay
+
+        config.pluginmanager.register(ReplayReports(), "sipfront-replay")
     if state.settings.plan:
         from pytest_sipfront.plugin import planning  # noqa: PLC0415 - few sessions plan
 
@@ -64,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Show target, credentials and concurrency."""
     state = config.stash[STATE]
-    return terminal.header(state.settings, state.lab_in_words)
+    return terminal.header(state.settings, state.lab_in_words, state.recording)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

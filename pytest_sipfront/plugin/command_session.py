@@ -43,6 +43,9 @@ class CommandSession:
             provider.pytest_configure(config)  # the journal is in pytest's cache, where sessions of tests resume it
         self._state = State(config)
         self.settings: Settings = self._state.settings
+        if self.settings.replay is not None:
+            source = self.settings.sources["replay"]
+            raise pytest.UsageError(f"{source}: a recording is replayed by sessions of tests, not by this program")
 
     def target(self) -> SipfrontTarget:
         """Return the platform, or the lab, with its key pair.

@@ -174,6 +174,21 @@ OPTIONS = (
         "file that keeps the outcomes of sessions, to show since when a test fails (default: none)",
         "FILE",
     ),
+    Option(
+        "record",
+        Path,
+        None,
+        "directory for a recording of the session's requests and responses, without secrets and with masked numbers "
+        "(default: none)",
+        "DIR",
+    ),
+    Option(
+        "replay",
+        Path,
+        None,
+        "directory of recordings to replay: no request is sent, and no test counts as passed (default: none)",
+        "DIR",
+    ),
     Option("json", Path, None, "file for a record of the whole session as JSON (default: none)", "FILE"),
     Option("html", Path, None, "file for a report of the whole session as an HTML page (default: none)", "FILE"),
     Option(
@@ -253,6 +268,8 @@ class Settings:
     retry_for: float
     heartbeat: float
     history: Path | None
+    record: Path | None
+    replay: Path | None
     json: Path | None
     html: Path | None
     rerun_kinds: tuple[str, ...]
@@ -270,6 +287,8 @@ class Settings:
     @property
     def service(self) -> str:
         """The service that executes the runs: the platform's URL, or the lab with its file."""
+        if self.replay is not None:
+            return f"recording {self.replay}"
         if not self.lab:
             return self.base_url
         return "lab" if self.lab_file is None else f"lab {self.lab_file}"
@@ -307,6 +326,23 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     for option in OPTIONS:
         values[option.name], sources[option.name] = effective(option, config, environment)
     lab, lab_file = _lab(config, environment)
+    _check_combinations(values, sources, config, lab=lab)
+    if values["poll_interval"] is None:
+        values["poll_interval"] = 0.2 if lab else 3.0
+    values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}
+    if _has_replay(values, sources, config):
+        lab, lab_file = False, None
+    for name in _REPORT_FILES:
+        values[name] = _report_file(values[name], sources[name], config)
+    if values["ledger"] is not None:
+        values["ledger"] = config.rootpath / values["ledger"]
+    return Settings(**values, lab=lab, lab_file=lab_file, sources=sources)
+
+
+def _check_combinations(
+    values: Mapping[str, Any], sources: Mapping[str, str], config: pytest.Config, *, lab: bool
+) -> None:
+    """Reject options that contradict each other, or that need another package."""
     if lab and sources["base_url"] == "command line":
         raise pytest.UsageError(
             "--sipfront-base-url and --sipfront-lab (or SIPFRONT_LAB, sipfront_lab) are mutually exclusive"
@@ -318,25 +354,45 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
         )
     if config.getoption("sipfront_prove") and not lab:
         raise pytest.UsageError("--sipfront-prove gives faults to the phones of the lab; add --sipfront-lab")
-    if values["poll_interval"] is None:
-        values["poll_interval"] = 0.2 if lab else 3.0
-    values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}
-    for name in _REPORT_FILES:
-        values[name] = _report_file(values[name], sources[name], config)
     if values["html"] and (missing := missing_extra("report", "the HTML report")):
         raise pytest.UsageError(missing)
     if values["rerun_kinds"] and not config.pluginmanager.hasplugin("rerunfailures"):
         raise pytest.UsageError(f"{sources['rerun_kinds']}: sipfront_rerun_kinds needs pytest-rerunfailures")
-    if values["ledger"] is not None:
-        values["ledger"] = config.rootpath / values["ledger"]
-    return Settings(**values, lab=lab, lab_file=lab_file, sources=sources)
+
+
+def _base(source: str, config: pytest.Config) -> Path:
+    """Return the directory of relative paths: the root directory for the ini file, else the current one."""
+    return config.rootpath if source.startswith("ini ") else config.invocation_params.dir
+
+
+def _has_replay(values: dict[str, Any], sources: Mapping[str, str], config: pytest.Config) -> bool:
+    """Make the directories of recordings absolute, and return whether a recording is replayed.
+
+    Options that contradict a replay are rejected. A lab of the ini file or the environment is not used.
+    """
+    for name in ("record", "replay"):
+        if values[name] is not None:
+            values[name] = _base(sources[name], config) / values[name]
+    if values["replay"] is None:
+        return False
+    source = f"{sources['replay']}: a replay"
+    if config.getoption("sipfront_lab") is not None:
+        raise pytest.UsageError(f"{source} and --sipfront-lab are mutually exclusive")
+    if values["record"] is not None:
+        raise pytest.UsageError(f"{source} and a recording ({sources['record']}) are mutually exclusive")
+    for flag in ("resume", "prove"):
+        if config.getoption(f"sipfront_{flag}"):
+            raise pytest.UsageError(f"{source} and --sipfront-{flag} are mutually exclusive")
+    if not values["replay"].is_dir():
+        raise pytest.UsageError(f"{source} needs a directory with recordings, got {str(values['replay'])!r}")
+    return True
 
 
 def _report_file(path: Path | None, source: str, config: pytest.Config) -> Path | None:
     """Return the absolute path of a report file: like `--junitxml`, relative to the current directory."""
     if path is None:
         return None
-    base = config.rootpath if source.startswith("ini ") else config.invocation_params.dir
+    base = _base(source, config)
     if (base / path).is_dir():
         raise pytest.UsageError(f"{source}: must be a file, but {base / path} is a directory")
     return base / path

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 _NAMES_SECONDS = 5.0
 """How long an error waits for the platform's names, from which it takes a suggestion."""
 
+_REPLAY_POLL_INTERVAL = 0.02
+"""Seconds between polls of a recording, which has no reason to wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -164,6 +167,7 @@ class RunSession:
         # A test may launch several runs side by side. A limit that was not set must not prevent that.
         run = self._run(self._submit(spec, origin, needs_slot=self.settings.sources["concurrency"] != "default"))
         record(properties.of_request(run.request))
+        record(properties.of_replay(self.settings.replay))
         try:
             self._follow(run, "launched")
         except BaseException as error:
@@ -181,6 +185,7 @@ class RunSession:
         """
         __tracebackhide__ = True
         record(properties.of_request(run.request))
+        record(properties.of_replay(self.settings.replay))
         try:
             result = wire.result_from_wire(self._follow(run, "done"))
         except BaseException as error:
@@ -256,7 +261,7 @@ class RunSession:
             "connect_timeout": settings.connect_timeout,
             "read_timeout": settings.read_timeout,
             "retry_for": settings.retry_for,
-            "poll_interval": settings.poll_interval,
+            "poll_interval": settings.poll_interval if settings.replay is None else _REPLAY_POLL_INTERVAL,
             "concurrency": self.limit,
             "max_runs": settings.max_runs,
             "max_minutes": settings.max_minutes,
@@ -265,6 +270,8 @@ class RunSession:
             "durations": None if storage.durations is None else str(storage.durations),
             "resume": settings.resume,
             "resume_max_age": settings.resume_max_age,
+            "record": None if settings.record is None else str(settings.record),
+            "replay": None if settings.replay is None else str(settings.replay),
         }
         self.engine.request("open", settings=opening)
         self._is_open = True

@@ -66,6 +66,8 @@ class SiftSession:
         __tracebackhide__ = True
         if not self._dialling:
             raise ConfigurationError("no request is sent to Sift with --setup-only and --setup-plan")
+        if self._common.replay is not None:
+            raise ConfigurationError("calls with Sift are not recorded, so they cannot be replayed")
         if reason := missing_extra("sift", "a call with Sift"):
             raise ConfigurationError(reason)
         if self._runtime is None:

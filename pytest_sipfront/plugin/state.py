@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -18,6 +19,7 @@ from pytest_sipfront.plugin.reports.terminal import SessionSummary
 from pytest_sipfront.plugin.xdist import XdistSession
 
 if TYPE_CHECKING:
+    from pytest_sipfront.clients.recordings import HttpRecording
     from pytest_sipfront.engine.run import Run, RunResult
     from pytest_sipfront.plugin.attempts import Attempts
     from pytest_sipfront.plugin.marked_tests import MarkedTests
@@ -34,6 +36,7 @@ class State:
     Attributes:
         settings: The session's settings.
         processes: The processes of the session.
+        recording: The latest recording of a replay; None without a replay.
         lab_in_words: How the session's lab reaches its verdicts; "" without a lab, and on workers.
         lab: Describes the session's lab and starts it at the first need; None if runs go to the platform.
         current: The item that is being run; None between items.
@@ -43,6 +46,7 @@ class State:
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
         self.lab_in_words = ""
+        self.recording = self._find_recording()
         self.lab: Callable[[], Mapping[str, Any]] | None = self._find_lab(config)
         self.processes = XdistSession(config)
         self.interrupted = False
@@ -52,6 +56,8 @@ class State:
         self._engine: SessionEngine | None = None
         self._session: RunSession | None = None
         self._is_draining = False
+        if self.settings.replay is not None and not self.processes.is_worker:
+            config.add_cleanup(lambda: shutil.rmtree(self._temporary_path, ignore_errors=True))
         config.add_cleanup(self._disconnect)  # before any other cleanup, so that it runs last
 
     @property
@@ -200,6 +206,8 @@ class State:
 
         directory = self._cache_directory()
         durations = None if directory is None else directory / "durations.json"
+        if self.settings.replay is not None:  # nothing of a replay is kept
+            return Storage(journal=self._temporary_directory() / "ledger.jsonl", durations=None)
         if self.settings.ledger is not None:
             journal = self.settings.ledger
         elif directory is None:
@@ -228,14 +236,32 @@ class State:
         """
         hint = "Set --sipfront-ledger, SIPFRONT_LEDGER or sipfront_ledger to a writable path that is kept."
         text = f"cannot write the journal {usual}"
-        directory = Path(tempfile.gettempdir(), f"pytest-sipfront-{self.processes.session}")
-        directory.mkdir(mode=0o700, exist_ok=True)
+        directory = self._temporary_directory()
         lost = f"--sipfront-resume cannot find the runs of this session, which are recorded in {directory}"
         try:
             self._config.issue_config_time_warning(SipfrontWarning(f"{text}: {lost}. {hint}"), stacklevel=1)
         except SipfrontWarning:
             raise ConfigurationError(text, hint=hint) from None
         return directory / "ledger.jsonl"
+
+    def _temporary_directory(self) -> Path:
+        directory = self._temporary_path
+        directory.mkdir(mode=0o700, exist_ok=True)
+        return directory
+
+    @property
+    def _temporary_path(self) -> Path:
+        return Path(tempfile.gettempdir(), f"pytest-sipfront-{self.processes.session}")
+
+    def _find_recording(self) -> HttpRecording | None:
+        if self.settings.replay is None:
+            return None
+        from pytest_sipfront.clients.recordings import read_recordings  # noqa: PLC0415 - few sessions replay
+
+        try:
+            return read_recordings(self.settings.replay)[0]
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
 
     def _find_lab(self, config: pytest.Config) -> Callable[[], Mapping[str, Any]] | None:
         if not self.settings.lab:
@@ -260,8 +286,10 @@ class State:
             ConfigurationError: Credentials are missing or invalid, or the lab does not start.
         """
         __tracebackhide__ = True
-        from pytest_sipfront.plugin.targets import lab_target, platform_target  # noqa: PLC0415 - only for a run
+        from pytest_sipfront.plugin.targets import lab_target, platform_target, replay_target  # noqa: PLC0415
 
+        if self.recording is not None:
+            return replay_target(self.recording.base_url)
         return platform_target(self.settings) if self.lab is None else lab_target(self.lab)
 
 

@@ -96,3 +96,8 @@ def lab_target(describe: Callable[[], Mapping[str, Any]]) -> SipfrontTarget:
     return SipfrontTarget(
         base_url=lab["url"], public_key=Secret(lab["public_key"]), secret_key=Secret(lab["secret_key"])
     )
+
+
+def replay_target(base_url: str) -> SipfrontTarget:
+    """Return the target of a replay: the recorded URL, to which no request is sent."""
+    return SipfrontTarget(base_url=base_url, public_key=Secret("replayed"), secret_key=Secret("replayed"))

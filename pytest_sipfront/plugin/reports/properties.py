@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ RATE = "pass_rate"
 ATTEMPT = "attempt."
 """The head of the names of earlier attempts: `sipfront.attempt.1` and so on."""
 RESUMED, REUSED = "resumed", "reused_verdict"
+REPLAYED = "replayed"
 NO_VERDICT = "none"
 _TEST_OF_A_RUN = re.compile(r"sipfront\.(\d+\.)?test")
 
@@ -58,6 +60,12 @@ def of_request(request: RunRequest) -> Iterator[Property]:
     yield VERDICT, NO_VERDICT
     for key, value in request.overrides.items():
         yield f"override.{key}", str(value)
+
+
+def of_replay(directory: Path | None) -> Iterator[Property]:
+    """Yield the recording that a run is replayed from, if it is."""
+    if directory is not None:
+        yield REPLAYED, directory.name
 
 
 def of_launch(run: Run) -> Iterator[Property]:

@@ -67,7 +67,7 @@ class Recorder:
             interrupted=self._state.interrupted,
             journal=journal,
         )
-        if settings.history is not None and self.record.tests:
+        if settings.history is not None and self.record.tests and settings.replay is None:
             from pytest_sipfront.plugin.reports import history  # noqa: PLC0415 - only with a history
 
             self.lines += history.update(settings.history, self.record)

@@ -13,6 +13,7 @@ from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.reports.properties import PREFIX, RATE
 
 if TYPE_CHECKING:
+    from pytest_sipfront.clients.recordings import HttpRecording
     from pytest_sipfront.engine.resume import JournalEntry
     from pytest_sipfront.engine.run import Run
     from pytest_sipfront.plugin.reports.session_record import SessionRecord, TestRecord
@@ -23,9 +24,11 @@ _MOST_STEPS, _MOST_SLOW = 10, 3
 _SLOW_SECONDS = 1.0
 
 
-def header(settings: Settings, lab_description: str = "") -> list[str]:
+def header(settings: Settings, lab_description: str = "", recording: HttpRecording | None = None) -> list[str]:
     """Return the header lines: target, credentials, concurrency, and the basis of the lab's verdicts."""
-    if settings.lab:
+    if recording is not None:
+        target = f"replay of {settings.replay}, recorded from {recording.base_url} at {recording.recorded_at}"
+    elif settings.lab:
         target = f"lab on this machine ({settings.lab_file or 'built-in lab file'})"
     else:
         keys = find_keys()
@@ -65,8 +68,11 @@ def summary(
         return
     runs = [run for test in record.tests for run in test.runs if run["service"]["name"] == "sipfront"]
     if runs or journal.launches:
-        yield _totals(record, [run for run in runs if _is_launched(run)], len(runs), journal)
+        launched = [run for run in runs if _is_launched(run)]
+        yield _totals(record, launched, len(runs), journal, "run" if settings.replay is None else "replayed run")
     yield from _times(record)
+    if settings.replay is not None:
+        yield f"replayed from {settings.replay}: no run was launched, and no test counts as passed"
     if settings.lab:
         yield "ran against the lab, a simulation based on the platform's documentation"
     yield from _reused(record)
@@ -84,7 +90,9 @@ def _is_launched(run: Mapping[str, Any]) -> bool:
     return run["times"]["launched_at"] is not None or error.get("type") == "LaunchOutcomeUnknown"
 
 
-def _totals(record: SessionRecord, launched: Sequence[Mapping[str, Any]], claimed: int, journal: SessionSummary) -> str:
+def _totals(
+    record: SessionRecord, launched: Sequence[Mapping[str, Any]], claimed: int, journal: SessionSummary, noun: str
+) -> str:
     """Return the totals of all runs that were started. `claimed` counts those that were not, too."""
     passed = sum(1 for run in launched if run["verdict"] == "passed")
     failed = [run for run in launched if run["verdict"] == "failed"]
@@ -93,7 +101,7 @@ def _totals(record: SessionRecord, launched: Sequence[Mapping[str, Any]], claime
     urls = {entry.launched.report_url for entry in journal.launches if entry.is_in_flight and entry.launched}
     none = sum(run["verdict"] is None and run["report_url"] not in urls for run in launched)
     total: int = passed + len(failed) + none + running + ended
-    good = [id(run) for test in record.tests if test.last.outcome == "passed" for run in test.last.runs]
+    good = [id(run) for test in record.tests if test.last.outcome in {"passed", "skipped"} for run in test.last.runs]
     expected = [run["as_expected"] for run in failed if id(run) in good]
     remarks = [
         f"{number} {word}"
@@ -107,7 +115,7 @@ def _totals(record: SessionRecord, launched: Sequence[Mapping[str, Any]], claime
     resumed = sorted(run["resumed_at"] for run in launched if run["resumed_at"])
     notes = [f"{claimed - len(launched)} not launched"] if claimed > len(launched) else []
     notes += [f"{len(resumed)} resumed from the session of {resumed[0]}"] if resumed else []
-    return "; ".join([f"{total} {'run' if total == 1 else 'runs'}: {', '.join(parts)}", *notes])
+    return "; ".join([f"{total} {noun if total == 1 else f'{noun}s'}: {', '.join(parts)}", *notes])
 
 
 def _times(record: SessionRecord) -> Iterator[str]:
