@@ -1,4 +1,4 @@
-"""What the program shows of an account: its tests, projects and runs, and the verdict of one run."""
+"""The tests, projects and runs of an account as the program shows them, and the verdict of one run."""
 
 from __future__ import annotations
 
