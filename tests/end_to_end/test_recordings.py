@@ -14,13 +14,13 @@ from tests.support import SECRET_KEY
 LAB_FILE = """
 tests:
   Basic call:
-    project: Nightly
     takes: 0.05
     when: [{step.1.0.dial_destination: "486*", verdict: failed, description: 486 Busy Here at +43123101234}]
   Stopped: {takes: 0.05, verdict: stopped}
   Long: {takes: 1.5}
+  Of a project: {takes: 0.05, project: Nightly}
 projects:
-  Nightly: {tests: [Basic call]}
+  Nightly: {tests: [Of a project]}
 """
 HEADER = json.dumps(
     {"format": "pytest-sipfront recording", "version": 1, "service": "s", "base_url": "b", "recorded_at": ""}
@@ -94,7 +94,7 @@ def test_a_replay_has_the_recorded_outcomes_and_no_pass(recorded: Suite, options
     assert durations.read_text() == learned
     text = result.stdout.str()
     assert f"sipfront: replay of {recorded.pytester.path / 'recorded'}, recorded from {recorded.lab.url} at " in text
-    assert "replayed runs: 5 passed, 2 failed (1 as expected), 2 without verdict" in text
+    assert "8 replayed runs: 5 passed, 2 failed (1 as expected), 1 without verdict; 1 not launched" in text
     assert ": no run was launched, and no test counts as passed" in text
     assert "FAILED (replayed) test_it.py::test_destination[engaged]" in text
     assert "PASSED" not in text.replace("test_without_run PASSED", "").replace(

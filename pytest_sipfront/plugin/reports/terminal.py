@@ -70,8 +70,9 @@ def summary(
     if runs or journal.launches:
         launched = [run for run in runs if _is_launched(run)]
         yield _totals(record, launched, len(runs), journal, "run" if settings.replay is None else "replayed run")
-    yield from _times(record)
-    if settings.replay is not None:
+    if settings.replay is None:
+        yield from _times(record)
+    else:
         yield f"replayed from {settings.replay}: no run was launched, and no test counts as passed"
     if settings.lab:
         yield "ran against the lab, a simulation based on the platform's documentation"
