@@ -38,6 +38,7 @@ _OVERRIDE = re.compile(r"step_(\d+)_(\d+)_([A-Za-z][A-Za-z0-9_]*)")
 _BYTE_ORDER_MARK = "\ufeff"
 _EXAMPLE_OVERRIDE = "step_1_0_dial_destination"
 _OVERRIDE_KEY = re.compile(r"step\.\d+\.\d+\.\S+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _RESERVED_KEYS = {"test.name": "test=", "project.name": "project=", "id": "project=", "test_ids": "test_ids="}
 
 
@@ -128,7 +129,7 @@ def _params(params: Any) -> Mapping[str, Any]:
     for key in params:
         if key in _RESERVED_KEYS:
             raise MarkerError(f"params= must not contain {key!r}; use {_RESERVED_KEYS[key]}")
-        if _resembles_override(key) and not _OVERRIDE_KEY.fullmatch(key):
+        if not _OVERRIDE_KEY.fullmatch(key) and _resembles_override(key):
             raise MarkerError(
                 f"invalid key {key!r} in params=: override keys must be step.<step>.<action>.<name>, for example "
                 "step.1.0.dial_destination"
@@ -255,7 +256,7 @@ def make_run_spec(
 def _check_text(request: RunRequest) -> None:
     for key, value in request.payload().items():
         for text in (key, value):
-            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+            if isinstance(text, str) and _SURROGATE.search(text):
                 raise MarkerError(f"{key!r} must not contain surrogates, which cannot be encoded, got {value!r}")
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,8 +21,6 @@ from pytest_sipfront.errors import CallFailed, ConfigurationError, RunFailed
 from pytest_sipfront.plugin.item_markers import MARK, VARIANT, VARIANT_ID
 from pytest_sipfront.plugin.run_spec import ARGUMENTS, MarkerError, fill, make_run_spec, merge
 from pytest_sipfront.plugin.sift_marker import CONNECT_WITHIN, make_call_spec
-from pytest_sipfront.plugin.suite_calls import CallScenario
-from pytest_sipfront.sift.calls import Calls
 from pytest_sipfront.suites.loading import Entry, load_path
 from pytest_sipfront.suites.suite_file import CallTest, Defaults, ExpectedFailure, Markers, RunTest
 from pytest_sipfront.suites.variants import Variant, placeholder_problem, texts
@@ -31,6 +29,11 @@ from pytest_sipfront.yaml_models import MAX_REPORTED, KeyPath
 _KEY = re.compile(r"([\w.]+)=(?!\S* (?:or|and) )")
 _NAMES = "|".join(ARGUMENTS)
 _NO_VARIANT = Variant("", (), ())
+
+
+if TYPE_CHECKING:
+    from pytest_sipfront.plugin.suite_calls import CallScenario
+    from pytest_sipfront.sift.calls import Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ def _test(entry: Entry, defaults: Sequence[Defaults], report_mode: str | None) -
     if isinstance(keys, RunTest):
         function, marks = _function(entry, _run), _run_marks(entry, keys, defaults, report_mode)
     else:
+        from pytest_sipfront.plugin.suite_calls import CallScenario  # noqa: PLC0415 - few suites place calls with Sift
+
         scenario = CallScenario.of(entry, keys, _connect_within(keys, defaults))
         _check(entry, scenario.endpoint, make_call_spec)
         for index, step in enumerate(scenario.steps):
