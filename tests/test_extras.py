@@ -88,3 +88,23 @@ def test_the_base_install_runs_tests_without_calls(pytester: pytest.Pytester) ->
     """A missing extra matters only to the feature that needs it."""
     pytester.makepyfile("def test_nothing(): ...")
     pytester.runpytest_inprocess("--strict-markers").assert_outcomes(passed=1)
+
+
+def test_a_suite_file_names_the_extra(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a collection error, since its tests are not run."""
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    (pytester.path / "a.sipfront.yaml").write_text("tests: [{name: a, test: A}]")
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    message = 'a suite file requires pip install "pytest-sipfront[[]suites]" (not installed: pydantic)'
+    result.stdout.fnmatch_lines([message])
+
+
+def test_a_session_without_suites_imports_no_yaml_and_no_validation(pytester: pytest.Pytester) -> None:
+    """Not even if it has marked tests."""
+    pytester.makepyfile("import pytest\n@pytest.mark.sipfront(test='Basic call')\ndef test_call(): ...")
+    pytester.makeconftest(
+        "import sys\ndef pytest_unconfigure():\n    print('LOADED', {'yaml', 'pydantic'} & sys.modules.keys())"
+    )
+    result = pytester.runpytest_subprocess("--collect-only")
+    result.stdout.fnmatch_lines(["LOADED set()"])
