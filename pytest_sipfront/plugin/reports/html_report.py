@@ -41,6 +41,7 @@ MOST_AUDIO = 6_000_000
 MOST_MESSAGES = 200
 """The number of SIP messages of a run that are shown."""
 TONES = {FAILED: "bad", ERROR: "unclear", XPASSED: "good", PASSED: "good"}
+_PAGE = "report.html"
 _ENDS = ("caller", "callee")
 _BROKEN = (FAILED, ERROR)
 
@@ -59,11 +60,10 @@ class MeasureRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """A recording: `source` is what a player loads, "" if the page does not contain it; `url` is its file, or ""."""
+    """A recording: `source` is what a player loads, "" if the page does not contain it."""
 
     name: str
     source: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,23 +161,26 @@ class KindGroup:
 
 
 @dataclass(slots=True)
-class _Audio:
-    """Reads recordings, as many as fit into the page."""
+class _Files:
+    """The files of runs: links to them, and recordings, as many as fit into the page.
 
-    root: Path | None
+    Args:
+        base: The directory that the documents' directories are relative to.
+        page: The directory of the page.
+        left: How many bytes of recordings the page may still contain.
+    """
+
+    base: Path
+    page: Path
     left: int
 
     def read(self, document: Mapping[str, Any]) -> dict[str, bytes]:
         """Return the recordings of a run by the end that heard them."""
         artifacts = document["artifacts"]
-        if self.root is None or not artifacts:
+        if not artifacts:
             return {}
-        found = {}
-        for end in _ENDS:
-            path = self.root / artifacts["directory"] / f"{end}.wav"
-            if path.name in artifacts["files"] and path.is_file():
-                found[end] = path.read_bytes()
-        return found
+        paths = {end: self.base / artifacts["directory"] / f"{end}.wav" for end in _ENDS}
+        return {end: path.read_bytes() for end, path in paths.items() if path.is_file()}
 
     def source(self, recording: bytes) -> str:
         """Return the URL that contains a recording, or "" if the page would become too large."""
@@ -186,17 +189,32 @@ class _Audio:
         self.left -= len(recording)
         return f"data:audio/wav;base64,{b64encode(recording).decode()}"
 
+    def links(self, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield the report of the run and its files. The page of a lab is gone when the session is over."""
+        artifacts = document["artifacts"] or {}
+        names = list(artifacts.get("files", ()))
+        if _PAGE not in names and document["report_url"]:
+            yield "report", document["report_url"]
+        if not names:
+            return
+        directory = self.base / artifacts["directory"]
+        try:
+            url = quote(Path(os.path.relpath(directory, self.page)).as_posix())
+        except ValueError:  # another drive
+            url = directory.as_uri()
+        for name in sorted(names, key=lambda name: name != _PAGE):
+            yield "report" if name == _PAGE else name, f"{url}/{quote(name)}"
 
-def html_page(record: SessionRecord, page: Path, artifacts: Path | None = None) -> str:
+
+def html_page(record: SessionRecord, page: Path, base: Path) -> str:
     """Return the page.
 
     Args:
         record: The complete record of the session.
         page: The file of the page. Links to artifacts are relative to it.
-        artifacts: The directory of the artifacts; None without artifacts.
+        base: The directory that the directories of artifacts are relative to.
     """
-    prefix = "" if artifacts is None else quote(Path(os.path.relpath(artifacts, page.parent)).as_posix())
-    views = list(_views(record, _Audio(artifacts, MOST_AUDIO), prefix))
+    views = list(_views(record, _Files(base, page.parent, MOST_AUDIO)))
     broken = [view for view in views if view.record.last.outcome in _BROKEN]
     figures = record.figures()
     return render(
@@ -281,7 +299,7 @@ def _facts(record: SessionRecord) -> Iterator[tuple[str, str]]:
 # ---- tests and runs -------------------------------------------------------------------------------------------------
 
 
-def _views(record: SessionRecord, audio: _Audio, prefix: str) -> Iterator[TestView]:
+def _views(record: SessionRecord, files: _Files) -> Iterator[TestView]:
     """Yield the tests, the broken ones first, so that they get the room for evidence."""
     ordered = sorted(enumerate(record.tests, 1), key=lambda entry: entry[1].last.outcome not in _BROKEN)
     detailed: Counter[bool] = Counter()
@@ -290,19 +308,18 @@ def _views(record: SessionRecord, audio: _Audio, prefix: str) -> Iterator[TestVi
         detailed[is_broken] += 1
         has_evidence = detailed[is_broken] <= MOST_DETAILED
         attempts = [
-            (attempt, [_run_view(run, audio, prefix, has_evidence=has_evidence) for run in attempt.runs])
+            (attempt, [_run_view(run, files, has_evidence=has_evidence) for run in attempt.runs])
             for attempt in test.attempts
         ]
         yield TestView(record=test, anchor=f"t{number}", attempts=attempts)
 
 
-def _run_view(document: Mapping[str, Any], audio: _Audio, prefix: str, *, has_evidence: bool) -> RunView:
-    links = list(_links(document, prefix))
+def _run_view(document: Mapping[str, Any], files: _Files, *, has_evidence: bool) -> RunView:
+    links = list(files.links(document))
     if not has_evidence:
         return RunView(document=document, links=links)
-    recordings = audio.read(document)
+    recordings = files.read(document)
     is_broken = bool(document["error"]) or document["as_expected"] is False
-    files = dict(links)
     ladder = [(m["seconds"], m["direction"], m["line"], m["retransmission"]) for m in document["messages"]]
     messages = sip_messages(ladder[:MOST_MESSAGES]) if ladder else _timeline(document["timeline"][:MOST_MESSAGES])
     return RunView(
@@ -312,25 +329,8 @@ def _run_view(document: Mapping[str, Any], audio: _Audio, prefix: str, *, has_ev
         messages=messages,
         omitted_messages=max(len(ladder), len(document["timeline"])) - len(messages),
         audio=draw_call(recordings, list(_marks(document))),
-        sounds=[
-            Sound(name=end, source=audio.source(file) if is_broken else "", url=files.get(f"{end}.wav", ""))
-            for end, file in recordings.items()
-        ],
+        sounds=[Sound(name=end, source=files.source(file) if is_broken else "") for end, file in recordings.items()],
     )
-
-
-def _links(document: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the report of the run and its files; the lab's own page is gone when the session is over."""
-    artifacts = document["artifacts"] or {}
-    files = list(artifacts.get("files", ()))
-    base = f"{prefix}/{quote(artifacts['directory'])}" if artifacts else ""
-    if "report.html" in files:
-        yield "report", f"{base}/report.html"
-    elif document["report_url"]:
-        yield "report", document["report_url"]
-    for name in files:
-        if name != "report.html":
-            yield name, f"{base}/{quote(name)}"
 
 
 def _measures(entries: Iterable[Mapping[str, Any]]) -> list[MeasureRow]:

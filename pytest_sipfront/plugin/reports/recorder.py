@@ -77,7 +77,9 @@ class Recorder:
         if settings.html:
             from pytest_sipfront.plugin.reports.html_report import html_page, stylesheet  # noqa: PLC0415 - needs jinja2
 
-            self.write("HTML report", settings.html, html_page(self.record, settings.html))
+            self.write(
+                "HTML report", settings.html, html_page(self.record, settings.html, self._config.invocation_params.dir)
+            )
             with contextlib.suppress(OSError):  # the page contains it, too
                 replace_file(settings.html.with_suffix(".css"), stylesheet())
 

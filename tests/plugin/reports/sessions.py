@@ -124,9 +124,9 @@ def session_of(count: int, broken: Mapping[int, str], concurrency: int = 4) -> S
     )
 
 
-def add_recordings(record: SessionRecord, number: int, artifacts: Path) -> None:
+def add_recordings(record: SessionRecord, number: int, base: Path) -> None:
     """Keep artifacts of a test: two recordings of 4 s, the first one silent, and a report."""
-    directory = artifacts / f"call {number}"
+    directory = base / "artifacts" / f"call {number}"
     directory.mkdir(parents=True)
     for name, level in (("caller", 0), ("callee", 9000)):
         samples = [int(level * math.sin(n / 4)) for n in range(32000)]
@@ -136,4 +136,7 @@ def add_recordings(record: SessionRecord, number: int, artifacts: Path) -> None:
         (directory / f"{name}.wav").write_bytes(header + struct.pack("<32000h", *samples))
     (directory / "report.html").write_text("")
     files = ["report.html", "caller.wav", "callee.wav"]
-    record.tests[number].last.runs[0]["artifacts"] = {"directory": directory.name, "files": files}
+    record.tests[number].last.runs[0]["artifacts"] = {
+        "directory": directory.relative_to(base).as_posix(),
+        "files": files,
+    }

@@ -53,9 +53,9 @@ class _Outline(HTMLParser):
             self.text.append(" ".join(data.split()))
 
 
-def outline(record: SessionRecord, artifacts: Path | None = None, page: Path = PAGE) -> _Outline:
+def outline(record: SessionRecord, base: Path = PAGE.parent, page: Path = PAGE) -> _Outline:
     parsed = _Outline()
-    parsed.feed(html_page(record, page, artifacts))
+    parsed.feed(html_page(record, page, base))
     parsed.close()
     assert parsed.open == []
     assert len(set(parsed.ids)) == len(parsed.ids)
@@ -85,13 +85,13 @@ def test_the_page_loads_nothing_and_has_no_inline_styles() -> None:
 def test_a_broken_test_shows_its_run(tmp_path: Path) -> None:
     """Overrides, violated conditions, measures with bounds, SIP messages, recordings and the text of pytest."""
     record = session_of(3, {1: "one-way"})
-    add_recordings(record, 1, tmp_path / "artifacts")
+    add_recordings(record, 1, tmp_path)
     record.tests[1].history = {
         "label": "newly failing",
         "text": "Passed in the 14 sessions before.",
         "differences": [{"name": "answer", "before": "200 OK", "now": "180 Ringing"}],
     }
-    parsed = outline(record, tmp_path / "artifacts", tmp_path / "out" / "voice.html")
+    parsed = outline(record, tmp_path, tmp_path / "out" / "voice.html")
     text = parsed.text
     for expected in (
         "step.1.0.dial_destination",
@@ -125,7 +125,7 @@ def test_recordings_beyond_the_limit_are_linked_only(tmp_path: Path, monkeypatch
 def test_many_broken_tests_of_a_kind_are_folded() -> None:
     """An unreachable platform breaks every test; only some of them show evidence."""
     record = session_of(400, dict.fromkeys(range(400), "busy"))
-    page = html_page(record, PAGE)
+    page = html_page(record, PAGE, PAGE.parent)
     assert f"{400 - html_report.MOST_SHOWN_OF_KIND} more" in page
     assert page.count('class="ladder"') == html_report.MOST_DETAILED
     assert page.count("test_call[") >= 400
@@ -159,7 +159,7 @@ def test_values_of_services_cannot_add_markup() -> None:
     """Texts are escaped, and control characters are visible."""
     record = session_of(1, {0: "busy"})
     record.tests[0].last.message = "<script>alert(1)</script>\x1b[31m"
-    page = html_page(record, PAGE)
+    page = html_page(record, PAGE, PAGE.parent)
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m" in page
 
