@@ -197,6 +197,11 @@ class RunService:
         runs = [self._runs[number] for number in self._unclaimed.values()]
         return [wire.run_to_wire(run) for run in runs if run.launched is not None]
 
+    async def awaited(self) -> list[Fields]:
+        """Return the runs that tests have claimed and that are not over."""
+        unclaimed = set(self._unclaimed.values())
+        return [wire.run_to_wire(run) for number, run in self._runs.items() if number not in unclaimed]
+
     async def close(self) -> None:
         """Stop launching, and return when the launches under way are answered, or after 3 seconds."""
         self._draining = True

@@ -47,6 +47,7 @@ class Server:
                 "drain",
                 "interrupt",
                 "untaken",
+                "awaited",
                 "close",
                 "finish",
             )

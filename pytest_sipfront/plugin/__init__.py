@@ -195,7 +195,9 @@ def pytest_configure_node(node: Any) -> None:
     if state.lab is not None and not config.getoption("collectonly"):
         node.workerinput[WORKER_LAB] = dict(state.lab())
     if not config.pluginmanager.hasplugin(CONTROLLER):
-        config.pluginmanager.register(_Controller(state), CONTROLLER)
+        from pytest_sipfront.plugin.xdist_controller import XdistController  # noqa: PLC0415 - only with workers
+
+        config.pluginmanager.register(XdistController(config, state), CONTROLLER)
 
 
 class _Interruption:
@@ -212,14 +214,3 @@ class _Interruption:
     def pytest_internalerror(self) -> None:
         """Record that the session was aborted."""
         self._state.interrupt()
-
-
-class _Controller:
-    """Hooks of a controller of xdist workers."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def pytest_runtest_logstart(self) -> None:
-        """Handle SIGTERM in the controller, too, once a worker has runs."""
-        self._state.settle()

@@ -61,7 +61,6 @@ class MarkedTests:
         self._keys: dict[pytest.Item, str] = {}
         self._done: dict[pytest.Item, _Done] = {}
         self._counted: set[pytest.Item] = set()
-        self.waiting: Run | None = None
 
     def check(self, item: pytest.Item) -> None:
         """Check the markers of a collected item, so that mistakes are reported before anything is launched.
@@ -94,7 +93,6 @@ class MarkedTests:
             self._check_first(item)
             origins = self._origins(item, spec)
             runs = [self._session.claim(spec, origin, is_queued=self._looks_ahead) for origin in origins]
-            self.waiting = runs[0]
             self._look_ahead(item)
             repetition = None
             if spec.repeat == 1:
@@ -103,17 +101,14 @@ class MarkedTests:
                 repetition = Repetition(spec, [self._outcome(item, *run) for run in zip(runs, origins, strict=True)])
                 item.user_properties += repetition.properties()
                 result = repetition.result()
-            self.waiting = None
         # A session may turn warnings into errors, and pytest-timeout fails the test from within the wait.
         except (SipfrontError, SipfrontWarning, pytest.fail.Exception) as error:
-            self.waiting = None
             raise_in(item.obj, error)
         self._done[item] = _Done(spec, result, monotonic() - began, repetition)
         return result
 
     def _outcome(self, item: pytest.Item, run: Run, origin: Origin) -> RunResult | SipfrontError:
         """Return the result of one run of a repeated test, or why it has no verdict."""
-        self.waiting = run
         try:
             return self._session.wait(run, origin, recorder(item.user_properties))
         except SipfrontError as error:

@@ -97,6 +97,7 @@ class RunSession:
         limit: Maximum number of concurrent runs.
         max_failures: Unexpected verdicts after which no run starts ahead of its test; 0 for no limit.
         may_launch: False with `--setup-only` and the like.
+        waiting: The run that a test is waiting for, also after an interrupt.
     """
 
     settings: Settings
@@ -110,6 +111,7 @@ class RunSession:
     max_failures: int = 0
     may_launch: bool = True
     wants_list: bool = True
+    waiting: Run | None = None
     _sigterm: SigtermHandler = field(default_factory=SigtermHandler)
     _is_open: bool = False
     _names: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -173,8 +175,10 @@ class RunSession:
         except BaseException as error:
             self.document(run, None, error)
             raise
+        finally:
+            if run.launched is not None:
+                record(properties.of_launch(run))
         self.document(run, None, None)
-        record(properties.of_launch(run))
         return run
 
     def wait(self, run: Run, origin: Origin, record: Record) -> RunResult:
@@ -224,12 +228,11 @@ class RunSession:
 
     def untaken(self) -> list[Run]:
         """Return the runs that were launched ahead and that no test claimed."""
-        if not self.engine.is_connected:
-            return []
-        try:
-            return [wire.run_from_wire(run) for run in self.engine.request("untaken")]
-        except SipfrontError:
-            return []
+        return self._listed("untaken")
+
+    def awaited(self) -> list[Run]:
+        """Return the runs that tests are waiting for, in all processes of the session."""
+        return self._listed("awaited")
 
     def map_sigterm(self) -> None:
         """Let SIGTERM end the session like Ctrl-C, now that it has runs."""
@@ -333,15 +336,24 @@ class RunSession:
             return []
         return [launch for launch in launches if launch.session == self.session and launch.test == nodeid]
 
+    def _listed(self, op: str) -> list[Run]:
+        if not self.engine.is_connected:
+            return []
+        try:
+            return [wire.run_from_wire(run) for run in self.engine.request(op)]
+        except SipfrontError:
+            return []
+
     def _run(self, claimed: dict[str, Any]) -> Run:
         self.map_sigterm()
-        run = wire.run_from_wire(claimed["state"])
+        run = self.waiting = wire.run_from_wire(claimed["state"])
         run.id = claimed["run"]
         return run
 
     def _follow(self, run: Run, until: str) -> Any:
         """Wait for a run, and return its result if it is finished."""
         __tracebackhide__ = True
+        self.waiting = run
         beat = self.heartbeat.of(run)
 
         def on_progress(progress: Any) -> None:
@@ -355,6 +367,8 @@ class RunSession:
             answer = self._request(run.label, "follow", run=run.id, until=until, on_progress=on_progress)
         except BaseException as error:  # also an interrupt: the report of the test names the run
             self._catch_up(run)
+            if not isinstance(error, KeyboardInterrupt):
+                self.waiting = None
             if isinstance(error, EngineStopped):
                 _lead(error, run)
             raise
@@ -364,6 +378,7 @@ class RunSession:
         self._sigterm.follow(live=answer["is_live"])
         if answer.get("interrupted"):
             raise KeyboardInterrupt
+        self.waiting = None
         if "error" in answer:
             failure = wire.error_from_wire(answer["error"])
             if isinstance(failure, AuthenticationFailed):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Generator
 from typing import Any
 
@@ -112,21 +111,10 @@ class RuntestHooks:
             item.add_marker(pytest.mark.flaky(condition=False), append=False)
 
     def _report_interrupted(self, item: pytest.Item) -> None:
-        """Report what pytest leaves out: JUnit must show a run that may still be going on."""
-        waiting = self._state.marked.waiting
+        waiting = self._state.session.waiting
         if waiting is None:
             return
-        report = pytest.TestReport(
-            nodeid=item.nodeid,
-            location=item.location,
-            keywords=dict.fromkeys(item.keywords, 1),
-            outcome="failed",
-            longrepr=error_details.interrupted(waiting),
-            when="setup",
-            user_properties=[*item.user_properties, (PREFIX + KIND, "no-verdict")],
-        )
-        self._state.attempts.attach(item, report)
-        item.ihook.pytest_runtest_logreport(report=report)
-        report = copy.copy(report)
-        report.when, report.outcome, report.longrepr = "teardown", "passed", None
-        item.ihook.pytest_runtest_logreport(report=report)
+        reports = error_details.interrupted(item.nodeid, item.location, waiting, item.user_properties, item.keywords)
+        self._state.attempts.attach(item, reports[0])
+        for report in reports:
+            item.ihook.pytest_runtest_logreport(report=report)

@@ -156,6 +156,10 @@ class State:
             if self._engine is not None:
                 self._engine.notify("interrupt")
 
+    def awaited(self) -> list[Run]:
+        """Return the runs that tests are waiting for, in all processes of the session."""
+        return [] if self._engine is None else self.session.awaited()
+
     def finish(self) -> None:
         """At the end of the tests: stop launching, and wait for the answers to launches under way."""
         if not self.processes.is_worker:

@@ -165,22 +165,42 @@ def test_workers_that_outlive_the_controller_launch_nothing(suite: Suite) -> Non
     assert suite.lab.launches == 4
 
 
-def test_sigterm_to_all_processes_writes_reports(suite: Suite) -> None:
-    """An aborted build: JUnit has the test whose run was being waited for, with the properties of the run."""
+IN_SETUP = "@pytest.mark.parametrize('n', range(2))\n@marked(test='Slow')\ndef test_slow(n): pass\n"
+IN_BODY = "@pytest.mark.parametrize('n', range(2))\ndef test_slow(n, sipfront): sipfront.run(test='Slow')\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "waiting"),
+    [
+        (IN_SETUP, ("--sipfront-concurrency=2",), 1),
+        (IN_BODY, (), 1),
+        (IN_SETUP, ("-n2",), 2),
+        (IN_BODY, ("-n2",), 2),
+    ],
+    ids=["setup", "body", "setup, workers", "body, workers"],
+)
+@pytest.mark.parametrize("with_engine", [True, False], ids=["all", "group"])
+def test_sigterm_writes_reports_of_the_waiting_tests(
+    suite: Suite, code: str, options: tuple[str, ...], waiting: int, with_engine: bool
+) -> None:
+    """An aborted build: JUnit has each test whose run was being waited for, with the properties of the run."""
     suite.configure("tests:\n  Slow: {takes: 600}\n")
-    suite.write("@pytest.mark.parametrize('n', range(2))\n@marked(test='Slow')\ndef test_slow(n): pass\n")
-    session = start_session(suite, "--sipfront-concurrency=2")
-    wait_until(lambda: len(events(suite, "launched")) >= 2, session)
-    os.kill(events(suite, "session")[0]["pid"], signal.SIGTERM)
+    suite.write(code)
+    session = start_session(suite, *options)
+    wait_until(lambda: len(events(suite, "launched")) >= waiting, session)
+    if with_engine:
+        os.kill(events(suite, "session")[0]["pid"], signal.SIGTERM)
     os.killpg(session.pid, signal.SIGTERM)
     session.wait(TIMEOUT)
-    assert session.returncode == 2
-    assert "INTERNALERROR" not in output_file(suite).read_text()
-    cases = {case.attrib["name"]: case_report(case) for case in ET.parse(suite.junit).iter("testcase")}
-    waiting = [report for report in cases.values() if "sipfront.report_url" in report.properties]
-    assert waiting
-    assert all("interrupted while waiting for Slow" in report.message + report.details for report in waiting)
-    assert len(suite.lab.runs) == 2
+    output = output_file(suite).read_text()
+    assert session.returncode == 2, output
+    assert "INTERNALERROR" not in output
+    cases = [case_report(case) for case in ET.parse(suite.junit).iter("testcase")]
+    assert [case.outcome for case in cases] == ["error"] * waiting, output
+    for case in cases:
+        assert "interrupted while waiting for Slow" in case.message + case.details
+        assert case.properties["sipfront.test"] == "Slow"
+        assert "/run/details/" in case.properties["sipfront.report_url"]
 
 
 def test_sigterm_to_the_engine_ends_the_waiting_test(suite: Suite) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ import pytest
 
 from pytest_sipfront.engine.run import Run
 from pytest_sipfront.errors import DetailedError, SipfrontError, SipfrontWarning
+from pytest_sipfront.plugin.reports.properties import KIND, PREFIX
 
 SECTION = "sipfront"
 FIELDS_LIMIT = 10_000
@@ -89,10 +91,38 @@ def _warn_about_xfail(report: pytest.TestReport, error: SipfrontError, item: pyt
         report.when = "setup"
 
 
-def interrupted(run: Run) -> str:
-    """Return the text of the report of a test that was waiting for `run` when the session was interrupted."""
+def interrupted(
+    nodeid: str,
+    location: tuple[str, int | None, str],
+    run: Run,
+    properties: Iterable[tuple[str, object]],
+    keywords: Iterable[str] = (),
+) -> tuple[pytest.TestReport, pytest.TestReport]:
+    """Return the reports of a test that was waiting for `run` when the session was interrupted.
+
+    pytest leaves them out, but JUnit must show a run that may still be going on.
+
+    Args:
+        nodeid: The node id of the test.
+        location: Its location, as pytest reports it.
+        run: The run.
+        properties: The properties of the test.
+        keywords: The names of its markers and the like.
+    """
     state = run.status.state if run.status is not None else "unknown"
-    return f"interrupted while waiting for {run.request.target} (last status: {state}) {run.report_url}".rstrip()
+    text = f"interrupted while waiting for {run.request.target} (last status: {state}) {run.report_url}".rstrip()
+    error = pytest.TestReport(
+        nodeid=nodeid,
+        location=location,
+        keywords=dict.fromkeys(keywords, 1),
+        outcome="failed",
+        longrepr=text,
+        when="setup",
+        user_properties=[*properties, (PREFIX + KIND, "no-verdict")],
+    )
+    end = copy.copy(error)
+    end.when, end.outcome, end.longrepr = "teardown", "passed", None
+    return error, end
 
 
 def section(error: DetailedError) -> str:
