@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import shutil
@@ -44,6 +45,21 @@ def blocks(language: str, *, title: str = "", skip: Collection[str] = ()) -> lis
                 marks = pytest.mark.slow if page != README and language == "python" else ()
                 selected.append(pytest.param(block[2], id=f"{page.name}:{line}", marks=marks))
     return selected
+
+
+def ini_texts() -> list[Any]:
+    """Every ini block of README and docs for pytest, and the ini file of the example suite."""
+    example = (ROOT / "example_suite" / "pytest.ini").read_text(encoding="utf-8")
+    return [*(block for block in blocks("ini") if "[pytest]" in block.values[0]), pytest.param(example, id="example")]
+
+
+@pytest.mark.parametrize("text", ini_texts())
+def test_every_ini_requires_the_plugin_and_strict_markers(text: str) -> None:
+    """Without the plugin, or with a misspelt marker, a test would pass without a call."""
+    settings = configparser.ConfigParser()
+    settings.read_string(text)
+    assert "pytest-sipfront" in settings["pytest"]["required_plugins"]
+    assert "--strict-markers" in settings["pytest"]["addopts"]
 
 
 class SharedLab(process.LabHandle):
