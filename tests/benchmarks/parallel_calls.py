@@ -1,8 +1,9 @@
 """Measure CPU time and memory of 1 to 100 parallel calls of 10 s, each number of calls in a process of its own.
 
-Both ends of each call are in that process, and each packet is captured. Print one row per number of calls.
+Both ends of each call are in that process, and each packet is captured, or passes the media relay with `--relay`. Print
+one row per number of calls.
 
-    python -m tests.benchmarks.parallel_calls [--calls N ...] [--seconds S]
+    python -m tests.benchmarks.parallel_calls [--calls N ...] [--seconds S] [--relay]
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 from pytest_sipfront.lab.calls.calls_executor import CallsExecutor
+from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
 from pytest_sipfront.lab.file.calls_section import CallLimits, CallPlan, Phone, PromptSpec
 from pytest_sipfront.lab.platform.executor import LabRunResult, ScriptedExecutor
 from tests.benchmarks.calls_speed import calling
@@ -62,14 +66,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, nargs="+", default=[1, 10, 20, 50, 100], help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each call (default: %(default)s)")
+    parser.add_argument("--relay", action="store_true", help="measure as a process that may not capture packets")
     options = parser.parse_args()
     if len(options.calls) == 1:
-        asyncio.run(place(options.calls[0], options.seconds))
+        with patch.object(RtpCapture, "open", lambda: None) if options.relay else nullcontext():
+            asyncio.run(place(options.calls[0], options.seconds))
         return
     print(*(f"{name:>10}" for name in HEAD), flush=True)
     for calls in options.calls:
         command = [sys.executable, "-m", "tests.benchmarks.parallel_calls", "--calls", str(calls)]
-        subprocess.run([*command, "--seconds", str(options.seconds)], check=True)
+        command += ["--seconds", str(options.seconds), *(["--relay"] if options.relay else [])]
+        subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from tests.lab.calls.speech_prompts import LINES, received, recorded_prompts, sy
 
 @dataclass(slots=True)
 class Row:
-    """What became of one prompt."""
+    """The results of one prompt."""
 
     right: int = 0
     lowest: float = 1.0

@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 from collections import deque
+from functools import lru_cache
 
 from pytest_sipfront.lab.calls.rtp import RtpPacket, parse_packet
 from pytest_sipfront.lab.pcap import Datagram
@@ -120,12 +121,17 @@ class RtpCapture:
             except OSError:
                 return
             start = 4 * (packet[0] & 0x0F)
-            ports = struct.unpack_from(">HH", packet, start)
-            source = (socket.inet_ntoa(packet[12:16]), ports[0])
-            sink = (socket.inet_ntoa(packet[16:20]), ports[1])
+            source = _address(packet[12:16], packet[start : start + 2])
+            sink = _address(packet[16:20], packet[start + 2 : start + 4])
             datagram = Datagram(_arrival(control), source, sink, packet[start + _UDP_HEADER_BYTES :])
             with self._lock:
                 self._watched.get(sink[1], self._recent).append(datagram)
+
+
+@lru_cache(maxsize=1024)
+def _address(host: bytes, port: bytes) -> tuple[str, int]:
+    """Return an address as text and number; all packets of a stream share the result."""
+    return socket.inet_ntoa(host), int.from_bytes(port)
 
 
 def _arrival(control: list[tuple[int, int, bytes]]) -> float:

@@ -1,4 +1,4 @@
-"""Speech prompts, recorded and of several synthetic voices, and what a call makes of them."""
+"""Speech prompts, recorded and of several synthetic voices, and their reception over impaired lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ needs_voices = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="esp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What happens to a prompt on its way: loss in percent, level in dB, white noise in dBFS."""
+    """The impairments of a prompt on its way: loss in percent, level in dB, white noise in dBFS."""
 
     loss: float = 0.0
     level: float = 0.0

@@ -120,7 +120,7 @@ def test_a_foreign_caller_reaches_a_phone_of_the_lab() -> None:
     assert level_dbfs(legs[0].receiver.audio) > SILENCE_DBFS
 
 
-# ---- what Asterisk does: it waits for digits without sending audio, and some channels send comfort noise
+# ---- behaviour of Asterisk: it waits for digits without sending audio, and some channels send comfort noise
 
 
 def prompt_and_pauses(noise_every: int = 0) -> bytes:
