@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar
 
 import yaml
@@ -152,11 +153,15 @@ class YamlFileError(ValueError):
 
 
 class _Node(NamedTuple):
-    """A value as plain Python, the line where it starts, and its children: the line of the key, and the node."""
+    """A value as plain Python, the line where it starts, and its children: the line of the key, and the node.
+
+    `file` is the file of a value that another file contains.
+    """
 
     value: Any
     line: int
-    children: Mapping[str | int, tuple[int, _Node]] = {}
+    children: Mapping[str | int, tuple[int, _Node]] = MappingProxyType({})
+    file: str = ""
 
 
 class YamlDocument:
@@ -169,7 +174,7 @@ class YamlDocument:
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
-        self._mistakes: list[tuple[int, str]] = []
+        self._mistakes: list[tuple[tuple[str, int], str]] = []
         self._values = 0
         self._root: _Node | None = None
         try:
@@ -204,24 +209,56 @@ class YamlDocument:
 
     def line(self, path: KeyPath) -> int:
         """Return the line of the value at `path`, or of its key if the value is no text."""
-        line, node = 1, self._root
+        return self._place(path)[1]
+
+    def _place(self, path: KeyPath) -> tuple[str, int]:
+        """Return file ("" for this document) and line of the value at `path`."""
+        file, line, node = "", 1, self._root
         for part in path:
             if node is None or part not in node.children:
                 break
             line, node = node.children[part]
-        return node.line if node is not None and isinstance(node.value, str) and node.value else line
+            file = node.file or file
+        return file, node.line if node is not None and isinstance(node.value, str) and node.value else line
+
+    def add(self, section: str, key: str, entries: Mapping[str, Any], place: tuple[str, int]) -> None:
+        """Add a mapping of plain texts from another file to a section, which may be missing.
+
+        Args:
+            section: A key at top level. If it is no mapping, the entry is dropped, and `validate` reports the section.
+            key: The key of the new mapping.
+            entries: The texts by key; a mapping of them makes a nested mapping.
+            place: The other file and the line in it.
+        """
+        root = self._root
+        if root is None or not isinstance(root.children, dict):
+            return
+        if section not in root.children:
+            root.value[section] = {}
+            root.children[section] = (place[1], _Node(root.value[section], place[1], {}))
+        node = root.children[section][1]
+        if key in node.children:
+            self.report_elsewhere(place, f"duplicate key '{key}' in '{section}'")
+        elif isinstance(node.children, dict) and isinstance(node.value, dict):
+            child = _added(entries, place)
+            node.value[key], node.children[key] = child.value, (place[1], child)
 
     def report(self, path: KeyPath, text: str) -> None:
         """Report the mistake `text` in the value at `path`; "must be ..." continues a sentence about the value."""
-        self._report_line(self.line(path), path, text)
+        file, line = self._place(path)
+        self._report_line(line, path, text, file)
 
-    def _report_line(self, line: int, path: KeyPath, text: str) -> None:
+    def report_elsewhere(self, place: tuple[str, int], text: str) -> None:
+        """Report a mistake in another file, at a line of it."""
+        self._report_line(place[1], (), text, place[0])
+
+    def _report_line(self, line: int, path: KeyPath, text: str, file: str = "") -> None:
         place = dotted(path)
         if text.startswith("must be "):
             text = f"{place or 'the file'} {text}"
         elif place:
             text = f"{place}: {text}"
-        self._mistakes.append((line, f"{self.name}:{line}: {_on_one_line(text)}"))
+        self._mistakes.append(((file, line), f"{file or self.name}:{line}: {_on_one_line(text)}"))
 
     def raise_mistakes(self) -> None:
         """Return if no mistake was reported.
@@ -344,6 +381,16 @@ class YamlDocument:
             self._check_size(path, node.start_mark.line + 1)
             merged = {**self._entries(source, path), **merged}
         return merged
+
+
+def _added(value: Any, place: tuple[str, int]) -> _Node:
+    file, line = place
+    if isinstance(value, Mapping):
+        nodes = {key: _added(child, place) for key, child in value.items()}
+        values = {key: node.value for key, node in nodes.items()}
+        return _Node(values, line, {key: (line, node) for key, node in nodes.items()}, file)
+    tag = _LOADER("").resolve(yaml.ScalarNode, value, (True, False))
+    return _Node(PlainScalar.of(value, tag) if tag in _PLAIN_TAGS else value, line, file=file)
 
 
 _TOO_LARGE = f"the file is larger than {MAX_BYTES // 1_000_000} MB"

@@ -33,6 +33,12 @@ def _in_directory(path: Path, info: ValidationInfo) -> Path:
     return path if info.context is None else Path(info.context) / path
 
 
+def _check_inside(path: Path, info: ValidationInfo, key: str) -> None:
+    directory = Path(info.context).resolve() if info.context is not None else None
+    if directory is not None and not path.resolve().is_relative_to(directory):
+        raise InvalidValueError(f"is outside of {directory}; that needs 'allow_outside: true'", (key,))
+
+
 class PromptSpec(YamlModel):
     """A prompt: a WAV file, text for speech synthesis, or a tone."""
 
@@ -51,13 +57,8 @@ class PromptSpec(YamlModel):
 
     @model_validator(mode="after")
     def _check(self, info: ValidationInfo) -> PromptSpec:
-        directory = Path(info.context).resolve() if info.context is not None else None
-        if (
-            self.wav is not None
-            and directory is not None
-            and not (self.allow_outside or self.wav.resolve().is_relative_to(directory))
-        ):
-            raise InvalidValueError(f"is outside of {directory}; that needs 'allow_outside: true'", ("wav",))
+        if self.wav is not None and not self.allow_outside:
+            _check_inside(self.wav, info, "wav")
         if sum(source is not None for source in (self.wav, self.say, self.tone)) != 1:
             raise ValueError("a prompt needs exactly one of wav, say and tone")
         return self
@@ -131,6 +132,19 @@ class Phone(YamlModel):
         return self
 
 
+class PhoneTable(YamlModel):
+    """A CSV or TSV file with a phone in each row."""
+
+    file: Annotated[Path, AfterValidator(_in_directory)] = Field(description="the file, relative to the lab file")
+    allow_outside: Flag = Field(default=False, description="allow a file outside the directory of the lab file")
+
+    @model_validator(mode="after")
+    def _check(self, info: ValidationInfo) -> PhoneTable:
+        if not self.allow_outside:
+            _check_inside(self.file, info, "file")
+        return self
+
+
 class Target(YamlModel):
     """A PBX that is called instead of the phones of the lab. Credentials come from environment variables only."""
 
@@ -178,6 +192,10 @@ class Target(YamlModel):
 
 def _with_uri(value: Any) -> Any:
     return {"uri": value} if isinstance(value, str) else value
+
+
+def _with_file(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
 
 
 class CallLimits(YamlModel):
@@ -228,6 +246,12 @@ class CallPlan(YamlModel):
     prompts: Mapping[str, PromptSpec] = Field(default_factory=dict, description="prompts by name")
     phones: Annotated[Mapping[str, Phone], AfterValidator(_numbered)] = Field(
         default_factory=dict, description="phones of the lab by name"
+    )
+    phone_table: Annotated[PhoneTable, BeforeValidator(_with_file, json_schema_input_type=str | PhoneTable)] | None = (
+        Field(
+            default=None,
+            description="further phones: a CSV or TSV file, or a mapping; columns are `name` and the keys of a phone",
+        )
     )
     target: Annotated[Target, BeforeValidator(_with_uri, json_schema_input_type=str | Target)] | None = Field(
         default=None, description="PBX to call instead of the phones of the lab: a SIP URI, or a mapping"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from pytest_sipfront.lab.backend import Backend
 from pytest_sipfront.lab.file.lab_file import (
@@ -18,6 +19,7 @@ from pytest_sipfront.lab.file.lab_file import (
     ProjectSpec,
     TestSpec,
 )
+from pytest_sipfront.tables import TableError, read_table
 from pytest_sipfront.yaml_models import PlainScalar, YamlDocument, resolved
 from pytest_sipfront.yaml_schema import unknown
 
@@ -68,6 +70,7 @@ def load_default(backend: Backend) -> LabFile:
 
 
 def _load(source: YamlDocument, backend: Backend, directory: Path) -> LabFile:
+    _add_phones(source, directory)
     document = source.validate(LabDocument, context=directory)
     _check_sections(source)
     _check_references(source)
@@ -80,6 +83,43 @@ def _load(source: YamlDocument, backend: Backend, directory: Path) -> LabFile:
         source.report(path, text)
     source.raise_mistakes()
     return file
+
+
+def _add_phones(source: YamlDocument, directory: Path) -> None:
+    """Add the phones of the table to the section `phones`. `validate` reports an invalid reference to a table."""
+    given = next((value for _, value in source.find("phone_table")), None)
+    entry = given if isinstance(given, dict) else {"file": given}
+    if not isinstance(entry.get("file"), str):
+        return
+    path = directory / str(entry["file"])
+    if resolved(entry.get("allow_outside")) is not True and not path.resolve().is_relative_to(directory.resolve()):
+        return
+    shown = str(Path(source.name).parent / str(entry["file"]))
+    try:
+        table = read_table(path)
+    except TableError as error:
+        for line in str(error).splitlines():
+            source.report(("phone_table",), line.replace(str(path.absolute()), shown))
+        return
+    for row in table.rows:
+        place = (shown, row.line)
+        cells = {column: cell for column, cell in row.items() if cell and column != "name"}
+        if name := row.get("name") or row.get("number"):
+            source.add("phones", name, _nested(cells), place)
+        else:
+            source.report_elsewhere(place, "the row has neither name nor number")
+
+
+def _nested(cells: Mapping[str, str]) -> dict[str, Any]:
+    """Return the cells as nested mappings: the column `line.loss` is the key `loss` within `line`."""
+    entries: dict[str, Any] = {}
+    for column, cell in cells.items():
+        section, dot, key = column.partition(".")
+        if dot:
+            entries.setdefault(section, {})[key] = cell
+        else:
+            entries[column] = cell
+    return entries
 
 
 # ---- mistakes that concern several keys, found in files with other mistakes, too ----------------------------------
@@ -103,11 +143,11 @@ def _check_references(source: YamlDocument) -> None:
 
 
 def _check_unique(source: YamlDocument, section: str, key: str) -> None:
-    values: list[object] = []
+    values: list[str] = []
     for path, value in source.find(section, "*", key):
-        if resolved(value) in values:
+        if str(value) in values:
             source.report(path, f"duplicate {key} {value}")
-        values.append(resolved(value))
+        values.append(str(value))
 
 
 # ---- ids and links -----------------------------------------------------------------------------------------------

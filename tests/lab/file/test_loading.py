@@ -173,7 +173,9 @@ def test_the_lab_file_of_the_example_suite_is_valid() -> None:
     assert file.prompts["welcome"].wav == EXAMPLE.parent / "prompts" / "welcome.wav"
 
 
-ROOT_KEYS = "prompts, phones, target, limits, account, faults, session_status, seed, sift, tests, projects"
+ROOT_KEYS = (
+    "calls, prompts, phones, phone_table, target, limits, account, faults, session_status, seed, sift, tests, projects"
+)
 MISTAKES = [
     ("tests:\n  A:\n    verdct: passed", "3: tests.A.verdct: unknown key 'verdct'; did you mean 'verdict'?"),
     ("test: {}", "1: test: unknown key 'test'; did you mean 'tests'?"),

@@ -18,7 +18,7 @@ from tests.lab.file import test_calls_section, test_loading
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = resources.files("pytest_sipfront.lab").joinpath("lab.schema.json").read_text(encoding="utf-8")
-PAGES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md") if path.stem != "suites")
 EXAMPLES = [
     text
     for text in re.findall(r"```yaml\n(.*?)```", PAGES, re.DOTALL)
