@@ -197,7 +197,7 @@ def compare(earlier: Sequence[Entry], current: Entry) -> dict[str, Any]:
     is_failing = current["outcome"] in {FAILED, ERROR}
     usual = _usual_range([entry["seconds"] for entry in passes])
     seconds = current["seconds"]
-    return {
+    history: dict[str, Any] = {
         "status": _status(earlier, streak, current["outcome"]),
         "since": earlier[-streak]["at"] if streak else current["at"] if is_failing else None,
         "failed_sessions": streak + is_failing,
@@ -209,6 +209,7 @@ def compare(earlier: Sequence[Entry], current: Entry) -> dict[str, Any]:
         "unusual": _unusual(passes, current["measures"]),
         "difference": difference(passes[-1], current) if passes and is_failing else None,
     }
+    return {**history, "label": _label(history), "text": in_words(history), "differences": _rows(history["difference"])}
 
 
 def _status(earlier: Sequence[Entry], streak: int, outcome: str) -> str:
@@ -283,37 +284,49 @@ def _first_difference(then: Sequence[str], now: Sequence[str]) -> dict[str, Any]
 # ---- text -----------------------------------------------------------------------------------------------------------
 
 
-def in_words(history: Mapping[str, Any] | None) -> str:
-    """Return "newly failing", "failing since 2026-11-20 (4 sessions)", "fixed, failed since ..." or the like, or ""."""
-    if history is None:
-        return ""
+def _label(history: Mapping[str, Any]) -> str:
+    """Return "newly failing", "failing since 2026-11-20 (4 sessions)", "fixed, failed since ..." or "flaky", or ""."""
     since = str(history["since"] or "")[:10]
     words = {
         "newly failing": "newly failing",
         "still failing": f"failing since {since} ({history['failed_sessions']} sessions)",
         "fixed": f"fixed, failed since {since}",
     }
-    parts = [words.get(history["status"], ""), "flaky" if history["flaky"] else ""]
+    return ", ".join(filter(None, (words.get(history["status"], ""), "flaky" if history["flaky"] else "")))
+
+
+def in_words(history: Mapping[str, Any]) -> str:
+    """Return since when a test fails, and what is unusual about it; "" if there is nothing to say."""
+    parts = [_label(history)]
     if history["slower"]:
         parts.append(f"slower than its usual {history['usual_seconds']:.1f} s")
     parts += [f"{m['measure']} {m['value']:g} (usually {m['low']:g} to {m['high']:g})" for m in history["unusual"]]
     return ", ".join(filter(None, parts))
 
 
-def difference_in_words(history: Mapping[str, Any] | None, *, most_measures: int = 4) -> str:
-    """Return the difference from the last passing run on one line, or ""."""
-    found = history and history["difference"]
-    if not found:
-        return ""
-    parts = []
+def _rows(found: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """Return the difference from the last passing run as rows of a table."""
+    if found is None:
+        return []
+    rows = []
     if message := found["message"]:
-        parts.append(
-            f"SIP message {message['number']}: {message['now'] or 'missing'} (then {message['then'] or 'none'})"
-        )
+        rows.append((f"SIP message {message['number']}", message["then"] or "none", message["now"] or "none"))
     if prompts := found["prompts"]:
-        heard, heard_then = (", ".join(prompts[time]) or "no prompt" for time in ("now", "then"))
-        parts.append(f"heard {heard} (then {heard_then})")
-    for measure in found["measures"][:most_measures]:
-        now, then = ("none" if value is None else f"{value:g}" for value in (measure["now"], measure["then"]))
-        parts.append(f"{measure['measure']} {now} (then {then})")
-    return f"last passed {found['at'][:10]}: {'; '.join(parts)}" if parts else ""
+        then, now = (", ".join(prompts[time]) or "none" for time in ("then", "now"))
+        rows.append(("prompts", then, now))
+    for measure in found["measures"]:
+        then, now = ("none" if value is None else f"{value:g}" for value in (measure["then"], measure["now"]))
+        rows.append((measure["measure"], then, now))
+    return [{"name": name, "before": before, "now": now} for name, before, now in rows]
+
+
+def difference_in_words(history: Mapping[str, Any], *, most: int = 6) -> str:
+    """Return the difference from the last passing run on one line, or "".
+
+    Args:
+        history: The result of `compare`.
+        most: The number of differences to list.
+    """
+    rows = history["differences"][:most]
+    texts = [f"{row['name']}: {row['now']} (then {row['before']})" for row in rows]
+    return f"last passed {history['difference']['at'][:10]}; {'; '.join(texts)}" if texts else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -140,22 +140,17 @@ def _time(seconds: float) -> str:
 
 def _since_when(record: SessionRecord) -> Iterator[str]:
     """Yield the changes since earlier sessions."""
-    known = [test for test in record.tests if test.history is not None]
+    known = [(test, test.history) for test in record.tests if test.history is not None]
     if not known:
         return
-    from pytest_sipfront.plugin.reports.history import in_words  # noqa: PLC0415 - only with a history
-
-    counts = {
-        "newly failing": sum(test.history["status"] == "newly failing" for test in known if test.history),
-        "still failing": sum(test.history["status"] == "still failing" for test in known if test.history),
-        "fixed": sum(test.history["status"] == "fixed" for test in known if test.history),
-        "flaky": sum(test.history["flaky"] for test in known if test.history),
-    }
-    parts = [f"{number} {word}" for word, number in counts.items() if number]
+    counts = Counter(history["status"] for _, history in known)
+    counts["flaky"] = sum(history["flaky"] for _, history in known)
+    words = ("newly failing", "still failing", "fixed", "flaky")
+    parts = [f"{counts[word]} {word}" for word in words if counts[word]]
     yield f"since the last session: {', '.join(parts) or 'no test changed'}"
-    for test in known:
-        if test.last.outcome == "passed" and (words := in_words(test.history)):
-            yield f"PASSED {test.nodeid} - {words}"
+    for test, history in known:
+        if test.last.outcome == "passed" and history["text"]:
+            yield f"PASSED {test.nodeid} - {history['text']}"
 
 
 def _rows(record: SessionRecord, settings: Settings, relative: Callable[[str], str]) -> Iterator[str]:
@@ -182,9 +177,9 @@ def _row(label: str, test: TestRecord) -> Iterator[str]:
     url = (unexpected or runs[-1:] or [{"report_url": ""}])[0]["report_url"]
     words = difference = ""
     if test.history is not None:
-        from pytest_sipfront.plugin.reports.history import difference_in_words, in_words  # noqa: PLC0415
+        from pytest_sipfront.plugin.reports.history import difference_in_words  # noqa: PLC0415 - only with a history
 
-        words, difference = in_words(test.history), difference_in_words(test.history)
+        words, difference = test.history["text"], difference_in_words(test.history)
     yield " - ".join(part for part in (f"{label} {test.nodeid}", test.last.message, words, url) if part)
     if difference:
         yield f"  {difference}"

@@ -117,9 +117,9 @@ def test_a_failing_test_is_compared_with_its_last_passing_run() -> None:
     assert found["measures"] == [{"measure": "answered after (s)", "then": 0.5, "now": None}]
     assert found["prompts"] == {"then": ["caller: welcome"], "now": []}
     assert difference_in_words(history) == (
-        "last passed 2026-01-01: "
+        "last passed 2026-01-01; "
         "SIP message 2: <- SIP/2.0 486 Busy Here (INVITE) (then <- SIP/2.0 180 Ringing (INVITE)); "
-        "heard no prompt (then caller: welcome); answered after (s) none (then 0.5)"
+        "prompts: none (then caller: welcome); answered after (s): none (then 0.5)"
     )
 
 
