@@ -184,6 +184,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line)
     for line in config.stash[RECORDER].lines:
         terminalreporter.write_line(f"sipfront: {line}")
+    for command in config.stash[RECORDER].annotations:
+        terminalreporter.write_line(command)
 
 
 @pytest.hookimpl(optionalhook=True)

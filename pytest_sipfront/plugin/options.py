@@ -21,7 +21,7 @@ from pytest_sipfront.suggestions import invalid_choice
 
 PRODUCTION = "https://app.sipfront.com"
 _DEFAULT_LAB_FILE = "lab.yaml"
-_REPORT_FILES = ("history", "json", "html")
+_REPORT_FILES = ("history", "json", "html", "prometheus")
 _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -192,6 +192,22 @@ OPTIONS = (
     Option("json", Path, None, "file for a record of the whole session as JSON (default: none)", "FILE"),
     Option("html", Path, None, "file for a report of the whole session as an HTML page (default: none)", "FILE"),
     Option(
+        "prometheus",
+        Path,
+        None,
+        "file for metrics of the session in the text format of Prometheus (default: none)",
+        "FILE",
+    ),
+    Option(
+        "otel",
+        str,
+        "off",
+        "export the session as OpenTelemetry spans: off, console or otlp (default: off; otlp and console need "
+        "pytest-sipfront[otel])",
+        "EXPORTER",
+        choices=("off", "console", "otlp"),
+    ),
+    Option(
         "rerun_kinds",
         option_types.kinds,
         (),
@@ -272,6 +288,8 @@ class Settings:
     replay: Path | None
     json: Path | None
     html: Path | None
+    prometheus: Path | None
+    otel: str
     rerun_kinds: tuple[str, ...]
     junit_properties: str
     lab_calls: Literal["auto", "required", "scripted"]
@@ -354,10 +372,7 @@ def _check_combinations(
         )
     if config.getoption("sipfront_prove") and not lab:
         raise pytest.UsageError("--sipfront-prove gives faults to the phones of the lab; add --sipfront-lab")
-    if values["html"] and (missing := missing_extra("report", "the HTML report")):
-        raise pytest.UsageError(missing)
-    if values["rerun_kinds"] and not config.pluginmanager.hasplugin("rerunfailures"):
-        raise pytest.UsageError(f"{sources['rerun_kinds']}: sipfront_rerun_kinds needs pytest-rerunfailures")
+    _check_packages(values, sources, config)
 
 
 def _base(source: str, config: pytest.Config) -> Path:
@@ -386,6 +401,18 @@ def _has_replay(values: dict[str, Any], sources: Mapping[str, str], config: pyte
     if not values["replay"].is_dir():
         raise pytest.UsageError(f"{source} needs a directory with recordings, got {str(values['replay'])!r}")
     return True
+
+
+def _check_packages(values: Mapping[str, Any], sources: Mapping[str, str], config: pytest.Config) -> None:
+    """Check that the packages and plugins that some options need are there."""
+    for extra, feature, is_used in (
+        ("report", "the HTML report", values["html"] is not None),
+        ("otel", f"--sipfront-otel={values['otel']}", values["otel"] != "off"),
+    ):
+        if is_used and (missing := missing_extra(extra, feature)):
+            raise pytest.UsageError(missing)
+    if values["rerun_kinds"] and not config.pluginmanager.hasplugin("rerunfailures"):
+        raise pytest.UsageError(f"{sources['rerun_kinds']}: sipfront_rerun_kinds needs pytest-rerunfailures")
 
 
 def _report_file(path: Path | None, source: str, config: pytest.Config) -> Path | None:

@@ -20,7 +20,7 @@ NAME = "sipfront-tests"
 def watch(config: pytest.Config) -> None:
     """Register the hooks, unless they are."""
     if not config.pluginmanager.hasplugin(NAME):
-        config.pluginmanager.register(RuntestHooks(config.stash[STATE]), NAME)
+        config.pluginmanager.register(RuntestHooks(config.stash[STATE], config), NAME)
 
 
 def _uses_service(item: pytest.Item) -> bool:
@@ -33,8 +33,10 @@ def _uses_service(item: pytest.Item) -> bool:
 class RuntestHooks:
     """Hooks around each test of a session with runs."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, config: pytest.Config) -> None:
         self._state = state
+        names = ("allure_listener", "html")
+        self._has_other_reporters = any(config.pluginmanager.hasplugin(name) for name in names)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -86,6 +88,10 @@ class RuntestHooks:
         self._state.attempts.attach(item, report)
         if report.failed:
             self._classify(report, call.excinfo, item)
+        if self._has_other_reporters:
+            from pytest_sipfront.plugin.reports.other_reporters import add_evidence  # noqa: PLC0415 - in few sessions
+
+            add_evidence(item.config, report, self._state.attempts.documents(item))
         return report
 
     def _classify(

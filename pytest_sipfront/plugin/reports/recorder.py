@@ -26,6 +26,7 @@ class Recorder:
     Attributes:
         record: The complete record after the last test; None before, and in a session without such tests.
         lines: What was written, or why it could not be, for the terminal.
+        annotations: Workflow commands for GitHub Actions, for the terminal.
     """
 
     def __init__(self, config: pytest.Config, state: State) -> None:
@@ -34,6 +35,7 @@ class Recorder:
         self._recorder: SessionRecorder | None = None
         self.record: SessionRecord | None = None
         self.lines: list[str] = []
+        self.annotations: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record the report of one phase of a test."""
@@ -82,6 +84,33 @@ class Recorder:
             )
             with contextlib.suppress(OSError):  # the page contains it, too
                 replace_file(settings.html.with_suffix(".css"), stylesheet())
+
+        if settings.prometheus:
+            from pytest_sipfront.plugin.reports.prometheus import metrics_text  # noqa: PLC0415 - only on request
+
+            self.write("metrics", settings.prometheus, metrics_text(self.record))
+        if settings.otel != "off":
+            from pytest_sipfront.plugin.reports import open_telemetry  # noqa: PLC0415 - needs an extra
+
+            self.lines += open_telemetry.send(self.record, open_telemetry.exporter_of(settings.otel))
+        self._write_for_github()
+
+    def _write_for_github(self) -> None:
+        """Write the job summary and annotations of GitHub Actions, inside of a job."""
+        path, is_job = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_ACTIONS") == "true"
+        if self.record is None or not (path or is_job):
+            return
+        from pytest_sipfront.plugin.reports import github  # noqa: PLC0415 - only on GitHub
+
+        if path:
+            try:
+                with Path(path).open("a", encoding="utf-8") as file:
+                    file.write(github.job_summary(self.record))
+            except OSError as error:
+                self.lines.append(f"cannot write the job summary: {error}")
+        if is_job:
+            annotates_failures = self._config.pluginmanager.hasplugin("pytest_github_actions_annotate_failures")
+            self.annotations += github.workflow_commands(self.record, errors_only=annotates_failures)
 
     def write(self, what: str, path: Path, text: str) -> None:
         """Write a report file, complete or not at all, and note that for the terminal."""
