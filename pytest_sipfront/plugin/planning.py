@@ -33,7 +33,7 @@ class Planned:
 
     Attributes:
         nodeid: The test.
-        spec: What its marker asks for.
+        spec: The run that its marker describes.
         seconds: The usual duration of the run, or None if it is unknown.
         obstacle: The fixture that keeps the run from starting before the setup of its test, or "".
     """
@@ -61,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class NameCheck:
-    """What `--sipfront-check` compared with the platform, and the problems that it found."""
+    """The names that `--sipfront-check` compared with the platform, and the problems that it found."""
 
     checked: Sequence[str] = ()
     problems: Sequence[str] = ()

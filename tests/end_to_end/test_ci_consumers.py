@@ -1,4 +1,4 @@
-"""What CI systems and other reporters get, each with the real package."""
+"""The files for CI systems and other reporters, each read with the real package."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Recorder:
 
     Attributes:
         record: The complete record after the last test; None before, and in a session without such tests.
-        lines: What was written, or why it could not be, for the terminal.
+        lines: The files that were written, or why they could not be, for the terminal.
         annotations: Workflow commands for GitHub Actions, for the terminal.
     """
 

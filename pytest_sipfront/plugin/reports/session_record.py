@@ -69,7 +69,7 @@ class TestRecord:
         worker: The xdist worker that ran its last attempt; otherwise "".
         properties: Its `user_properties` as text, by name.
         attempts: All attempts in their order; the last one decides.
-        history: What earlier sessions say about it; None without a history.
+        history: The result of `history.compare`; None without a history.
     """
 
     __test__ = False  # pytest must not collect this class

@@ -12,8 +12,8 @@ import pytest
 from pytest_sipfront.plugin.reports.session_record import AttemptRecord, SessionRecord, TestRecord
 from pytest_sipfront.plugin.reports.terminal import SessionSummary, summary
 
-SETTINGS = SimpleNamespace(lab=False, max_runs=None, max_minutes=None)
-LAB = SimpleNamespace(lab=True, lab_keep=False, max_runs=None, max_minutes=None)
+SETTINGS = SimpleNamespace(lab=False, replay=None, max_runs=None, max_minutes=None)
+LAB = SimpleNamespace(lab=True, lab_keep=False, replay=None, max_runs=None, max_minutes=None)
 
 
 def run(verdict: str | None = "passed", **values: Any) -> dict[str, Any]:
