@@ -69,7 +69,8 @@ class Recorder:
             interrupted=self._state.interrupted,
             journal=journal,
         )
-        if settings.history is not None and self.record.tests and settings.replay is None:
+        is_real = settings.replay is None and not settings.prove
+        if settings.history is not None and self.record.tests and is_real:
             from pytest_sipfront.plugin.reports import history  # noqa: PLC0415 - only with a history
 
             self.lines += history.update(settings.history, self.record)
@@ -84,7 +85,6 @@ class Recorder:
             )
             with contextlib.suppress(OSError):  # the page contains it, too
                 replace_file(settings.html.with_suffix(".css"), stylesheet())
-
         if settings.prometheus:
             from pytest_sipfront.plugin.reports.prometheus import metrics_text  # noqa: PLC0415 - only on request
 
