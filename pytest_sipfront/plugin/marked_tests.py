@@ -205,14 +205,8 @@ class MarkedTests:
         Raises:
             ConfigurationError: They are invalid.
         """
-        settings = self._session.settings
         try:
-            return read_run_spec(
-                item,
-                report_mode=settings.report_mode,
-                repeat=settings.repeat,
-                pass_at_least=settings.pass_at_least,
-            )
+            return read_run_spec(item, **self._session.settings.run_defaults)
         except MarkerError as error:
             raise ConfigurationError(f"@pytest.mark.sipfront: {error}") from None
 

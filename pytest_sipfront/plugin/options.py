@@ -311,6 +311,11 @@ class Settings:
             return self.base_url
         return "lab" if self.lab_file is None else f"lab {self.lab_file}"
 
+    @property
+    def run_defaults(self) -> dict[str, Any]:
+        """The arguments of `make_run_spec` for markers that do not have them."""
+        return {"report_mode": self.report_mode, "repeat": self.repeat, "pass_at_least": self.pass_at_least}
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Register all options and ini keys."""

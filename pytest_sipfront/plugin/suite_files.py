@@ -36,13 +36,9 @@ class SuiteFile(pytest.Module):
         from pytest_sipfront.plugin.suite_tests import read_tests  # noqa: PLC0415 - it imports the extra
         from pytest_sipfront.yaml_models import YamlFileError  # noqa: PLC0415
 
-        root = self.config.rootpath
+        root = self.config.rootpath if self.path.is_relative_to(self.config.rootpath) else self.path.parent
         try:
-            tests = read_tests(
-                self.path,
-                root if self.path.is_relative_to(root) else self.path.parent,
-                self.config.stash[STATE].settings.report_mode,
-            )
+            tests = read_tests(self.path, root, **self.config.stash[STATE].settings.run_defaults)
         except YamlFileError as error:
             raise self.CollectError(str(error)) from None
         self.obj = ModuleType(self.name)

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -28,8 +28,8 @@ from pytest_sipfront.yaml_models import MAX_REPORTED, KeyPath
 
 _KEY = re.compile(r"([\w.]+)=(?!\S* (?:or|and) )")
 _NAMES = "|".join(ARGUMENTS)
+MakeRunSpec: TypeAlias = Callable[[Mapping[str, Any]], object]
 _NO_VARIANT = Variant("", (), ())
-
 
 if TYPE_CHECKING:
     from pytest_sipfront.plugin.suite_calls import CallScenario
@@ -51,27 +51,27 @@ class SuiteTest:
     variants: Sequence[Variant] | None
 
 
-def read_tests(path: Path, root: Path, report_mode: str | None) -> list[SuiteTest]:
+def read_tests(path: Path, root: Path, **session: Any) -> list[SuiteTest]:
     """Return the tests of the suite file at `path`.
 
     Args:
         path: The file.
         root: The directory that contains all files that it may refer to.
-        report_mode: The report mode of runs without one.
+        **session: The settings of the session that `make_run_spec` takes.
 
     Raises:
         YamlFileError: The file has mistakes. The text lists all of them.
     """
-    suite = load_path(path, root)
-    tests = [_test(entry, suite.defaults, report_mode) for entry in suite.entries]
+    suite, make = load_path(path, root), partial(make_run_spec, **session)
+    tests = [_test(entry, suite.defaults, make) for entry in suite.entries]
     suite.raise_mistakes()
     return tests
 
 
-def _test(entry: Entry, defaults: Sequence[Defaults], report_mode: str | None) -> SuiteTest:
+def _test(entry: Entry, defaults: Sequence[Defaults], make: MakeRunSpec) -> SuiteTest:
     keys = entry.keys
     if isinstance(keys, RunTest):
-        function, marks = _function(entry, _run), _run_marks(entry, keys, defaults, report_mode)
+        function, marks = _function(entry, _run), _run_marks(entry, keys, defaults, make)
     else:
         from pytest_sipfront.plugin.suite_calls import CallScenario  # noqa: PLC0415 - few suites place calls with Sift
 
@@ -87,14 +87,14 @@ def _test(entry: Entry, defaults: Sequence[Defaults], report_mode: str | None) -
     return SuiteTest(keys.name, function, entry.variants)
 
 
-def _run_marks(entry: Entry, keys: RunTest, defaults: Sequence[Defaults], report_mode: str | None) -> list[pytest.Mark]:
+def _run_marks(entry: Entry, keys: RunTest, defaults: Sequence[Defaults], make: MakeRunSpec) -> list[pytest.Mark]:
     """Return the marker that launches the run of an entry; none after a report."""
     try:
         arguments = merge([*(each.arguments() for each in defaults), keys.arguments()])
     except MarkerError as error:
         _report(entry, _NO_VARIANT, str(error), ())
         return []
-    _check(entry, arguments, partial(make_run_spec, report_mode=report_mode))
+    _check(entry, arguments, make)
     params = {name: arguments.pop(name) for name in [*arguments] if name not in ARGUMENTS}
     return [getattr(pytest.mark, MARK)(**arguments, params=params).mark]
 
@@ -135,7 +135,7 @@ def _connect_within(keys: CallTest, defaults: Sequence[Defaults]) -> float:
 def _check(
     entry: Entry,
     arguments: Mapping[str, Any],
-    make: Callable[[Mapping[str, Any]], object],
+    make: MakeRunSpec,
     at: KeyPath = (),
 ) -> None:
     """Report the mistakes in the arguments of an entry, filled for each of its variants."""
@@ -153,7 +153,7 @@ def _check(
 
 
 def _mistakes(
-    arguments: Mapping[str, Any], make: Callable[[Mapping[str, Any]], object], variants: Iterable[Variant]
+    arguments: Mapping[str, Any], make: MakeRunSpec, variants: Iterable[Variant]
 ) -> Iterator[tuple[Variant, str]]:
     for variant in variants:
         try:
@@ -167,8 +167,8 @@ def _report(entry: Entry, variant: Variant, text: str, at: KeyPath) -> None:
     key: KeyPath = ()
     if match := _KEY.match(text):
         key, text = _path(entry, match[1]), text[match.end() :].strip()
-    text = re.sub(rf"\b({_NAMES})=(?=\W|$)(?!')", r"\1", text)
-    text = re.sub(rf"\b({_NAMES})=(?=')", r"\1: ", text)
+    text = re.sub(rf"\b({_NAMES})=(?=[\w'])", r"\1: ", text)
+    text = re.sub(rf"\b({_NAMES})=", r"\1", text)
     row = f"{entry.keys.rows}:{variant.line}: " if variant.line else ""
     entry.report((*at, *key), row + text)
 

@@ -195,11 +195,15 @@ class RunKeys(YamlModel):
     look_ahead: Flag | None = Field(
         default=None, description="`false`: launch the run in the setup of this test, never earlier (default: true)"
     )
+    repeat: Positive | None = Field(default=None, description="number of runs of the test (default: 1)")
+    pass_at_least: Positive | None = Field(
+        default=None, description="how many of its runs must have the expected verdict (default: all)"
+    )
     markers: MarkerKeys | None = Field(default=None, description="pytest markers")
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the marker `sipfront`."""
-        names = ("test", "project", "test_ids", "report_mode", "timeout", "expect", "match", "exclusive", "look_ahead")
+        names = RunKeys.model_fields.keys() - {"steps", "overrides", "params", "markers"}
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         nested = {
             f"step.{step}.{name}": value

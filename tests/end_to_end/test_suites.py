@@ -139,6 +139,13 @@ def test_runs_overlap_and_count_against_the_budget(suite: Suite) -> None:
     assert suite.lab.launches == 2
 
 
+def test_a_test_is_repeated(suite: Suite) -> None:
+    """Its own key overrides the session's setting."""
+    write(suite, "tests:\n- {name: a, test: Passing, repeat: 3, pass_at_least: 2}\n- {name: b, test: Passing}")
+    suite.run("--sipfront-repeat=2", "--sipfront-pass-at-least=2").assert_outcomes(passed=2)
+    assert suite.lab.launches == 5
+
+
 def test_names_are_checked_on_the_platform(suite: Suite) -> None:
     """`--sipfront-check` finds a test that does not exist before the first launch."""
     write(suite, "tests: [{name: a, test: Pasing}]")

@@ -54,7 +54,7 @@ def load_or_refuse(directory: Path, content: bytes) -> None:
     path = directory / "any.sipfront.yaml"
     path.write_bytes(content)
     with suppress(YamlFileError):
-        assert read_tests(path, directory, None)
+        assert read_tests(path, directory)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnknownMarkWarning")

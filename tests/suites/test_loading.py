@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sipfront.plugin.run_spec import ARGUMENTS
 from pytest_sipfront.plugin.suite_tests import read_tests
 from pytest_sipfront.suites import loading
+from pytest_sipfront.suites.suite_file import RunTest
 from pytest_sipfront.yaml_models import YamlFileError
 
 NAME = "suite.sipfront.yaml"
@@ -79,6 +81,8 @@ OF_ONE_TEST = [
     ),
     ("name: a\n  test: A\n  exclusive: ''", "3: tests[0].exclusive must be a name or a list of names, got ['']"),
     ("name: a\n  test: A\n  look_ahead: no idea", "3: tests[0].look_ahead must be true or false, got 'no idea'"),
+    ("name: a\n  test: A\n  repeat: 0", "3: tests[0].repeat must be an integer >= 1, got 0"),
+    ("name: a\n  test: A\n  pass_at_least: 2", "3: tests[0].pass_at_least must be at most repeat: 1, got 2"),
     # variables
     ("name: a\n  test: ${NOT_SET}", "2: tests[0].test: the environment variable 'NOT_SET' is not set"),
     ("name: a\n  test: A ${EMPTY}", "2: tests[0].test: the environment variable 'EMPTY' is empty"),
@@ -287,7 +291,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(directory: Path, text: str) -> dict[str, list[dict[str, object]]]:
     """Return the arguments of the runs of each test of a suite file."""
     (directory / NAME).write_text(text, encoding="utf-8")
-    tests = read_tests(directory / NAME, directory, None)
+    tests = read_tests(directory / NAME, directory)
     return {
         test.name: [mark.kwargs for mark in vars(test.function)["pytestmark"] if mark.name == "sipfront"]
         for test in tests
@@ -344,7 +348,7 @@ def test_all_mistakes_of_all_files_are_reported_together(directory: Path) -> Non
 def test_the_file_itself_may_be_missing(tmp_path: Path) -> None:
     """The reason is reported."""
     with pytest.raises(YamlFileError, match=r"^none\.yaml: cannot be read: No such file or directory$"):
-        read_tests(tmp_path / "none.yaml", tmp_path, None)
+        read_tests(tmp_path / "none.yaml", tmp_path)
 
 
 def test_keys_become_arguments_of_the_marker(directory: Path) -> None:
@@ -381,6 +385,11 @@ def test_keys_become_arguments_of_the_marker(directory: Path) -> None:
         "b": [{"project": 7, "test_ids": (1, 2), "report_mode": "kiosk", "params": {}}],
         "c": [{"project": "7", "expect": "failed", "match": "486", "params": {}}],
     }
+
+
+def test_every_argument_of_the_marker_is_a_key() -> None:
+    """A new argument must not be forgotten."""
+    assert set(ARGUMENTS) <= RunTest.model_fields.keys()
 
 
 def test_a_test_overrides_the_defaults_key_by_key(directory: Path) -> None:
@@ -442,7 +451,7 @@ def test_variables_come_from_the_environment(directory: Path, monkeypatch: pytes
 def test_rows_come_from_a_table(directory: Path, table: str) -> None:
     """With comma, semicolon or tab, with or without byte order mark. Values stay as they are written."""
     (directory / NAME).write_text(f"tests: [{{name: a, test: A, rows: {table}, step.1.0.x: '{{number}}'}}]")
-    (test,) = read_tests(directory / NAME, directory, None)
+    (test,) = read_tests(directory / NAME, directory)
     assert test.variants is not None
     assert [(variant.id, variant.cells()) for variant in test.variants] == [
         ("Wien", {"name": "Wien", "number": "+43123"}),
@@ -464,7 +473,7 @@ def test_rows_come_from_a_table(directory: Path, table: str) -> None:
 def test_ids_are_readable(directory: Path, keys: str, ids: list[str]) -> None:
     """The id of a row is its column `id` or `name`, or else all of its cells; the values of the matrix follow."""
     (directory / NAME).write_text(f"tests:\n- name: a\n  test: A\n  {keys}")
-    (test,) = read_tests(directory / NAME, directory, None)
+    (test,) = read_tests(directory / NAME, directory)
     assert test.variants is not None
     assert [variant.id for variant in test.variants] == ids
 
