@@ -8,8 +8,6 @@ import wave
 from array import array
 from dataclasses import dataclass
 
-from pytest_sipfront.pages.time_axis import Tick, ticks
-
 COLUMNS = 400
 HEIGHT = 60
 FULL_SCALE = 32768
@@ -17,7 +15,7 @@ FULL_SCALE = 32768
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """A drawing for an SVG of `width` times `height` units, with a time axis.
+    """A drawing for an SVG of `width` times `height` units, that is as long as the recording.
 
     Args:
         path: The SVG path: one vertical line per column, and the zero line.
@@ -29,11 +27,6 @@ class Waveform:
     width: int
     seconds: float
     height: int = HEIGHT
-
-    @property
-    def ticks(self) -> list[Tick]:
-        """The labels of the time axis, at round seconds."""
-        return ticks(self.seconds)
 
 
 def draw_waveform(recording: bytes) -> Waveform | None:

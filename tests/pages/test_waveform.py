@@ -7,7 +7,7 @@ import wave
 
 import pytest
 
-from pytest_sipfront.pages.waveform import COLUMNS, HEIGHT, Waveform, draw_waveform
+from pytest_sipfront.pages.waveform import COLUMNS, HEIGHT, draw_waveform
 
 
 def wav(samples: list[int], channels: int = 1, width: int = 2) -> bytes:
@@ -44,21 +44,6 @@ def test_a_long_recording_is_as_wide_as_a_short_one() -> None:
 def test_the_first_channel_is_drawn() -> None:
     """The channels of a stereo recording are not mixed."""
     assert heights([0, 32000] * 10, channels=2) == [0] * 10
-
-
-@pytest.mark.parametrize(
-    ("seconds", "labels"),
-    [
-        (0.35, ["0 s", "0.1 s", "0.2 s", "0.3 s"]),
-        (4.25, ["0 s", "1 s", "2 s", "3 s", "4 s"]),
-        (60, ["0 s", "20 s", "40 s", "60 s"]),
-    ],
-)
-def test_the_time_axis_has_a_few_labels_at_round_seconds(seconds: float, labels: list[str]) -> None:
-    """Each label stands at its time."""
-    ticks = Waveform("", 1, seconds).ticks
-    assert [tick.label for tick in ticks] == labels
-    assert ticks[1].percent == pytest.approx(100 * float(labels[1].removesuffix(" s")) / seconds)
 
 
 @pytest.mark.parametrize("recording", [b"", b"RIFF", b"not a wav file", wav([]), wav([0] * 8, width=4)])

@@ -58,6 +58,7 @@ class CallLeg:
         self.capture_drops = 0
         self.ended_here = False
         self.digits = ""
+        self.digit_times: list[float] = []  # of each digit, in seconds since the answer
         self.receiver = AudioReceiver()
         self.sender = AudioSender()
 
@@ -100,16 +101,17 @@ class CallLeg:
             self.receiver.start(now)
             self._decided.set()
         elif name == "CALL_DTMF_START" and text:
-            self._on_digit(text)
+            self._on_digit(text, now)
         elif name == "CALL_RTCP":
             self.rtcp_at = now
         elif name == "CALL_CLOSED":
             self._on_end(text, now)
 
-    def _on_digit(self, digit: str) -> None:
+    def _on_digit(self, digit: str, now: float) -> None:
         self._digits_arrived += 1
         if not self.drops_incoming and self._digits_arrived != self._lost_digit:
             self.digits += digit
+            self.digit_times.append(round(now - (self.answered_at or now), 3))
             self._digit_arrived.set()
 
     def _on_end(self, reason: str, now: float) -> None:

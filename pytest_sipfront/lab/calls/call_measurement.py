@@ -27,7 +27,7 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
     end = leg.ended_at or time.monotonic()
     start = leg.answered_at or end
     if leg.drops_incoming:
-        return Reception(longest_gap=end - start, digits=leg.digits)
+        return Reception(longest_gap=end - start, digits=leg.digits, digit_times=tuple(leg.digit_times))
     local, _ = stack.ladders.media(leg.call_id, direction)
     reception = _from_stack(leg, start, end)
     if stack.capture is None or local is None or stack.capture.dropped != leg.capture_drops:
@@ -57,7 +57,9 @@ def _from_stack(leg: CallLeg, start: float, end: float) -> Reception:
     stats, audio = leg.stats, leg.receiver.audio
     due = int((end - start) * 1000 / DEFAULT_PTIME_MS) + 1
     if stats is None:
-        return Reception(longest_gap=end - start, digits=leg.digits, packets_due=due)
+        return Reception(
+            longest_gap=end - start, digits=leg.digits, digit_times=tuple(leg.digit_times), packets_due=due
+        )
     reception = Reception(
         packets=stats.rx_packets,
         packets_due=due,
@@ -65,6 +67,7 @@ def _from_stack(leg: CallLeg, start: float, end: float) -> Reception:
         level_dbfs=level_dbfs(audio),
         rtt_ms=stats.rtt_ms or None,
         digits=leg.digits,
+        digit_times=tuple(leg.digit_times),
         audio=audio,
     )
     if leg.rtcp_at is not None and leg.rtcp_at - start >= (end - start) / 2:

@@ -40,6 +40,7 @@ class Reception:
         longest_gap: The longest time without a packet, in seconds.
         level_dbfs: Level of the loudest tenth of a second; -inf without audio.
         digits: DTMF digits received, in order.
+        digit_times: When each of them arrived, in seconds since the answer.
         prompts: The match of every prompt of the catalogue, the best first.
         audio: PCM, 16 bit, mono, 8000 samples per second.
     """
@@ -55,6 +56,7 @@ class Reception:
     longest_gap: float = 0.0
     level_dbfs: float = float("-inf")
     digits: str = ""
+    digit_times: tuple[float, ...] = ()
     prompts: tuple[PromptMatch, ...] = ()
     audio: bytes = field(default=b"", repr=False)
 

@@ -62,6 +62,7 @@ def conclude(conditions: Conditions, calls: Sequence[CallRecord]) -> LabRunResul
         ladder=tuple(_messages(calls[worst])) if calls else (),
         prompts=_prompts(calls[worst].received_by_caller) if calls else (),
         digits=_digits(calls[worst]) if calls else {},
+        digit_times=_digit_times(calls[worst]) if calls else {},
         recordings=_recordings(calls[worst]) if calls else {},
     )
 
@@ -217,8 +218,17 @@ def _prompts(reception: Reception) -> tuple[HeardPrompt, ...]:
 
 
 def _digits(call: CallRecord) -> dict[str, str]:
-    ends = {"caller": call.received_by_caller, "callee": call.received_by_callee}
-    return {name: end.digits for name, end in ends.items() if end is not None and end.digits}
+    return {name: end.digits for name, end in _ends(call) if end.digits}
+
+
+def _digit_times(call: CallRecord) -> dict[str, tuple[float, ...]]:
+    return {name: end.digit_times for name, end in _ends(call) if end.digits}
+
+
+def _ends(call: CallRecord) -> Iterator[tuple[str, Reception]]:
+    yield "caller", call.received_by_caller
+    if call.received_by_callee is not None:
+        yield "callee", call.received_by_callee
 
 
 def _messages(call: CallRecord) -> Iterator[SipMessage]:

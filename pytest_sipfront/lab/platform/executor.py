@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -80,6 +80,7 @@ class LabRunResult:
         ladder: The SIP messages of one call in order.
         prompts: The prompts that its caller heard.
         digits: The DTMF digits by the end that received them ("caller", "callee").
+        digit_times: When each of them arrived, in seconds of the recording, by end.
         recordings: WAV files by the end that heard them ("caller", "callee").
         scripted: Whether the lab file named the state and no call was placed.
     """
@@ -91,6 +92,7 @@ class LabRunResult:
     ladder: tuple[SipMessage, ...] = ()
     prompts: tuple[HeardPrompt, ...] = ()
     digits: Mapping[str, str] = field(default_factory=dict)
+    digit_times: Mapping[str, Sequence[float]] = field(default_factory=dict)
     recordings: Mapping[str, bytes] = field(default_factory=dict)
     scripted: bool = False
 

@@ -14,7 +14,6 @@ from pytest_sipfront.lab.platform.executor import Measure
 from pytest_sipfront.lab.sift.callback_sender import SentCallback
 from pytest_sipfront.lab.sift.connections import LabConnection
 from pytest_sipfront.pages.messages import Message, with_gaps
-from pytest_sipfront.pages.waveform import Waveform, draw_waveform
 
 _TONES = {"passed": "good", "finished": "good", "failed": "bad"}
 _RANKS = {"bad": 0, "unclear": 0, "open": 1, "good": 2}
@@ -175,7 +174,6 @@ class Recording:
     name: str
     url: str
     source: str
-    waveform: Waveform | None
 
 
 def recordings(directory: str, audio: Mapping[str, bytes]) -> list[Recording]:
@@ -190,7 +188,6 @@ def recordings(directory: str, audio: Mapping[str, bytes]) -> list[Recording]:
             name,
             url := f"{directory}/{name}.wav" if directory else f"{name}.wav",
             url if directory else f"data:audio/wav;base64,{b64encode(file).decode()}",
-            draw_waveform(file),
         )
         for name, file in audio.items()
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from pytest_sipfront.lab.web.page_data import (
     sift_table_row,
     utc_text,
 )
+from pytest_sipfront.pages.call_audio import draw_call
 from pytest_sipfront.pages.messages import sip_messages
 from pytest_sipfront.pages.rendering import render as render_template
 
@@ -130,7 +131,16 @@ def run_page(account: Account, run: LabRun, *, is_file: bool = False, has_sound:
         audio=audio_values(result.measures),
         messages=sip_messages(result.ladder),
         recordings=sounds,
+        call=draw_call(result.recordings, list(_marks(result))) if has_sound else None,
     )
+
+
+def _marks(result: LabRunResult) -> Iterator[tuple[str, float, str]]:
+    """Yield the digits and the best prompt of a run: the end that received it, its time, and its label."""
+    for end, digits in result.digits.items():
+        yield from ((end, at, digit) for digit, at in zip(digits, result.digit_times.get(end, ()), strict=False))
+    for heard in sorted(result.prompts, key=lambda heard: -heard.score)[:1]:
+        yield "caller", heard.at, f"'{heard.prompt}' {heard.score:.2f}"
 
 
 def project_page(account: Account, run: LabProjectRun) -> str:

@@ -47,7 +47,10 @@ def evidence(account: Account, run: LabRun) -> dict[str, Any]:
             for violation in result.violations
         ],
         "prompts": [{"side": "caller", **prompt._asdict()} for prompt in result.prompts],
-        "dtmf": [{"side": end, "digits": digits} for end, digits in result.digits.items()],
+        "dtmf": [
+            {"side": end, "digits": digits, "times": list(result.digit_times.get(end, ()))}
+            for end, digits in result.digits.items()
+        ],
         "messages": [message._asdict() for message in result.ladder],
     }
 

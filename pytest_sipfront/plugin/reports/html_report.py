@@ -142,7 +142,7 @@ class KindGroup:
     @property
     def title(self) -> str:
         """The kind in words."""
-        return self.kind.replace("-", " ") or "unknown"
+        return "DTMF" if self.kind == "dtmf" else self.kind.replace("-", " ") or "unknown"
 
     @property
     def meaning(self) -> str:
@@ -356,9 +356,9 @@ def _value(value: Any) -> str:
 
 def _marks(document: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
     """Yield the digits and prompts that have a time: end, seconds, label. Of the prompts only the best match counts."""
-    for digit in document["dtmf"]:
-        if digit.get("at") is not None:
-            yield digit["side"], digit["at"], f"DTMF {digit['digits']}"
+    for dtmf in document["dtmf"]:
+        for digit, at in zip(dtmf["digits"], dtmf.get("times", ()), strict=False):
+            yield dtmf["side"], at, digit
     best = sorted((p for p in document["prompts"] if p["at"] is not None), key=lambda prompt: -prompt["score"])
     for prompt in best[:1]:
         yield prompt["side"], prompt["at"], f"'{prompt['prompt']}' {prompt['score']:.2f}"

@@ -31,6 +31,8 @@ EVIDENCE = LabRunResult(
         SipMessage(0.53, "<-", "SIP/2.0 486 Busy Here"),
     ),
     recordings={"caller": wav([0, 20000] * 8000)},
+    digits={"caller": "4"},
+    digit_times={"caller": (0.3,)},
 )
 
 
@@ -175,8 +177,8 @@ def test_a_report_shows_the_evidence() -> None:
         '<code>max_rtp_gap</code></td><td class="value measured">2.0 s</td><td class="value">at most 1 s</td>',
         '<td>mos_cqe</td><td class="number">4.3</td><td class="number"></td><td>MOS</td>',
         f'<audio controls preload="metadata" src="/recordings/{run.uuid}/caller.wav">',
-        '<svg class="wave" viewBox="0 0 400 60"',
-        ">0.5 s</span>",
+        'aria-label="2.0 s of audio as heard by caller, 4 at the caller"',
+        ">0.5 s</text>",
     ):
         assert text in page
     assert "Scripted" not in page
@@ -201,7 +203,7 @@ def test_a_recording_without_16_bit_audio_has_a_player_only() -> None:
     """The file can still be downloaded."""
     page = run_page(*lab_with(LabRunResult(state="passed", recordings={"callee": b"RIFF"})))
     assert "callee.wav" in page
-    assert '<svg class="wave"' not in page
+    assert '<svg class="call-audio"' not in page
 
 
 def test_recordings_can_be_downloaded() -> None:

@@ -39,7 +39,7 @@ EVIDENCE: Mapping[str, Any] = {
     ],
     "violations": [],
     "prompts": [{"side": "caller", "prompt": "support", "score": 0.97, "at": 1.5}],
-    "dtmf": [{"side": "callee", "digits": "1"}],
+    "dtmf": [{"side": "callee", "digits": "1", "times": [0.5]}],
     "messages": [{"seconds": at, "direction": way, "line": line, "retransmission": False} for at, way, line in SIP],
 }
 
