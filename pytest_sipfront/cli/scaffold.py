@@ -16,12 +16,14 @@ from pytest_sipfront.clients.service_text import one_line
 from pytest_sipfront.clients.sipfront.models import Document
 from pytest_sipfront.plugin.command_session import PASSED, USAGE, CommandSession
 
-TEMPLATES = {"pytest.ini": "pytest.ini", "lab.yaml": "lab.yaml", "test_first_calls.py": "first_calls.txt"}
-SCHEMA = "lab.schema.json"
-_ACCOUNT_SUITE = '''"""The tests and projects of the account. pytest.ini says whether they run against the lab."""
+TEMPLATES = ("pytest.ini", "lab.yaml", "first.sipfront.yaml")
+SCHEMAS = {"lab.schema.json": "lab", "suite.schema.json": "suites"}
+"""The JSON Schema that editors use, and the room that ships it."""
+_ACCOUNT_SUITE = """# yaml-language-server: $schema=suite.schema.json
+# The tests and projects of the account. pytest.ini says whether they run against the lab.
 
-import pytest
-'''
+tests:
+"""
 _ACCOUNT_LAB = """# yaml-language-server: $schema=lab.schema.json
 # The tests of the account, as the lab simulates them: every run takes half a second and passes, without a call.
 # For real calls on this machine, describe phones and steps.
@@ -30,7 +32,7 @@ _ACCOUNT_LAB = """# yaml-language-server: $schema=lab.schema.json
 
 def write_first_suite(directory: Path, *, as_json: bool) -> int:
     """Write the suite of the package to `directory`, without overwriting a file."""
-    texts = {name: _template(template) for name, template in TEMPLATES.items()}
+    texts = {name: _template(name) for name in TEMPLATES}
     return _write(directory, texts, "Two tests pass. One fails for a reason that lab.yaml explains.", as_json=as_json)
 
 
@@ -46,7 +48,7 @@ def write_account_suite(session: CommandSession, directory: Path, *, as_json: bo
     texts = {
         "pytest.ini": _template("pytest.ini"),
         "lab.yaml": _account_lab(names, members),
-        "test_account.py": "\n\n".join([_ACCOUNT_SUITE, *_marked_tests(_by_name(tests, "tests"), names, members)]),
+        "account.sipfront.yaml": _ACCOUNT_SUITE + "\n".join(_suite_tests(_by_name(tests, "tests"), names, members)),
     }
     counts = f"{len(names)} tests and {len(members)} projects"
     note = f"{counts}, which run against the lab. pytest.ini says how to use the account."
@@ -80,35 +82,42 @@ def _account_lab(names: list[str], members: Mapping[str, list[str]]) -> str:
     return "\n".join([f"{_ACCOUNT_LAB}tests:", *lines, *(["projects:", *projects] if projects else []), ""])
 
 
-def _marked_tests(
+def _suite_tests(
     entries: Mapping[str, Mapping[str, Any]], names: list[str], members: Mapping[str, list[str]]
 ) -> Iterator[str]:
     taken: set[str] = set()
     for kind, of_kind in (("test", names), ("project", list(members))):
         for name in of_kind:
             parameters = entries.get(name, {}).get("parameters") if kind == "test" else None
-            comment = f"# parameters: {one_line(json.dumps(parameters))}\n" if parameters else ""
+            comment = f"    # parameters: {one_line(json.dumps(parameters))}\n" if parameters else ""
+            title = _title(name if kind == "test" else f"project {name}", taken)
             escaped = name.replace("{", "{{").replace("}", "}}")
-            function = _function_name(f"{'' if kind == 'test' else 'project '}{name}", taken)
-            yield f"{comment}@pytest.mark.sipfront({kind}={escaped!r})\ndef {function}(): ...\n"
+            yield f"  - name: {json.dumps(title)}\n    {kind}: {json.dumps(escaped)}\n{comment}"
 
 
-def _function_name(name: str, taken: set[str]) -> str:
-    words = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower()
-    base = function = f"test_{words or 'call'}"
-    while function in taken:
-        function = f"{base}_{len(taken)}"
-    taken.add(function)
-    return function
+def _title(name: str, taken: set[str]) -> str:
+    """Return a unique name that a suite file accepts."""
+    words = re.sub(r"[\[\]{}]|::", " ", "".join(each if each.isprintable() else " " for each in name))
+    base = title = re.sub(r"^[\W_]+", "", " ".join(words.split())) or "test"
+    while title in taken:
+        title = f"{base} {len(taken)}"
+    taken.add(title)
+    return title
 
 
 def _template(name: str) -> str:
     return resources.files("pytest_sipfront.cli").joinpath("templates", name).read_text(encoding="utf-8")
 
 
+def _schemas() -> dict[str, str]:
+    return {
+        name: resources.files(f"pytest_sipfront.{room}").joinpath(name).read_text(encoding="utf-8")
+        for name, room in SCHEMAS.items()
+    }
+
+
 def _write(directory: Path, texts: Mapping[str, str], note: str, *, as_json: bool) -> int:
-    schema = resources.files("pytest_sipfront.lab").joinpath(SCHEMA).read_text(encoding="utf-8")
-    files = {directory / name: text for name, text in {**texts, SCHEMA: schema}.items()}
+    files = {directory / name: text for name, text in {**texts, **_schemas()}.items()}
     if present := [str(path) for path in files if path.exists()]:
         print_error(f"{', '.join(present)} already exists and is not overwritten; choose another directory")
         return USAGE

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_sipfront.cli.scaffold import SCHEMA
+from pytest_sipfront.cli.scaffold import SCHEMAS
 from pytest_sipfront.lab import check_lab_file
 from pytest_sipfront.lab.process import LabProcess
 from tests.cli.conftest import Program
@@ -69,6 +69,8 @@ def test_the_suite_of_an_account_passes_in_its_lab(program: Program, account: La
         "  basic-call: {}\n"
         "  '{braces} \"quotes\" ''and'' \\ 100 %': {}\n"
         "  'Überlauf ☎': {}\n"
+        "  '[a]::b': {}\n"
+        "  '_a b': {}\n"
         "projects: {Nightly: {tests: [Basic call]}}\n"
     )
     done = program("new", "suite", "--from-account", "--json")
@@ -77,7 +79,7 @@ def test_the_suite_of_an_account_passes_in_its_lab(program: Program, account: La
     check_lab_file(tmp_path / "suite" / "lab.yaml")
     assert set(yaml.safe_load((tmp_path / "suite" / "lab.yaml").read_text())["projects"]) == {"Nightly", "Default"}
     before = account.counts["launch_requests"]
-    assert "6 passed" in run_pytest(tmp_path / "suite", SIPFRONT_BASE_URL=account.url)
+    assert "8 passed" in run_pytest(tmp_path / "suite", SIPFRONT_BASE_URL=account.url)
     assert account.counts["launch_requests"] == before
 
 
@@ -95,8 +97,13 @@ def test_an_account_without_a_known_list_gives_no_suite(
     assert "pytest-sipfront tests --json" in done.err
 
 
-def test_editors_find_the_schema_that_the_lab_file_names(program: Program, tmp_path: Path) -> None:
-    """It is the schema of the installed version."""
+def test_editors_find_the_schemas_that_the_files_name(program: Program, tmp_path: Path) -> None:
+    """They are the schemas of the installed version."""
     program("new", "first")
-    assert (tmp_path / "first" / "lab.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA}\n")
-    assert (tmp_path / "first" / SCHEMA).read_text() == program("schema").out
+    for file, schema, kind in (
+        ("lab.yaml", "lab.schema.json", "lab"),
+        ("first.sipfront.yaml", "suite.schema.json", "suite"),
+    ):
+        assert (tmp_path / "first" / file).read_text().startswith(f"# yaml-language-server: $schema={schema}\n")
+        assert (tmp_path / "first" / schema).read_text() == program("schema", kind).out
+        assert schema in SCHEMAS
