@@ -19,7 +19,8 @@ try:
     from pytest_sipfront.lab.file.lab_file import LabDocument
     from pytest_sipfront.lab.file.loading import load_default, load_path
     from pytest_sipfront.lab.lab import Lab
-    from pytest_sipfront.lab.process import TOKEN_VARIABLE
+    from pytest_sipfront.lab.process import TOKEN_VARIABLE, LabError
+    from pytest_sipfront.lab.recording_check import check_recordings, differs
     from pytest_sipfront.lab.run_record import RunRecords
     from pytest_sipfront.lab.web.app import build_app
     from pytest_sipfront.lab.web.run_files import write_run_files
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m pytes
 
     Returns:
         The exit code: 0, or 2 if the lab cannot start. With `--doctor`: 0, or 1 if this machine cannot place calls.
+        With `--check`: 0, or 1 if the lab differs from the recordings.
     """
     options = _parser(program).parse_args(arguments)
     if options.schema:
@@ -52,6 +54,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m pytes
         return 0
     if options.doctor:
         return _check_machine(as_json=options.announce)
+    return _check_recordings(options.check) if options.check else _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
     if not (is_loopback(options.host) or options.allow_remote):
         return _fail(f"--host {options.host} is reachable from other machines; add --allow-remote to permit this")
     backend = available_backend(options.calls)
@@ -95,6 +101,12 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--no-sound", action="store_true", help="leave audio and RTP out of these files")
     parser.add_argument("--mask-numbers", action="store_true", help="mask phone numbers in these files")
     parser.add_argument("--doctor", action="store_true", help="check whether this machine can place calls, and exit")
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="DIR",
+        help="compare the lab with the recordings of --sipfront-record=DIR, field by field, and exit",
+    )
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of lab files, and exit")
     parser.add_argument("--announce", action="store_true", help="print one line of JSON when listening, or the checks")
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input closes")
@@ -134,6 +146,15 @@ def _check_machine(*, as_json: bool) -> int:
     diagnosis = doctor.run()
     print(json.dumps(diagnosis.checks) if as_json else diagnosis)  # noqa: T201 - the command's output
     return 0 if diagnosis.sound else 1
+
+
+def _check_recordings(directory: Path) -> int:
+    try:
+        lines = check_recordings(directory)
+    except LabError as error:
+        return _fail(str(error))
+    print(*lines, sep="\n")  # noqa: T201 - the command's output
+    return 1 if differs(lines) else 0
 
 
 def _fail(reason: str) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_sipfront.lab import run_lab_command
 from tests.end_to_end.suite import Suite
 from tests.support import SECRET_KEY
 
@@ -201,3 +203,68 @@ def test_a_directory_that_cannot_be_written_is_an_error(suite: Suite) -> None:
     assert suite.report().outcome == "error"
     assert "cannot write the recording" in suite.report().message
     assert suite.lab.launches == 0
+
+
+@pytest.fixture
+def check(recorded: Suite, capsys: pytest.CaptureFixture[str]) -> Callable[[], tuple[int, str]]:
+    """Compare the lab with the recording, and return the exit code and the output."""
+
+    def run() -> tuple[int, str]:
+        capsys.readouterr()
+        code = run_lab_command(["--check", str(recorded.pytester.path / "recorded")], "lab")
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def test_the_lab_does_not_differ_from_a_recording_of_itself(check: Callable[[], tuple[int, str]]) -> None:
+    """Each endpoint and situation of the recording is compared."""
+    code, output = check()
+    lines = set(output.splitlines())
+    assert code == 0, output
+    assert lines >= {
+        "GET /api/v2/runs/:id/status, ended: 0 differences",
+        "GET /api/v2/runs/:id/status, running: 0 differences",
+        "GET /api/v2/projectruns/:id/status, ended: 0 differences",
+        "POST /api/v2/tests/run: 0 differences",
+        "POST /api/v2/tests/run, refused with 404: 0 differences",
+    }
+
+
+def test_each_difference_names_field_and_types(recorded: Suite, check: Callable[[], tuple[int, str]]) -> None:
+    """A field that one of them lacks, another type, another form of a text, another HTTP status."""
+    (path,) = (recorded.pytester.path / "recorded").iterdir()
+    text = path.read_text()
+    for old, new in (
+        ('"has_passed": 1', '"has_passed": true, "voice_score": 4.1'),
+        ('"has_passed": 0', '"has_passed": false, "voice_score": 4.1'),
+        ('"tags": "[]"', '"tags": []'),
+        ('"started_at": "20', '"started_at": "at 20'),
+        ('"agentpool_name": ', '"pool": '),
+        ('"status": 404, "reason"', '"status": 422, "reason"'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    code, output = check()
+    assert code == 1
+    for line in (
+        "  run.agentpool_name: missing in the recording, text in the lab",
+        "  run.pool: text in the recording, missing in the lab",
+        "  run.has_passed: bool in the recording, number in the lab",
+        "  run.voice_score: number in the recording, missing in the lab",
+        "  run.tags: list in the recording, text (JSON) in the lab",
+        "POST /api/v2/tests/run, refused with 422: 1 difference",
+        "  HTTP status: 422 in the recording, 404 in the lab",
+    ):
+        assert line in output.splitlines()
+
+
+def test_a_check_needs_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message has the path."""
+    assert run_lab_command(["--check", str(tmp_path)], "lab") == 2
+    (tmp_path / "r.jsonl").write_text("nonsense\n")
+    assert run_lab_command(["--check", str(tmp_path)], "lab") == 2
+    errors = capsys.readouterr().err
+    assert "lab: no recording in " in errors
+    assert "lab: cannot read the recording " in errors
