@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-DIALLED = re.compile(r"[A-Za-z0-9_.+*#~!$&'()=,-]+")
-"""The user part of a SIP URI. Any other character could name another host."""
+DIALLED = re.compile(r"(?:[A-Za-z0-9_.+*#~!$&'()=,;?/-]|%[0-9A-Fa-f]{2})+")
+"""The user part of a SIP URI (RFC 3261), and `#`. Any other character could name another host."""
+_TO_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9_.!~*+-]")
 
 
 def is_loopback(host: str) -> bool:
@@ -19,6 +20,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def escaped(number: str) -> str:
+    """Return a number as the user part of a SIP URI, for example "49%2312" for "49#12"."""
+    return _TO_ESCAPE.sub(lambda match: match[0].upper() if match[0][1:] else f"%{ord(match[0]):02X}", number)
+
+
 def is_pattern(number: str) -> bool:
     """Whether the number of a phone stands for all numbers with its first digits, for example "49*"."""
     return len(number) > 1 and number.endswith("*")
@@ -26,4 +32,5 @@ def is_pattern(number: str) -> bool:
 
 def matches(number: str, pattern: str) -> bool:
     """Whether a dialled number is this number of a phone, or begins with the digits of its pattern."""
-    return number == pattern or (is_pattern(pattern) and number.startswith(pattern[:-1]))
+    number = escaped(number)
+    return number == escaped(pattern) or (is_pattern(pattern) and number.startswith(escaped(pattern[:-1])))

@@ -28,6 +28,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_sipfront.lab.addresses import escaped
 from pytest_sipfront.lab.calls.audio import wav
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.ladder import TAG_HEADER, TO_CALLEE, TO_CALLER, Ladders, TraceHandler
@@ -224,7 +225,7 @@ class SipStack:
         domain = domain or f"{self.host}:{self.port}"
         try:
             account = self.errors.Account(
-                user=user,
+                user=escaped(user),
                 domain=domain,
                 password=password,
                 reg_interval=expires,

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
-from pytest_sipfront.lab.addresses import is_loopback, is_pattern
+from pytest_sipfront.lab.addresses import escaped, is_loopback, is_pattern
 from pytest_sipfront.lab.calls.call_leg import CallLeg
 from pytest_sipfront.lab.calls.ladder import TAG_HEADER
 from pytest_sipfront.lab.calls.phone_behaviour import PhoneBehaviour
@@ -160,9 +160,10 @@ class Switchboard:
             number: The number.
             line: Impairments of the RTP of the call; without them those of the phone apply.
         """
-        target = self.plan.target
-        if target is not None:
-            return f"sip:{number}@{_numeric(target.address)};transport={target.transport}"
+        target, user = self.plan.target, escaped(number)
+        if target is not None:  # it may read parameters after `;`, so only `#` is escaped, which a URI cannot contain
+            user = number.replace("#", "%23")
+            return f"sip:{user}@{_numeric(target.address)};transport={target.transport}"
         stack = await self.open()
         name = phone_of(self._phones, number)
         if name and self._phones[name].reject != NOT_FOUND:  # the stack itself answers calls to an unknown number
@@ -171,8 +172,8 @@ class Switchboard:
             stack.open_relay(self._line)
         relay = stack.relay
         if relay is not None and (relay is stack.capture or self._line(number, "", line) is not None):
-            return f"sip:{number}@{relay.address}"
-        return f"sip:{number}@{stack.host}:{stack.port}"
+            return f"sip:{user}@{relay.address}"
+        return f"sip:{user}@{stack.host}:{stack.port}"
 
     def _line(self, number: str, tag: str, line: LineProfile | None = None) -> LineProfile | None:
         """Return the impairments of a call: those of its test, or else those of the phone with this number."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from pytest_sipfront.lab.addresses import DIALLED, is_loopback, matches
+from pytest_sipfront.lab.addresses import DIALLED, escaped, is_loopback, matches
 from pytest_sipfront.yaml_models import (
     Count,
     Flag,
@@ -214,7 +214,7 @@ class CallLimits(YamlModel):
 
 def phone_of(phones: Mapping[str, Phone], number: str) -> str:
     """Return the name of the phone with this number, or else of the first one whose pattern matches, or ""."""
-    exact = (name for name, phone in phones.items() if phone.number == number)
+    exact = (name for name, phone in phones.items() if escaped(phone.number) == escaped(number))
     matching = (name for name, phone in phones.items() if matches(number, phone.number))
     return next(exact, "") or next(matching, "")
 
@@ -226,9 +226,9 @@ def _numbered(phones: Mapping[str, Phone]) -> Mapping[str, Phone]:
         number = phone.number or name
         if not DIALLED.fullmatch(number):
             raise InvalidValueError(f"{number!r} cannot be dialled; set 'number' to one without spaces", (name,))
-        if number in numbers:
+        if escaped(number) in numbers:
             raise InvalidValueError(f"duplicate number {number}", (name, "number"))
-        numbers.add(number)
+        numbers.add(escaped(number))
     return {name: phone.model_copy(update={"number": phone.number or name}) for name, phone in phones.items()}
 
 

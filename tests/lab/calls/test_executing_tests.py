@@ -88,6 +88,38 @@ def test_an_override_of_the_destination_calls_there() -> None:
     assert re.fullmatch(text, result.description)
 
 
+USERS = ("49#12", "49%2313", "100;isub=7", "100?x", "a/b", "*21*43#", "user.name+x", "e!t~$&()',=", "44%20x")
+
+
+@needs_stack
+def test_every_user_part_of_a_sip_uri_reaches_its_phone() -> None:
+    """Special characters are escaped in the URI; a phone has both spellings as its number."""
+    phones = "".join(f'  p{index}: {{number: "{user}"}}\n' for index, user in enumerate(USERS))
+    call = "{action: call, dial_destination: '1'}, {action: hold, seconds: 0.5}"
+    dialled = [*USERS, "49%2312", "49#13", "100%3Bisub%3d7"]
+    results = find_all(
+        f"phones:\n{phones}tests: {{call: {{steps: [[{{action: wait}}], [{call}]]}}}}\n",
+        [("call", {"step.1.0.dial_destination": user}) for user in dialled],
+    )
+    assert {user: result.description for user, result in zip(dialled, results, strict=True)} == dict.fromkeys(
+        dialled, ""
+    )
+    assert re.match(r"INVITE sip:49%2312@127\.0\.0\.1", results[0].ladder[0].line)
+
+
+@needs_sipp
+@pytest.mark.parametrize(("user", "sent"), [("49#1", "49%231"), ("49%231", "49%231"), ("100;isub=7", "100;isub=7")])
+def test_a_target_receives_the_user_part_as_it_is_written(user: str, sent: str) -> None:
+    """It may read parameters of the user part. Only `#` must be escaped."""
+    with sipp("answers", "-rtp_echo") as peer:
+        result = find(
+            f"target: sip:127.0.0.1:{peer.port}\ntests:\n  call:\n    steps:\n      - []\n"
+            f"      - [{{action: call, dial_destination: '{user}'}}, {{action: hold, seconds: 0.5}}]\n"
+        )
+    assert (result.state, result.description) == ("passed", "")
+    assert result.ladder[0].line.startswith(f"INVITE sip:{sent}@")
+
+
 def test_an_unknown_number_names_the_nearest_phones() -> None:
     """A typo in a number is found from the message."""
     result = find(LAB, overrides={"step.1.0.dial_destination": "1001"})
