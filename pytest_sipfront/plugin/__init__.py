@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shlex
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -175,8 +177,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the closing section: totals, tests that did not pass, and runs that are still running."""
     state = config.stash[STATE]
     record = config.stash[RECORDER].record
-    relative: Any = config.cwd_relative_nodeid
-    lines = [] if record is None else list(terminal.summary(record, state.settings, state.summary(), relative))
+    replay = functools.partial(_replay_command, config) if hasattr(state.settings, "lab_keep") else None
+    lines = (
+        []
+        if record is None
+        else list(terminal.summary(record, state.settings, state.summary(), replay if state.settings.lab else None))
+    )
     late_runs = config.stash.get(LATE_RUNS, [])
     if lines:
         terminalreporter.section("sipfront")
@@ -186,6 +192,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"sipfront: {line}")
     for command in config.stash[RECORDER].annotations:
         terminalreporter.write_line(command)
+
+
+def _replay_command(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that places the call of a test again and keeps the lab open."""
+    lab = config.getoption("sipfront_lab")
+    option = [] if lab is None else ["--sipfront-lab" if lab == "true" else f"--sipfront-lab={lab}"]
+    relative: Any = config.cwd_relative_nodeid
+    return shlex.join(["pytest", relative(nodeid), *option, "--sipfront-lab-keep"])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from pathlib import Path
 
 from pytest_sipfront.plugin.reports.properties import PREFIX
 from pytest_sipfront.plugin.reports.session_record import ERROR, FAILED, SessionRecord, TestRecord
@@ -12,6 +13,7 @@ from pytest_sipfront.plugin.reports.session_record import ERROR, FAILED, Session
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 MOST_ROWS, MOST_ANNOTATIONS = 100, 10
 """GitHub shows 10 errors per step, and a summary of at most 1 MiB."""
+_HEADS = ("test", "outcome", "kind", "reason", "since when", "report")
 _LONGEST_CELL = 300
 _WORKFLOW_ESCAPES = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY_ESCAPES = {**_WORKFLOW_ESCAPES, ":": "%3A", ",": "%2C"}
@@ -24,18 +26,20 @@ def job_summary(record: SessionRecord) -> str:
     if not record.tests:
         head = "No voice test ran"
     figures = record.figures()
+    service = f"lab {Path(record.service.removeprefix('lab')).name}".strip() if record.lab else record.service
     lines = [
         f"## {head}",
         "",
-        f"{_cell(record.service)}, {figures.launches} runs, {figures.run_seconds / 60:.1f} min of calls in "
+        f"{_cell(service)}, {figures.launches} runs, {figures.run_seconds / 60:.1f} min of calls in "
         f"{figures.wall_seconds / 60:.1f} min" + (", interrupted" if record.interrupted else ""),
         "",
     ]
     changed = [test for test in record.tests if test not in broken and test.history and test.history["text"]]
     rows = sorted(broken, key=lambda test: test.last.kind) + changed
     if rows:
-        lines += ["| test | outcome | kind | reason | since when | report |", "|---|---|---|---|---|---|"]
-        lines += [_row(test, is_local=bool(record.lab)) for test in rows[:MOST_ROWS]]
+        table = [_row(test, is_local=bool(record.lab)) for test in rows[:MOST_ROWS]]
+        columns = [column for column in zip(_HEADS, *table, strict=True) if any(column[1:])]
+        lines += [f"| {' | '.join(row)} |" for row in zip(*_with_rule(columns), strict=True)]
     if len(rows) > MOST_ROWS:
         lines += ["", f"{len(rows) - MOST_ROWS} more tests are not listed."]
     if record.in_flight:
@@ -67,14 +71,18 @@ def _urls(test: TestRecord) -> list[str]:
     return [run["report_url"] for run in test.last.runs if run["report_url"]]
 
 
-def _row(test: TestRecord, *, is_local: bool) -> str:
+def _with_rule(columns: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    return ((head, "---", *cells) for head, *cells in columns)
+
+
+def _row(test: TestRecord, *, is_local: bool) -> list[str]:
     """Return a row of the table. Report URLs of a lab lead to a machine that is gone, artifacts remain."""
     links = [f"[run {number}]({url})" for number, url in enumerate(_urls(test), 1)]
     artifacts = test.properties.get(f"{PREFIX}artifacts", "")
     report = (f"`{artifacts}`" if artifacts else "") if is_local else " ".join(links)
     history = (test.history or {}).get("text", "")
-    cells = [_cell(text) for text in (test.nodeid, test.last.outcome, test.last.kind, test.last.message, history)]
-    return f"| {' | '.join(cells)} | {report} |"
+    last = test.last
+    return [*(_cell(text) for text in (test.nodeid, last.outcome, last.kind, last.message, history)), report]
 
 
 def _cell(text: str) -> str:

@@ -19,7 +19,7 @@ def add_evidence(config: pytest.Config, report: pytest.TestReport, runs: Sequenc
         report: The report of the test.
         runs: The run documents of the attempt.
     """
-    if not runs or not (report.when == "call" or report.failed):
+    if not runs or report.when == "teardown" or not (report.when == "call" or report.failed):
         return
     if config.getoption("htmlpath", None) and config.pluginmanager.hasplugin("html"):
         _extend_html(report, runs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +53,7 @@ class SessionSummary:
 
 
 def summary(
-    record: SessionRecord, settings: Settings, journal: SessionSummary, relative: Callable[[str], str] = str
+    record: SessionRecord, settings: Settings, journal: SessionSummary, replay: Callable[[str], str] | None = None
 ) -> Iterator[str]:
     """Yield the lines of the closing section, or no line if no test used Sipfront or Sift.
 
@@ -62,7 +61,7 @@ def summary(
         record: The session.
         settings: Its settings.
         journal: Its launches.
-        relative: Makes a node id relative to the current directory, for commands to copy.
+        replay: Returns the command that places the call of a test again on the lab; None without a lab.
     """
     if not (record.tests or journal.launches or journal.left_behind):
         return
@@ -81,7 +80,7 @@ def summary(
     yield from _repeated(record)
     yield from _budget(journal.launches, settings)
     yield from _since_when(record)
-    yield from _rows(record, settings, relative)
+    yield from _rows(record, replay)
     yield from _unfinished(journal)
 
 
@@ -153,22 +152,22 @@ def _since_when(record: SessionRecord) -> Iterator[str]:
             yield f"PASSED {test.nodeid} - {history['text']}"
 
 
-def _rows(record: SessionRecord, settings: Settings, relative: Callable[[str], str]) -> Iterator[str]:
+def _rows(record: SessionRecord, replay: Callable[[str], str] | None) -> Iterator[str]:
     """Yield the tests that did not pass, by outcome and kind, with the next step for each of them."""
     groups: dict[tuple[str, str], list[TestRecord]] = defaultdict(list)
     for outcome in _LABELS:
         for test in record.tests:
             if test.last.outcome == outcome:
                 groups[outcome, test.last.kind].append(test)
-    can_keep, steps = settings.lab and hasattr(settings, "lab_keep"), 0
+    steps = 0
     for (outcome, kind), tests in groups.items():
         if kind:
             yield f"{kind}: {len(tests)} {'test' if len(tests) == 1 else 'tests'}"
         for test in tests:
             yield from _row(_LABELS[outcome], test)
-            if can_keep and outcome != "xfailed" and steps < _MOST_STEPS:
+            if replay is not None and outcome != "xfailed" and steps < _MOST_STEPS:
                 steps += 1
-                yield f"  replay: pytest {shlex.quote(relative(test.nodeid))} --sipfront-lab-keep"
+                yield f"  replay: {replay(test.nodeid)}"
 
 
 def _row(label: str, test: TestRecord) -> Iterator[str]:

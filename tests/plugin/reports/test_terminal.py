@@ -12,8 +12,7 @@ import pytest
 from pytest_sipfront.plugin.reports.session_record import AttemptRecord, SessionRecord, TestRecord
 from pytest_sipfront.plugin.reports.terminal import SessionSummary, summary
 
-SETTINGS = SimpleNamespace(lab=False, replay=None, max_runs=None, max_minutes=None)
-LAB = SimpleNamespace(lab=True, lab_keep=False, replay=None, max_runs=None, max_minutes=None)
+SETTINGS: Any = SimpleNamespace(lab=False, replay=None, max_runs=None, max_minutes=None)
 
 
 def run(verdict: str | None = "passed", **values: Any) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def case(name: str, *runs: dict[str, Any], **attempt: Any) -> TestRecord:
     return TestRecord(nodeid=f"test_a.py::{name}", attempts=[AttemptRecord(number=1, runs=list(runs), **attempt)])
 
 
-def lines(*tests: TestRecord, running: Sequence[str] = (), settings: Any = SETTINGS) -> list[str]:
+def lines(*tests: TestRecord, running: Sequence[str] = (), replay: Any = None) -> list[str]:
     """Return the section of a session with these tests, and with these targets in flight."""
     record = SessionRecord(started_at="2026-01-15T12:00:00.000Z", service="https://app.sipfront.com", tests=list(tests))
     entries: list[Any] = [
@@ -58,7 +57,7 @@ def lines(*tests: TestRecord, running: Sequence[str] = (), settings: Any = SETTI
         )
         for target in running
     ]
-    return list(summary(record, settings, SessionSummary(launches=entries)))
+    return list(summary(record, SETTINGS, SessionSummary(launches=entries), replay))
 
 
 def test_a_session_without_tests_has_no_section() -> None:
@@ -105,20 +104,20 @@ def test_minutes_concurrency_and_the_slowest_tests_are_shown() -> None:
 
 
 def test_rows_are_grouped_by_outcome_and_kind_with_the_next_step_on_the_lab() -> None:
-    """The command can be copied, so its node id is quoted and relative to the current directory."""
+    """The command places the call again."""
     section = lines(
         case("test_x[a b]", run("failed"), outcome="failed", kind="busy", message="486 Busy Here"),
         case("test_y", run(None), outcome="error", kind="no-verdict", message="no verdict"),
         case("test_z", run("failed"), outcome="failed", kind="busy", message="486 Busy Here"),
-        settings=LAB,
+        replay=lambda nodeid: f"pytest {nodeid}",
     )
     assert section[-8:] == [
         "busy: 2 tests",
         "FAILED test_a.py::test_x[a b] - 486 Busy Here - http://report",
-        "  replay: pytest 'test_a.py::test_x[a b]' --sipfront-lab-keep",
+        "  replay: pytest test_a.py::test_x[a b]",
         "FAILED test_a.py::test_z - 486 Busy Here - http://report",
-        "  replay: pytest test_a.py::test_z --sipfront-lab-keep",
+        "  replay: pytest test_a.py::test_z",
         "no-verdict: 1 test",
         "ERROR test_a.py::test_y - no verdict - http://report",
-        "  replay: pytest test_a.py::test_y --sipfront-lab-keep",
+        "  replay: pytest test_a.py::test_y",
     ]
