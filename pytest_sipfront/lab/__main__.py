@@ -19,6 +19,7 @@ try:
     from pytest_sipfront.lab.file.lab_file import LabDocument
     from pytest_sipfront.lab.file.loading import load_default, load_path
     from pytest_sipfront.lab.lab import Lab
+    from pytest_sipfront.lab.lab_file_watch import LabFileWatch
     from pytest_sipfront.lab.process import TOKEN_VARIABLE, LabError
     from pytest_sipfront.lab.recording_check import check_recordings, differs
     from pytest_sipfront.lab.run_record import RunRecords
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m pytes
 def _serve(options: argparse.Namespace) -> int:
     if not (is_loopback(options.host) or options.allow_remote):
         return _fail(f"--host {options.host} is reachable from other machines; add --allow-remote to permit this")
+    if options.watch and options.file is None:
+        return _fail("--watch needs a lab file")
     backend = available_backend(options.calls)
     try:
         lab = Lab(
@@ -73,7 +76,9 @@ def _serve(options: argparse.Namespace) -> int:
         return _fail(f"cannot listen on {options.host}:{options.port}: {reason}")
     url = url_of(listening)
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
-    server = LabServer(build_app(lab, token), lambda: _announce(lab, url, token, as_json=options.announce), lab.release)
+    watch = LabFileWatch(lab, options.file, _print) if options.watch else None
+    app = build_app(lab, token, watch)
+    server = LabServer(app, lambda: _announce(lab, url, token, as_json=options.announce), lab.release)
     server.stop_on_signals()
     if options.with_parent:
         server.stop_with_parent()
@@ -87,6 +92,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
         description="Run a local simulation of the Sipfront platform, based on its documentation.",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="lab file (default: the built-in lab file)")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="reload the lab file when it changes, which ends open runs; mistakes are shown, and the old content stays",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free port)")
     parser.add_argument("--allow-remote", action="store_true", help="permit a --host that other machines can reach")
@@ -155,6 +165,10 @@ def _check_recordings(directory: Path) -> int:
         return _fail(str(error))
     print(*lines, sep="\n")  # noqa: T201 - the command's output
     return 1 if differs(lines) else 0
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the command's output
 
 
 def _fail(reason: str) -> int:

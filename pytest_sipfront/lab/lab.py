@@ -50,13 +50,18 @@ class Lab:
             records=self._records,
         )
 
-    async def configure(self, text: str, directory: Path | None = None) -> None:
+    async def configure(self, text: str, directory: Path | None = None, *, name: str = "lab.yaml") -> None:
         """Replace the lab file by `text`, end everything that is open, and reset all counts.
+
+        Args:
+            text: The text of a lab file.
+            directory: The directory where its relative paths start (default: as before).
+            name: The name of the file in error messages.
 
         Raises:
             YamlFileError: The file has mistakes; nothing changes.
         """
-        file = load(text, self.backend, directory=directory or self.file.directory)
+        file = load(text, self.backend, name=name, directory=directory or self.file.directory)
         executor = self.backend.executor(file)
         async with self._reloading:
             await self.close()

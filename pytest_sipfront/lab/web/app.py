@@ -5,6 +5,7 @@ Control endpoints show what has happened and replace the lab file. They need the
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pytest_sipfront.lab.lab import Lab
+from pytest_sipfront.lab.lab_file_watch import LabFileWatch
 from pytest_sipfront.lab.platform.account import LabRun
 from pytest_sipfront.lab.platform.routes import platform_routes
 from pytest_sipfront.lab.sift.routes import sift_routes
@@ -25,16 +27,26 @@ from pytest_sipfront.lab.web.request_guard import RequestGuard
 from pytest_sipfront.yaml_models import YamlFileError
 
 
-def build_app(lab: Lab, token: str) -> Starlette:
-    """Return the application of a lab, whose control endpoints need `token`. Its shutdown ends every open run."""
+def build_app(lab: Lab, token: str, watch: LabFileWatch | None = None) -> Starlette:
+    """Return the application of a lab. Its shutdown ends every open run.
+
+    Args:
+        lab: The lab.
+        token: The token that its control endpoints require.
+        watch: Reloads the lab file while the application runs; None to load it once.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        watching = None if watch is None else asyncio.create_task(watch.run())
         yield
+        if watching is not None:
+            watching.cancel()
         await lab.close()
 
     services = [*platform_routes(lambda: lab.platform), *sift_routes(lambda: lab.sift)]
-    pages = page_routes(lambda: lab.platform, lambda: lab.sift, lambda: lab.summary)
+    mistakes = None if watch is None else lambda: watch.mistakes
+    pages = page_routes(lambda: lab.platform, lambda: lab.sift, lambda: lab.summary, mistakes)
     routes = [*services, *_control_routes(lab), *pages]
     return Starlette(routes=routes, middleware=[Middleware(RequestGuard, token=token)], lifespan=lifespan)
 

@@ -38,7 +38,10 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-s
 
 
 def page_routes(
-    platform: Callable[[], PlatformService], sift: Callable[[], SiftService], summary: Callable[[], str]
+    platform: Callable[[], PlatformService],
+    sift: Callable[[], SiftService],
+    summary: Callable[[], str],
+    mistakes: Callable[[], str] | None = None,
 ) -> list[Route]:
     """Return the routes of all pages and of the recordings of runs.
 
@@ -46,10 +49,11 @@ def page_routes(
         platform: Returns the service whose runs are shown.
         sift: Returns the service whose calls are shown.
         summary: Returns one line on how the lab reaches its verdicts.
+        mistakes: Returns the mistakes in the lab file if that is watched; None if it is not.
     """
 
     async def front(_: Request) -> Response:
-        return _page(front_page(platform(), sift(), summary()))
+        return _page(front_page(platform(), sift(), summary(), mistakes() if mistakes else None))
 
     async def report(request: Request) -> Response:
         account, uuid, path = platform().account, request.path_params["uuid"], request.url.path
@@ -89,13 +93,22 @@ def _not_found(thing: str) -> Response:
     return _page(render("not_found.html", thing=thing), 404)
 
 
-def front_page(platform: PlatformService, sift: SiftService, summary: str) -> str:
-    """Return the front page: the latest runs and calls, the tests, and the counts."""
+def front_page(platform: PlatformService, sift: SiftService, summary: str, mistakes: str | None = None) -> str:
+    """Return the front page: the latest runs and calls, the tests, and the counts.
+
+    Args:
+        platform: The service whose runs are shown.
+        sift: The service whose calls are shown.
+        summary: One line on how the lab reaches its verdicts.
+        mistakes: The mistakes in a lab file that is watched; None if it is not. A page of such a lab reloads itself.
+    """
     account = platform.account
     runs, project_runs = list(account.runs.values()), list(account.project_runs.values())
     calls = list(enumerate(sift.calls.connections, start=1))
     return render(
         "front.html",
+        refresh=mistakes is not None,
+        mistakes=mistakes,
         summary=summary,
         runs=failed_first(run_row(account, run) for run in runs[-MAX_RECENT:]),
         project_runs=failed_first(project_row(account, run) for run in project_runs[-MAX_RECENT:]),
