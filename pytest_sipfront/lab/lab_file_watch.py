@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_sipfront.lab.lab import Lab
 from pytest_sipfront.yaml_models import YamlFileError
+
+if TYPE_CHECKING:
+    from pytest_sipfront.lab.lab import Lab
 
 _INTERVAL = 0.5
 
