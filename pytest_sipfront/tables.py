@@ -11,6 +11,8 @@ from pathlib import Path
 from pytest_sipfront.suggestions import did_you_mean
 
 DELIMITERS = ",;\t"
+MAX_LINES = 200_000
+MAX_COLUMNS = 1000
 _NUMBER = re.compile(r"\+?[0-9*#]+")
 _ADDRESS = re.compile(r"(?:sips?:|tel:)\S+|[^\s@]+@[^\s@]+|[A-Za-z][A-Za-z0-9_.!~*'()&=+$-]*")
 _PLACEHOLDERS = frozenset({"nan", "none", "null", "tbd", "todo", "unknown", "na"})
@@ -101,7 +103,7 @@ def read_table(path: Path, name: str = "") -> Table:
         name: The name of the file in messages (default: its path).
 
     Raises:
-        TableError: The file cannot be read, has no rows, or a row has more cells than there are columns.
+        TableError: The file cannot be read, has no rows or too many, or a row has more cells than there are columns.
     """
     shown = Path(name) if name else path
     try:
@@ -110,6 +112,8 @@ def read_table(path: Path, name: str = "") -> Table:
         raise TableError(f"{name or path.absolute()}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise TableError(f"{shown}: the encoding must be UTF-8; save the file as 'CSV UTF-8'") from None
+    if len(lines) > MAX_LINES:
+        raise TableError(f"{shown}: has more than {MAX_LINES} lines")
     reader = csv.reader(lines, delimiter=_delimiter(lines), skipinitialspace=True)
     try:
         records = [
@@ -120,6 +124,8 @@ def read_table(path: Path, name: str = "") -> Table:
     if len(records) < 2:  # noqa: PLR2004 - column names and one row
         raise TableError(f"{shown}: must have a row of column names and at least one further row")
     columns = tuple(records[0][0])
+    if len(columns) > MAX_COLUMNS:
+        raise TableError(f"{shown}:{records[0][1]}: has more than {MAX_COLUMNS} columns")
     return Table(shown, columns, tuple(_rows(shown, columns, records)))
 
 

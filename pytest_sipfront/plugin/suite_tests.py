@@ -218,6 +218,6 @@ def _mark(entry: Entry, name: str, value: Any) -> pytest.Mark | None:
         entry.report(("markers", name), str(error))
         return None
     if isinstance(value, dict):
-        return pytest.Mark(name, (), value, _ispytest=True)
+        return decorator.with_args(**value).mark  # type: ignore[no-any-return]
     arguments = [] if value is True or value is None else value if isinstance(value, list) else [value]
     return decorator.with_args(*arguments).mark  # type: ignore[no-any-return]

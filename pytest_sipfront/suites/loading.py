@@ -18,14 +18,17 @@ import yaml
 
 from pytest_sipfront.suites.suite_file import MAX_TESTS, MOST_TESTS, CallTest, Defaults, RunTest, SuiteDocument
 from pytest_sipfront.suites.variants import Variant, combine, count, duplicates
-from pytest_sipfront.tables import TableError, read_table
+from pytest_sipfront.tables import TableError, TableRow, read_table
 from pytest_sipfront.yaml_models import MAX_BYTES, MAX_REPORTED, KeyPath, YamlDocument, YamlFileError
 
 SUFFIXES = (".sipfront.yaml", ".sipfront.yml")
 MAX_INCLUDED = 100
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CREDENTIAL = re.compile(r"(SIPFRONT|SIFT|SF)_.*(KEY|SECRET|TOKEN)")
+_CREDENTIAL = re.compile(
+    r"(^|_)(API)?(KEYS?|SECRETS?|TOKENS?|PASS|PASSWORD|PASSWD|PWD|CREDENTIALS?|AUTH)(_|$)", re.IGNORECASE
+)
+_TEXT_TAG = "tag:yaml.org,2002:str"
 _RESOLVER = yaml.resolver.Resolver()
 
 
@@ -35,9 +38,9 @@ class SuiteSource(YamlDocument):
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> str:
         if "${" in node.value:
             value = _VARIABLE.sub(lambda match: self._variable(match, node, path), node.value)
-            tag = _RESOLVER.resolve(  # type: ignore[no-untyped-call]
-                yaml.ScalarNode, value, (not node.style, True)
-            )
+            tag: str = node.tag
+            if tag == _TEXT_TAG:
+                tag = _RESOLVER.resolve(yaml.ScalarNode, value, (not node.style, True))  # type: ignore[no-untyped-call]
             node = yaml.ScalarNode(tag, value, node.start_mark, node.end_mark)
         return super()._scalar(node, path)
 
@@ -47,8 +50,8 @@ class SuiteSource(YamlDocument):
         name, value = match[1], os.environ.get(match[1], "") if match[1] else ""
         if not _VARIABLE_NAME.fullmatch(name):
             problem = f"{match[0]!r} must contain the name of an environment variable; write $${{ for a literal ${{"
-        elif _CREDENTIAL.match(name):
-            problem = f"{match[0]!r}: a suite must not contain credentials"
+        elif _CREDENTIAL.search(name):
+            problem = f"{match[0]!r} has the name of a secret, and a suite must not contain any"
         elif not value.strip():
             problem = f"the environment variable {name!r} is {'empty' if name in os.environ else 'not set'}"
         else:
@@ -127,6 +130,7 @@ class _Loading:
     entries: list[Entry] = field(default_factory=list)
     sources: list[SuiteSource] = field(default_factory=list)
     seen: set[Path] = field(default_factory=set)
+    tables: dict[Path, Sequence[TableRow]] = field(default_factory=dict)
     max_tests: int = MAX_TESTS
     total: int = 0
 
@@ -200,21 +204,19 @@ class _Loading:
 
     def _add(self, path: Path, source: SuiteSource, at: KeyPath, keys: RunTest | CallTest) -> None:
         """Add a test with its variants."""
+        if self.total > self.max_tests:
+            return  # the file is refused
         rows, matrix = self._rows(path, source, at, keys.rows), keys.matrix
         if rows is None and keys.rows is not None:
             return
+        self.total += count(rows, matrix)
+        if self.total > self.max_tests:
+            source.report(at, f"the file has more than {self.max_tests} tests; set max_tests (at most {MOST_TESTS})")
+            return
         variants = None
         if rows is not None or matrix:
-            self.total += count(rows, matrix) - 1
-            if self.total >= self.max_tests:
-                source.report(
-                    at, f"the file has more than {self.max_tests} tests; set max_tests (at most {MOST_TESTS})"
-                )
-                self.total = 0
-                return
             variants = list(combine(rows, matrix))
             self._check_variants(source, at, keys, variants)
-        self.total += 1
         self.entries.append(Entry(keys, path, source.line((*at, "name")), variants, source, at))
 
     def _rows(
@@ -233,7 +235,9 @@ class _Loading:
             source.report(at, f"{rows!r} is larger than {MAX_BYTES // 1_000_000} MB")
             return None
         try:
-            return read_table(target, self._name(target)).rows
+            if target not in self.tables:
+                self.tables[target] = read_table(target, self._name(target)).rows
+            return self.tables[target]
         except TableError as error:
             for problem in str(error).splitlines()[:MAX_REPORTED]:
                 source.report(at, problem)

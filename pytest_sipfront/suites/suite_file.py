@@ -138,8 +138,11 @@ class Markers(YamlModel):
                 raise InvalidValueError(f"the marker {name} is not supported here; {_REJECTED_MARKERS[name]}", (name,))
             if not name.isidentifier() or name.startswith("_"):
                 raise InvalidValueError(f"{name!r} is not the name of a marker", (name,))
-            if isinstance(value, dict) and "condition" in value:
-                raise InvalidValueError("conditions are Python code and not supported here", (name, "condition"))
+            for argument in value if isinstance(value, dict) else ():
+                if argument == "condition":
+                    raise InvalidValueError("conditions are Python code and not supported here", (name, argument))
+                if not argument.isidentifier() or argument == "self":
+                    raise InvalidValueError(f"{argument!r} is not the name of an argument", (name, argument))
         return self
 
 

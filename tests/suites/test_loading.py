@@ -91,8 +91,11 @@ OF_ONE_TEST = [
         "2: tests[0].test: '${1}' must contain the name of an environment variable; write $${ for a literal ${",
     ),
     *(
-        (f"name: a\n  test: ${{{name}}}", f"2: tests[0].test: '${{{name}}}': a suite must not contain credentials")
-        for name in ("SIPFRONT_SECRET_KEY", "SF_API_SECRET", "SIFT_AUTH_TOKEN", "SIFT_BEARER_TOKEN")
+        (
+            f"name: a\n  test: ${{{name}}}",
+            f"2: tests[0].test: '${{{name}}}' has the name of a secret, and a suite must not contain any",
+        )
+        for name in ("SIPFRONT_SECRET_KEY", "SF_API_SECRET", "SIFT_AUTH_TOKEN", "db_password")
     ),
     # rows and matrix
     (
@@ -180,6 +183,14 @@ OF_ONE_TEST = [
     (
         "name: a\n  test: A\n  markers: {flaky: {condition: exit()}}",
         "3: tests[0].markers.flaky.condition: conditions are Python code and not supported here",
+    ),
+    (
+        "name: a\n  test: A\n  markers: {flaky: {self: 1}}",
+        "3: tests[0].markers.flaky.self: 'self' is not the name of an argument",
+    ),
+    (
+        "name: a\n  test: !!python/name:os.system ${HOME}",
+        "2: tests[0].test: unsupported tag '!!python/name:os.system'",
     ),
     ("name: a\n  test: A\n  markers: [not-a-name]", "3: tests[0].markers: 'not-a-name' is not the name of a marker"),
     (
@@ -493,3 +504,26 @@ def test_many_mistakes_of_one_table_are_bounded(directory: Path) -> None:
     lines = mistakes(directory, "tests: [{name: a, test: A, rows: bad.csv, step.1.0.x: '{number}'}]")
     assert len(lines) == 100
     assert lines[0].endswith("bad.csv:2: '{number}' is empty (id='0', number='')")
+
+
+@pytest.mark.parametrize(
+    ("table", "mistake"),
+    [
+        ("n\n" * 200_001, "large.csv: has more than 200000 lines"),
+        (",".join("abc" * 400) + "\n1", "large.csv:1: has more than 1000 columns"),
+    ],
+    ids=["lines", "columns"],
+)
+def test_a_table_has_bounds(directory: Path, table: str, mistake: str) -> None:
+    """So that a suite from elsewhere does not fill the memory."""
+    (directory / "large.csv").write_text(table)
+    text = "tests: [{name: a, test: A, rows: large.csv}]"
+    assert mistakes(directory, text) == [f"{NAME}:1: tests[0].rows: {mistake}"]
+
+
+def test_a_file_with_too_many_tests_is_refused_once(directory: Path) -> None:
+    """At the first test that is too much; a table is read once, however many tests use it."""
+    entries = "".join(f"- {{name: a{n}, test: A, rows: numbers.csv}}\n" for n in range(5))
+    assert mistakes(directory, f"max_tests: 5\ntests:\n{entries}") == [
+        f"{NAME}:5: tests[2]: the file has more than 5 tests; set max_tests (at most 100000)"
+    ]
