@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from pytest_sipfront.plugin.reports.error_details import raise_at
 from pytest_sipfront.plugin.run_spec import fill
 from pytest_sipfront.sift.answers import NO_ANSWER, NoAnswer, normalised
 from pytest_sipfront.sift.call import Call
-from pytest_sipfront.sift.calls import Calls
+from pytest_sipfront.sift.calls import Calls, Incoming
 from pytest_sipfront.suites.call_steps import CallStep
 from pytest_sipfront.suites.loading import Entry
 from pytest_sipfront.suites.suite_file import CallTest
@@ -19,16 +19,17 @@ from pytest_sipfront.suites.suite_file import CallTest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallScenario:
-    """A call to place, and its steps.
+    """A call to place or to take, and its steps.
 
     Attributes:
         path: The file.
         name: The name of the test.
         line: The line of the test in that file.
         lines: The lines of the steps.
-        endpoint: The number or client to call.
-        connect_within: Time for the call to be answered, in seconds.
+        endpoint: The number or client to call, or the number whose incoming call to take.
+        connect_within: Time for the call to be answered or to come in, in seconds.
         is_answered: Whether the call must be answered.
+        registers: Whether to register the number of an incoming call at Sift.
         steps: The steps of the call.
     """
 
@@ -39,12 +40,13 @@ class CallScenario:
     endpoint: Mapping[str, Any]
     connect_within: float
     is_answered: bool
+    registers: bool
     steps: Sequence[CallStep]
 
     @classmethod
     def of(cls, entry: Entry, keys: CallTest, connect_within: float) -> CallScenario:
         """Return the scenario of a test."""
-        endpoint = {"phone_number": keys.phone_number, "client_name": keys.client_name}
+        endpoint = {name: getattr(keys, name) for name in ("phone_number", "client_name", "incoming")}
         return cls(
             path=str(entry.path),
             name=keys.name,
@@ -53,10 +55,11 @@ class CallScenario:
             endpoint={name: value for name, value in endpoint.items() if value is not None},
             connect_within=connect_within,
             is_answered=keys.expect == "connected",
+            registers=keys.register_number,
             steps=keys.steps,
         )
 
-    def perform(self, calls: Calls, cells: Mapping[str, str]) -> None:
+    def place(self, calls: Calls, cells: Mapping[str, str]) -> None:
         """Place the call and perform its steps.
 
         Args:
@@ -68,13 +71,34 @@ class CallScenario:
             SipfrontError: Sift failed.
         """
         __tracebackhide__ = True
-        line = self.line
-        try:
+
+        def connect() -> Call:
             call = calls(**fill(self.endpoint, cells))
             if self.is_answered:
                 call.expect_connected(self.connect_within)
             elif call.expect_status("connected", "failed", within=self.connect_within) == "connected":
                 raise call.failure("connected, although the call must fail")
+            return call
+
+        self._perform(connect, cells)
+
+    def take(self, incoming: Incoming, cells: Mapping[str, str]) -> None:
+        """Wait for the call and perform its steps. Arguments and errors are as for `place`."""
+        __tracebackhide__ = True
+
+        def connect() -> Call:
+            number = fill(self.endpoint, cells)["incoming"]
+            if self.registers:
+                incoming.register(number)
+            return incoming(to=number, within=self.connect_within)
+
+        self._perform(connect, cells)
+
+    def _perform(self, connect: Callable[[], Call], cells: Mapping[str, str]) -> None:
+        __tracebackhide__ = True
+        line = self.line
+        try:
+            call = connect()
             for line, step in zip(self.lines, self.steps, strict=True):  # noqa: B007 - used after an error
                 choices = [fill({"choices": choice}, cells)["choices"] for choice in step.choices or ()]
                 _perform(call, step, {**fill(step.arguments(), cells), "choices": choices})

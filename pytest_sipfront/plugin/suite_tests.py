@@ -33,7 +33,7 @@ _NO_VARIANT = Variant("", (), ())
 
 if TYPE_CHECKING:
     from pytest_sipfront.plugin.suite_calls import CallScenario
-    from pytest_sipfront.sift.calls import Calls
+    from pytest_sipfront.sift.calls import Calls, Incoming
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _test(entry: Entry, defaults: Sequence[Defaults], make: MakeRunSpec) -> Suit
         from pytest_sipfront.plugin.suite_calls import CallScenario  # noqa: PLC0415 - few suites place calls with Sift
 
         scenario = CallScenario.of(entry, keys, _connect_within(keys, defaults))
-        _check(entry, scenario.endpoint, make_call_spec)
+        _check(entry, scenario.endpoint, _check_number if keys.incoming is not None else make_call_spec)
         for index, step in enumerate(scenario.steps):
             _check(entry, step.arguments(), lambda _: None, ("steps", index))
         function, marks = _function(entry, _call(scenario)), []
@@ -110,9 +110,20 @@ def _call(scenario: CallScenario) -> Callable[..., None]:
     def call(sift_call: Calls, request: pytest.FixtureRequest) -> None:
         __tracebackhide__ = True
         variant = request.node.stash.get(VARIANT, None)
-        scenario.perform(sift_call, variant.cells() if variant else {})
+        scenario.place(sift_call, variant.cells() if variant else {})
 
-    return call
+    def take(sift_incoming: Incoming, request: pytest.FixtureRequest) -> None:
+        __tracebackhide__ = True
+        variant = request.node.stash.get(VARIANT, None)
+        scenario.take(sift_incoming, variant.cells() if variant else {})
+
+    return take if "incoming" in scenario.endpoint else call
+
+
+def _check_number(endpoint: Mapping[str, Any]) -> None:
+    from pytest_sipfront.clients.sift.routine import check_phone_number  # noqa: PLC0415
+
+    check_phone_number(endpoint["incoming"])
 
 
 def _function(entry: Entry, template: Callable[..., None]) -> FunctionType:

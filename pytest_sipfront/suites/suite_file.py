@@ -247,8 +247,14 @@ class CallTest(EntryKeys):
 
     phone_number: str | None = Field(default=None, description="number to call, such as `+15550100200`")
     client_name: str | None = Field(default=None, description="name of a VoIP client to call, instead of a number")
+    incoming: str | None = Field(
+        default=None, description="number of the account: take the next call to it, instead of calling"
+    )
+    register_number: Flag = Field(
+        default=False, description="create an application at Sift that sends the calls for `incoming` to this session"
+    )
     connect_within: Seconds | None = Field(
-        default=None, description="time for the call to be answered, in seconds (default: 20)"
+        default=None, description="time for the call to be answered or to come in, in seconds (default: 20)"
     )
     expect: Literal["connected", "failed"] = Field(
         default="connected", description="`failed`: the call must not be answered; it has no steps"
@@ -258,6 +264,12 @@ class CallTest(EntryKeys):
 
     @model_validator(mode="after")
     def _check(self) -> CallTest:
+        if self.incoming is not None and (self.phone_number, self.client_name) != (None, None):
+            raise InvalidValueError("cannot be combined with phone_number and client_name", ("incoming",))
+        if self.register_number and self.incoming is None:
+            raise InvalidValueError("requires incoming", ("register_number",))
+        if self.incoming is not None and self.expect == "failed":
+            raise InvalidValueError("expect: failed cannot be combined with incoming", ("expect",))
         if self.expect == "failed" and self.steps:
             raise InvalidValueError("expect: failed allows no steps, since the call must not be answered", ("steps",))
         return self

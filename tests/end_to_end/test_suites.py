@@ -235,6 +235,8 @@ sift:
     "+15550100201": {script: [{says: we are closed}]}
     "+15550100202": {script: []}
     "+15550100486": {answer: busy}
+  callers:
+    - {from: "+15550100999", to: "+15550100300", after: 0.1, script: [{says: I want to talk to somebody}]}
 """
 SCENARIOS = """
 defaults: {connect_within: 30}
@@ -271,6 +273,13 @@ calls:
 - name: no digits
   phone_number: +15550100201
   steps: [{digits: "1", within: 1}]
+- name: incoming
+  incoming: "{to}"
+  register_number: yes
+  rows: [{id: bot, to: +15550100300}]
+  steps:
+  - say: how can I help you
+  - listen: I want to talk to somebody
 - name: unknown client
   client_name: nobody
   markers: {xfail: no such client}
@@ -288,7 +297,7 @@ def test_calls_speak_and_listen(suite: Suite, lab_process: LabProcess, monkeypat
     ):
         monkeypatch.setenv(f"SIFT_{name}", value)
     result = suite.run("-rA")
-    result.assert_outcomes(passed=3, failed=4, xfailed=1)
+    result.assert_outcomes(passed=4, failed=4, xfailed=1)
     result.stdout.fnmatch_lines(
         [
             ">   - listen: welcome to acme bank",

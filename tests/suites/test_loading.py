@@ -242,6 +242,18 @@ OF_ONE_CALL = [
         "3: calls[0].steps[0].say: unknown placeholder '{y}' " + NO_ROWS,
     ),
 ]
+OF_ONE_CALL += [
+    ("name: a\n  incoming: 0431", f"1: calls[0]: '0431' {NO_NUMBER}"),
+    (
+        "name: a\n  client_name: x\n  incoming: +431",
+        "3: calls[0].incoming: cannot be combined with phone_number and client_name",
+    ),
+    ("name: a\n  client_name: x\n  register_number: yes", "3: calls[0].register_number: requires incoming"),
+    (
+        "name: a\n  incoming: +431\n  expect: failed",
+        "3: calls[0].expect: expect: failed cannot be combined with incoming",
+    ),
+]
 OF_A_FILE = [
     ("", "1: the file is empty"),
     ("defaults: {timeout: 1}", "1: the file has no tests; missing required key 'tests' or 'calls'"),
