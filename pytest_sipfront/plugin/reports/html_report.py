@@ -109,6 +109,12 @@ class TestView:
     record: TestRecord
     anchor: str
     attempts: Sequence[tuple[AttemptRecord, Sequence[RunView]]] = ()
+    has_evidence: bool = True
+
+    @property
+    def has_details(self) -> bool:
+        """Whether the test can be opened: of many tests that passed, only some can."""
+        return self.has_evidence or self.record.last.outcome != PASSED
 
     @property
     def tone(self) -> str:
@@ -311,7 +317,7 @@ def _views(record: SessionRecord, files: _Files) -> Iterator[TestView]:
             (attempt, [_run_view(run, files, has_evidence=has_evidence) for run in attempt.runs])
             for attempt in test.attempts
         ]
-        yield TestView(record=test, anchor=f"t{number}", attempts=attempts)
+        yield TestView(record=test, anchor=f"t{number}", attempts=attempts, has_evidence=has_evidence)
 
 
 def _run_view(document: Mapping[str, Any], files: _Files, *, has_evidence: bool) -> RunView:

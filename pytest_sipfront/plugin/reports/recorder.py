@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -75,20 +77,19 @@ class Recorder:
 
             self.lines += history.update(settings.history, self.record)
         if settings.json:
-            text = json.dumps(self.record.to_json(), indent=1, ensure_ascii=False)
-            self.write("JSON report", settings.json, text)
+            data = self.record.to_json
+            self.write("JSON report", settings.json, lambda: json.dumps(data(), indent=1, ensure_ascii=False))
         if settings.html:
             from pytest_sipfront.plugin.reports.html_report import html_page, stylesheet  # noqa: PLC0415 - needs jinja2
 
-            self.write(
-                "HTML report", settings.html, html_page(self.record, settings.html, self._config.invocation_params.dir)
-            )
+            page = partial(html_page, self.record, settings.html, self._config.invocation_params.dir)
+            self.write("HTML report", settings.html, page)
             with contextlib.suppress(OSError):  # the page contains it, too
                 replace_file(settings.html.with_suffix(".css"), stylesheet())
         if settings.prometheus:
             from pytest_sipfront.plugin.reports.prometheus import metrics_text  # noqa: PLC0415 - only on request
 
-            self.write("metrics", settings.prometheus, metrics_text(self.record))
+            self.write("metrics", settings.prometheus, partial(metrics_text, self.record))
         if settings.otel != "off":
             from pytest_sipfront.plugin.reports import open_telemetry  # noqa: PLC0415 - needs an extra
 
@@ -112,13 +113,16 @@ class Recorder:
             annotates_failures = self._config.pluginmanager.hasplugin("pytest_github_actions_annotate_failures")
             self.annotations += github.workflow_commands(self.record, errors_only=annotates_failures)
 
-    def write(self, what: str, path: Path, text: str) -> None:
-        """Write a report file, complete or not at all, and note that for the terminal."""
+    def write(self, what: str, path: Path, make: Callable[[], str]) -> None:
+        """Write the text that `make` returns, complete or not at all, and note that for the terminal."""
         try:
+            text = make()
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, text)
         except OSError as error:
             self.lines.append(f"cannot write the {what}: {error}")
+        except Exception as error:  # noqa: BLE001 - a defect in one report must not suppress the others
+            self.lines.append(f"cannot write the {what}: {type(error).__name__}: {error}")
         else:
             self.lines.append(f"{what}: {path}")
 

@@ -14,7 +14,7 @@ from pytest_sipfront.plugin.reports.html_report import headline, html_page, leng
 from pytest_sipfront.plugin.reports.session_record import FlightRecord, SessionRecord
 from tests.end_to_end.conftest import suite
 from tests.end_to_end.suite import Suite
-from tests.plugin.reports.sessions import add_recordings, session_of
+from tests.plugin.reports.sessions import add_call, add_recordings, session_of
 
 __all__ = ["suite"]
 PAGE = Path("/reports/voice.html")
@@ -109,6 +109,25 @@ def test_a_broken_test_shows_its_run(tmp_path: Path) -> None:
     assert text[2:4] == ["1", "newly failing"]
     assert "../artifacts/call%201/report.html" in parsed.urls
     assert sum(url.startswith("data:audio/wav;base64,") for url in parsed.urls) == 2
+
+
+def test_a_call_with_sift_shows_its_timeline() -> None:
+    """From the test at the left to Sift at the right."""
+    record = session_of(2, {1: "busy"})
+    add_call(record, 1)
+    text = outline(record).text
+    assert "Timeline of the call" in text
+    assert text.index("dial +43123104") < text.index("status connected")
+
+
+def test_a_defect_of_a_report_does_not_suppress_the_others(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session ends as without the report."""
+    suite.configure("tests:\n  Good: {takes: 0.02}\n")
+    suite.write("@marked(test='Good')\ndef test_good(): pass\n")
+    monkeypatch.setattr(html_report, "headline", lambda _: 1 / 0)
+    result = suite.run("--sipfront-html=voice.html", "--sipfront-json=voice.json")
+    result.stdout.fnmatch_lines(["sipfront: JSON report: *", "sipfront: cannot write the HTML report: ZeroDivision*"])
+    assert result.ret == 0
 
 
 def test_recordings_beyond_the_limit_are_linked_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
