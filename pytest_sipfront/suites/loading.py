@@ -251,6 +251,8 @@ class _Loading:
                 source.report((*at, "matrix", name), "must have at least one value")
             if variants and variants[0].names.count(name) > 1:
                 source.report((*at, "matrix", name), f"duplicate name {name!r}: it is also a column of rows")
+        if any(not variant.id for variant in variants):
+            source.report(at, "a row has an empty id; fill its column 'id' or 'name'")
         for earlier, variant in islice(duplicates(variants), MAX_REPORTED):
             lines = f" in lines {earlier.line} and {variant.line} of {keys.rows}" if variant.line else ""
             source.report(at, f"duplicate id {variant.id!r}{lines}; add a column 'id' with unique values")

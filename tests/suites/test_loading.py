@@ -157,6 +157,10 @@ OF_ONE_TEST = [
         "name: a\n  test: A\n  rows: no_rows.csv",
         "3: tests[0].rows: no_rows.csv: must have a row of column names and at least one further row",
     ),
+    (
+        "name: a\n  test: A\n  rows: [{name: '', n: 1}]",
+        "1: tests[0]: a row has an empty id; fill its column 'id' or 'name'",
+    ),
     ("name: a\n  test: A\n  matrix: {x: []}", "3: tests[0].matrix.x: must have at least one value"),
     (
         "name: a\n  test: A\n  matrix: {x: [1]}\n  rows: [{x: 1}]",
