@@ -16,7 +16,7 @@ import random
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -24,7 +24,7 @@ from typing import Any
 from unittest.mock import patch
 
 from pytest_sipfront.lab.calls import call_measurement, media_relay, rtp
-from pytest_sipfront.lab.calls.call_record import Reception
+from pytest_sipfront.lab.calls.call_record import BUFFER, RTCP, Reception
 from pytest_sipfront.lab.calls.rtp import parse_packet
 from pytest_sipfront.lab.calls.rtp_capture import RtpCapture
 from tests.lab.calls.pjsua_peer import pjsua
@@ -34,11 +34,11 @@ from tests.lab.calls.sipp_peer import sipp
 
 SECONDS = 12
 PARALLEL = 3
-PACKETS, RTCP, DUE = "packets", "RTCP", "packets due"
-SOURCES = (PACKETS, RTCP)
+PACKETS, DUE = "packets", "packets due"
+SOURCES = (PACKETS, BUFFER, RTCP)
 HEAD = (
-    "| peer | stream | loss %: true | by packets | by RTCP | at most, by packets due | jitter ms: true | by packets "
-    "| by RTCP | duplicates (true) |"
+    "| peer | stream | loss %: true | by packets | by jitter buffer | by RTCP | at most, by packets due "
+    "| jitter ms: true | by packets | by RTCP | duplicates (true) |"
 )
 IMPAIRMENTS = {
     "clean": Impairment(),
@@ -79,19 +79,20 @@ class Row:
         return None if value is None or true is None else abs(value - true)
 
 
-def measured(file: str) -> dict[str, Reception]:
+def measured(file: str, *, may_capture: bool) -> dict[str, Reception]:
     """Place the call of a lab file, and return the reception of the caller by each source.
 
-    The SIP stack measures each call, too, though the lab prefers captured packets.
+    The SIP stack measures each call, too, though the lab prefers captured packets. Its jitter buffer is on only if the
+    process may not capture them.
     """
     receptions: dict[str, Reception] = {}
     by_stack, by_best = call_measurement._from_stack, rtp.measure  # noqa: SLF001
 
-    def from_stack(*arguments: Any) -> Reception:
-        reception = by_stack(*arguments)
+    def from_stack(*arguments: Any, **keywords: Any) -> Reception:
+        reception = by_stack(*arguments, **keywords)
         receptions.setdefault(DUE, reception)
-        if reception.source == RTCP:
-            receptions.setdefault(RTCP, reception)
+        if reception.source:
+            receptions.setdefault(reception.source, reception)
         return reception
 
     def measure(*arguments: Any, **keywords: Any) -> Any:
@@ -103,29 +104,33 @@ def measured(file: str) -> dict[str, Reception]:
         receptions.setdefault(PACKETS, reception)
         return figures
 
-    with patch.object(call_measurement, "_from_stack", from_stack), patch.object(call_measurement, "measure", measure):
+    with (
+        patch.object(call_measurement, "_from_stack", from_stack),
+        patch.object(call_measurement, "measure", measure),
+        nullcontext() if may_capture else patch.object(RtpCapture, "open", lambda: None),
+    ):
         result = find(file)
     assert result.state == "passed", result.description
     return receptions
 
 
-def called(port: int) -> dict[str, Reception]:
+def called(port: int, *, may_capture: bool) -> dict[str, Reception]:
     """Call a peer."""
-    return measured(f"target: sip:127.0.0.1:{port}" + STEPS.format(seconds=SECONDS))
+    return measured(f"target: sip:127.0.0.1:{port}" + STEPS.format(seconds=SECONDS), may_capture=may_capture)
 
 
-def sipp_row(name: str) -> Row:
+def sipp_row(name: str, *, may_capture: bool) -> Row:
     """Call SIPp, which plays an impaired stream."""
     stream = impaired_stream(SECONDS * 50 - 25, IMPAIRMENTS[name])
     with sipp("plays", files={"stream.pcap": pcap(stream.packets)}) as peer:
-        return Row("SIPp", name, stream.figures, called(peer.port))
+        return Row("SIPp", name, stream.figures, called(peer.port, may_capture=may_capture))
 
 
-def pjsua_row(name: str) -> Row:
+def pjsua_row(name: str, *, may_capture: bool) -> Row:
     """Call PJSUA2, which does not send some of its packets. Its own jitter is unknown."""
     loss = round(IMPAIRMENTS[name].loss)
     with pjsua(loss=max(loss - 1, 1) if loss else 0) as peer:  # it drops one percent more than its setting
-        receptions = called(peer.port)
+        receptions = called(peer.port, may_capture=may_capture)
         sent = peer.report()["sent"]
     truth = Figures(loss_percent=max(0.0, 100 * (1 - receptions[DUE].packets / sent)), duplicates=0, jitter_ms=None)
     return Row("PJSUA2", name, truth, receptions)
@@ -156,10 +161,8 @@ def line_row(name: str, *, may_capture: bool) -> Row:
         "jitter": impairment.jitter_ms, "delay": 0 if impairment.jitter_ms else 1,
     }  # fmt: skip
     keys = ", ".join(f"{key}: {value:g}" for key, value in line.items())
-    with patch.object(media_relay, "_delays", recorded), ExitStack() as stack:
-        if not may_capture:
-            stack.enter_context(patch.object(RtpCapture, "open", lambda: None))
-        receptions = measured(LINE.format(line=keys) + STEPS.format(seconds=SECONDS))
+    with patch.object(media_relay, "_delays", recorded):
+        receptions = measured(LINE.format(line=keys) + STEPS.format(seconds=SECONDS), may_capture=may_capture)
     return Row(
         "line profile" + ("" if may_capture else ", media relay"),
         name,
@@ -182,18 +185,21 @@ def print_row(row: Row) -> None:
         *(cell(row.receptions.get(source), "loss_percent") for source in SOURCES),
         f"{most:.1f}" if most is not None else "",
     ]
-    cells += [cell(row.truth, "jitter_ms"), *(cell(row.receptions.get(source), "jitter_ms") for source in SOURCES)]
-    cells += [f"{row.receptions[PACKETS].duplicates} ({row.truth.duplicates})"]
+    cells += [cell(row.truth, "jitter_ms"), cell(row.receptions.get(PACKETS), "jitter_ms")]
+    cells += [cell(row.receptions.get(RTCP), "jitter_ms")]
+    duplicates = cell(row.receptions.get(PACKETS), "duplicates")
+    cells += [f"{duplicates} ({row.truth.duplicates})".removeprefix(" ").replace(".0 ", " ")]
     print("|", " | ".join(cells), "|", flush=True)
 
 
 def main() -> None:
     """Print a table, and the largest differences."""
     jobs = {
-        "sipp": [partial(sipp_row, name) for name in IMPAIRMENTS],
-        "pjsua": [partial(pjsua_row, name) for name in list(IMPAIRMENTS)[:5]],
-        "line": [partial(line_row, name, may_capture=True) for name in IMPAIRMENTS],
-        "relay": [partial(line_row, name, may_capture=False) for name in IMPAIRMENTS],
+        peer + ("" if may_capture else "-without-capture"): [
+            partial(row, name, may_capture=may_capture) for name in list(IMPAIRMENTS)[:rows]
+        ]
+        for peer, row, rows in (("sipp", sipp_row, 9), ("pjsua", pjsua_row, 5), ("line", line_row, 9))
+        for may_capture in (True, False)
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", nargs="*", help=f"{', '.join(jobs)} (default: all)")

@@ -1,10 +1,10 @@
 """Measure the reception of a call leg, from the best source that this machine has.
 
 1. Captured packets: loss by sequence number, jitter by RFC 3550, duplicates, reordering, gaps, and the audio itself.
-2. RTCP, if a report covers at least half of the call.
+2. The jitter buffer of the SIP stack: loss and reordering by sequence number. It is on if no packets can be captured.
+3. RTCP, if a report covers at least half of the call: jitter, and loss without a jitter buffer.
 
-Without either, the packets due by the length of the call are an upper bound for loss. The jitter buffer of the SIP
-stack counts missing sequence numbers, too, but it loses audio on a busy machine, so it stays off.
+Without any of them, the packets due by the length of the call are an upper bound for loss.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from dataclasses import replace
 
 from pytest_sipfront.lab.calls.audio import level_dbfs
 from pytest_sipfront.lab.calls.call_leg import CallLeg
-from pytest_sipfront.lab.calls.call_record import Reception
+from pytest_sipfront.lab.calls.call_record import BUFFER, CAPTURE, RELAY, RTCP, Reception
 from pytest_sipfront.lab.calls.rtp import DEFAULT_PTIME_MS, AudioMedia, measure
 from pytest_sipfront.lab.calls.sip_stack import SipStack
 
-CAPTURE, RELAY, RTCP = "packet capture", "media relay", "RTCP"
+_SPARE_PACKETS = 5
+"""A sender may send as many more than its packet time implies."""
 _ANY_ADDRESS = ("0.0.0.0", "")  # noqa: S104 - compared with an address from SDP
 
 
@@ -29,7 +30,7 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
     if leg.drops_incoming:
         return Reception(longest_gap=end - start, digits=leg.digits, digit_times=tuple(leg.digit_times))
     local, _ = stack.ladders.media(leg.call_id, direction)
-    reception = _from_stack(leg, start, end)
+    reception = _from_stack(leg, start, end, has_jitter_buffer=stack.has_jitter_buffer)
     if stack.capture is None or local is None or stack.capture.dropped != leg.capture_drops:
         return reception
     ports = stack.ladders.local_ports(leg.call_id, direction)
@@ -52,7 +53,7 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
     )
 
 
-def _from_stack(leg: CallLeg, start: float, end: float) -> Reception:
+def _from_stack(leg: CallLeg, start: float, end: float, *, has_jitter_buffer: bool) -> Reception:
     """Return the reception by the counters of the SIP stack."""
     stats, audio = leg.stats, leg.receiver.audio
     due = int((end - start) * 1000 / DEFAULT_PTIME_MS) + 1
@@ -70,13 +71,34 @@ def _from_stack(leg: CallLeg, start: float, end: float) -> Reception:
         digit_times=tuple(leg.digit_times),
         audio=audio,
     )
-    if leg.rtcp_at is not None and leg.rtcp_at - start >= (end - start) / 2:
-        # the first packet may arrive before the receiver is ready; it was rejected here, not lost on its way
-        lost_so_far = max(stats.rx_lost - stats.rx_errors, 0)
-        # the stack counts losses when a report arrives; the rest of the call is taken to lose as many
-        lost = round(lost_so_far * (end - start) / min(leg.rtcp_at - start, end - start))
-        return replace(reception, lost=lost, jitter_ms=stats.rx_jitter_ms, source=RTCP)
+    is_covered = leg.rtcp_at is not None and leg.rtcp_at - start >= (end - start) / 2
+    if is_covered:
+        reception = replace(
+            reception,
+            lost=_lost_by_rtcp(leg, start, end),
+            jitter_ms=stats.rx_jitter_ms,
+            source=RTCP,
+            jitter_source=RTCP,
+        )
+    if has_jitter_buffer and _is_counted(leg, due):
+        reception = replace(reception, lost=stats.jbuf_lost, reordered=stats.jbuf_out_of_sequence, source=BUFFER)
     return reception
+
+
+def _is_counted(leg: CallLeg, due: int) -> bool:
+    """Whether the jitter buffer counted the lost packets. To it, packets of DTMF digits are lost ones."""
+    stats = leg.stats
+    if stats.jbuf_lost is None or stats.jbuf_overflow or leg.digits:
+        return False
+    return not stats.jbuf_lost or bool(stats.rx_packets + stats.jbuf_lost <= due + _SPARE_PACKETS)
+
+
+def _lost_by_rtcp(leg: CallLeg, start: float, end: float) -> int:
+    """Return the packets lost in the whole call, of which the last report covers a part."""
+    assert leg.rtcp_at is not None  # noqa: S101 - there is a report
+    # the first packet may arrive before the receiver is ready; it was rejected here, not lost on its way
+    lost_so_far: int = max(leg.stats.rx_lost - leg.stats.rx_errors, 0)
+    return round(lost_so_far * (end - start) / min(leg.rtcp_at - start, end - start))
 
 
 def media_problem(local: AudioMedia | None, remote: AudioMedia | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_sipfront.lab.calls.ladder import Rung
@@ -17,6 +18,8 @@ CALLER = "caller"
 CALLEE = "callee"
 LAB = "lab"
 UNMEASURED = "this process may not capture packets, and no RTCP report covers the call"
+CAPTURE, RELAY, BUFFER, RTCP = "packet capture", "media relay", "jitter buffer", "RTCP"
+STACK = "SIP stack"
 _R_DEFAULT = 93.2  # G.107's default rating with every parameter at its default value
 _LOSS_ROBUSTNESS = 25.1  # G.113 Appendix I: Bpl of G.711 with packet loss concealment, for random loss
 _PACKET_MS = 20.0
@@ -36,7 +39,8 @@ class Reception:
         reordered: RTP packets that arrived after a later one.
         jitter_ms: Interarrival jitter in milliseconds.
         rtt_ms: Round-trip time by RTCP, in milliseconds.
-        source: Where loss and jitter come from, for example "packet capture"; "" if they were not measured.
+        source: Where loss and reordering come from, for example "packet capture"; "" if they were not measured.
+        jitter_source: Where jitter comes from, if it has another source.
         longest_gap: The longest time without a packet, in seconds.
         level_dbfs: Level of the loudest tenth of a second; -inf without audio.
         digits: DTMF digits received, in order.
@@ -53,6 +57,7 @@ class Reception:
     jitter_ms: float | None = None
     rtt_ms: float | None = None
     source: str = ""
+    jitter_source: str = ""
     longest_gap: float = 0.0
     level_dbfs: float = float("-inf")
     digits: str = ""
@@ -85,6 +90,19 @@ class Reception:
         if self.loss_percent is None or self.jitter_ms is None:
             return None
         return mos_cqe(loss_percent=self.loss_percent, jitter_ms=self.jitter_ms, rtt_ms=self.rtt_ms or 0.0)
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The source of each measure, by the name of its attribute."""
+        jitter = self.jitter_source or self.source
+        media = self.source if self.source in (CAPTURE, RELAY) else STACK
+        return {
+            **dict.fromkeys(("loss_percent", "duplicates", "reordered"), self.source),
+            "jitter_ms": jitter,
+            "mos": ", ".join(dict.fromkeys((self.source, jitter))),
+            "rtt_ms": RTCP,
+            **dict.fromkeys(("packets", "longest_gap", "level_dbfs"), media),
+        }
 
     @property
     def unmeasured_reason(self) -> str:

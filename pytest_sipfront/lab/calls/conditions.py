@@ -225,16 +225,16 @@ def _silent(sender: str, reception: Reception | None, call: CallRecord) -> Viola
 
 
 def _quality(conditions: Conditions, sender: str, reception: Reception) -> Iterator[Violation]:
-    source = f" ({reception.source})" if reception.source else ""
+    sources = {name: f" ({source})" if source else "" for name, source in reception.sources.items()}
     if conditions.max_packet_loss is not None:
-        yield from _loss(conditions.max_packet_loss, sender, reception, source)
+        yield from _loss(conditions.max_packet_loss, sender, reception, sources["loss_percent"])
     bound = conditions.max_jitter
     if bound is not None and (reception.jitter_ms is None or not reception.is_enough):
         yield _unmeasured(f"jitter from {sender}", "max_jitter", reception.unmeasured_reason, f"at most {bound:g} ms")
     elif bound is not None and reception.jitter_ms is not None and reception.jitter_ms > bound:
         value = f"{reception.jitter_ms:.1f} ms"
         yield _violation(
-            f"jitter {value} from {sender}{source}, at most {bound:g} ms allowed",
+            f"jitter {value} from {sender}{sources['jitter_ms']}, at most {bound:g} ms allowed",
             "max_jitter",
             value,
             f"at most {bound:g} ms",
@@ -246,7 +246,7 @@ def _quality(conditions: Conditions, sender: str, reception: Reception) -> Itera
         )
     elif bound is not None and reception.mos is not None and reception.mos < bound:
         yield _violation(
-            f"MOS-CQE (E-model) {reception.mos:.2f} of the {sender}'s audio{source}, at least {bound:g} needed",
+            f"MOS-CQE (E-model) {reception.mos:.2f} of the {sender}'s audio{sources['mos']}, at least {bound:g} needed",
             "min_mos",
             f"{reception.mos:.2f}",
             f"at least {bound:g}",

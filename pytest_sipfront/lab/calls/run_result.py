@@ -115,11 +115,11 @@ def measures(calls: Sequence[CallRecord]) -> dict[str, Measure]:
 
 def _quality(end: str, receptions: Sequence[Reception]) -> dict[str, Measure]:
     """Return the quality of the audio that one end received, under the name of that end."""
-    source = ", ".join(dict.fromkeys(reception.source for reception in receptions if reception.source))
 
-    def worst(name: str, choose: Callable[[list[float]], float], unit: str, origin: str = source) -> Measure:
+    def worst(name: str, choose: Callable[[list[float]], float], unit: str) -> Measure:
         value = _worst(choose, [getattr(reception, name) for reception in receptions])
-        return Measure(value=value, unit=unit, source=origin)
+        sources = dict.fromkeys(reception.sources[name] for reception in receptions)
+        return Measure(value=value, unit=unit, source=", ".join(filter(None, sources)))
 
     return {
         f"mos_cqe_{end}": worst("mos", min, "MOS-CQE (E-model)"),
@@ -127,10 +127,10 @@ def _quality(end: str, receptions: Sequence[Reception]) -> dict[str, Measure]:
         f"packet_loss_{end}": worst("loss_percent", max, "%"),
         f"duplicates_{end}": worst("duplicates", max, "packets"),
         f"reordered_{end}": worst("reordered", max, "packets"),
-        f"rtt_{end}": worst("rtt_ms", max, "ms", "RTCP"),
-        f"rtp_packets_{end}": worst("packets", min, "packets", source or "SIP stack"),
-        f"rtp_gap_{end}": worst("longest_gap", max, "s", source or "SIP stack"),
-        f"level_{end}": worst("level_dbfs", min, "dBFS", source or "SIP stack"),
+        f"rtt_{end}": worst("rtt_ms", max, "ms"),
+        f"rtp_packets_{end}": worst("packets", min, "packets"),
+        f"rtp_gap_{end}": worst("longest_gap", max, "s"),
+        f"level_{end}": worst("level_dbfs", min, "dBFS"),
     }
 
 

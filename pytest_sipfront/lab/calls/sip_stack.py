@@ -8,7 +8,7 @@ Limitations of `baresip` and their workarounds:
 * A terminated process sends no BYE, so a handler for SIGTERM ends the calls first.
 * Port 0 cannot be read back, so a free port is chosen in advance.
 * Ending a call blocks its thread for the length of a packet, and with it the reception of all other calls. Calls are
-  therefore ended one at a time, and the jitter buffer, which would discard late packets, is off.
+  therefore ended one at a time, and the jitter buffer is off unless nothing else counts lost packets.
 """
 
 from __future__ import annotations
@@ -55,8 +55,12 @@ _CONFIG = """\
 sip_listen {host}:{port}
 sip_transports udp,tcp
 call_hold_other_calls no
-audio_jitter_buffer_type off
+audio_jitter_buffer_type {jitter_buffer}
 """
+_JITTER_BUFFER = """\
+fixed
+audio_jitter_buffer_ms 100-300
+audio_jitter_buffer_size 200"""
 EXTRA = 'pip install "pytest-sipfront[lab]"'
 _PACKAGES = {
     "baresip": "baresip-python, which has wheels for Linux with glibc and for macOS only",
@@ -134,12 +138,13 @@ class SipAgent:
 class SipStack:
     """The running SIP stack of this process, created by `start`."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, has_relay: bool = False) -> None:
         self.errors: Any = import_module("baresip")
         self.host = host
         self.port = 0
         self.relay: MediaRelay | None = None
         self.capture: RtpCapture | MediaRelay | None = RtpCapture.open()
+        self.has_jitter_buffer = self.capture is None and not has_relay
         self.ladders = Ladders(on_local_port=self.capture.watch if self.capture else lambda _: None)
         self._legs: dict[int, CallLeg] = {}
         self._hangup_lock = asyncio.Lock()
@@ -153,13 +158,17 @@ class SipStack:
         self._next_invite = 0.0
 
     @classmethod
-    async def start(cls, host: str = LOOPBACK) -> SipStack:
+    async def start(cls, host: str = LOOPBACK, *, has_relay: bool = False) -> SipStack:
         """Start the stack on a free port of `host`, the address of this machine for all of its calls.
+
+        Args:
+            host: The address.
+            has_relay: Whether `open_relay` will follow if this process may not capture packets.
 
         Raises:
             NoStackError: Another stack runs in this process, or one has died.
         """
-        stack = cls(host)
+        stack = cls(host, has_relay=has_relay)
         for attempt in range(_PORT_TRIES):
             try:
                 await stack._start()
@@ -182,7 +191,9 @@ class SipStack:
                 video_size=_VIDEO_SIZE,
                 expose_headers=(TAG_HEADER,),
                 native_log_level="error",
-                extra_config_text=_CONFIG.format(host=self.host, port=self.port),
+                extra_config_text=_CONFIG.format(
+                    host=self.host, port=self.port, jitter_buffer=_JITTER_BUFFER if self.has_jitter_buffer else "off"
+                ),
             )
         )
         self._runtime.subscribe(self._on_event)

@@ -110,7 +110,7 @@ class Switchboard:
             if self._stack is None:
                 await asyncio.to_thread(import_all)
                 self.prompts = await asyncio.to_thread(render, self.plan.prompts)
-                stack = await SipStack.start(_own_address(self.plan.target))
+                stack = await SipStack.start(_own_address(self.plan.target), has_relay=self.plan.target is None)
                 if self.plan.target is None and stack.capture is None:
                     stack.open_relay(self._line)
                 try:

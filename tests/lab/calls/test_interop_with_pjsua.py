@@ -54,17 +54,31 @@ def test_loss_is_measured_in_a_call_shorter_than_the_first_report(loss: int) -> 
     assert re.match(r"\d+\.\d % of the callee's packets lost \(packet capture\)", result.description) or not loss
 
 
-def test_a_short_call_without_capture_is_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lost packets never pass for lack of a report, and the packets due show that a healthy peer lost few."""
+def test_a_short_call_is_measured_by_the_jitter_buffer_without_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lost packets never pass for lack of a report, and a healthy peer passes. Jitter is not measurable."""
     monkeypatch.setattr(RtpCapture, "open", lambda: None)
     with pjsua(loss=30) as peer:
         lossy = call(peer.port, QUALITY)
     assert [violation.condition for violation in lossy.violations] == ["max_packet_loss", "min_mos"]
-    assert re.search(r"packet loss from callee not measurable: .*; at most \d+ % by \d+ packets due", lossy.description)
-    assert not {"packet_loss_caller", "mos_cqe_caller", "jitter_caller"} & lossy.measures.keys()
+    assert re.match(
+        r"\d+\.\d % of the callee's packets lost \(jitter buffer\), at most 2 % allowed; ", lossy.description
+    )
+    assert "MOS-CQE (E-model) from callee not measurable: this process may not capture packets" in lossy.description
+    assert not {"mos_cqe_caller", "jitter_caller", "duplicates_caller"} & lossy.measures.keys()
     with pjsua() as peer:
+        healthy = call(peer.port, "max_packet_loss: 1")
+    assert (healthy.state, healthy.description) == ("passed", "")
+
+
+def test_digits_are_not_taken_for_lost_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jitter buffer does. The packets due by the length of the call show that a healthy peer lost few."""
+    monkeypatch.setattr(RtpCapture, "open", lambda: None)
+    with pjsua(dtmf="1234567") as peer:
         healthy = call(peer.port, "max_packet_loss: 15")
     assert (healthy.state, healthy.description) == ("passed", "")
+    with pjsua(dtmf="1234567", loss=30) as peer:
+        lossy = call(peer.port, "max_packet_loss: 15")
+    assert re.match(r"packet loss from callee not measurable: .*; at most \d+ % by \d+ packets due", lossy.description)
 
 
 @pytest.mark.slow
@@ -74,7 +88,8 @@ def test_a_report_that_covers_the_call_is_a_source(loss: int, monkeypatch: pytes
     monkeypatch.setattr(RtpCapture, "open", lambda: None)
     with pjsua(loss=loss) as peer:
         result = call(peer.port, QUALITY, "{action: hold, seconds: 8}")
-    assert result.measures["packet_loss_caller"].source == "RTCP"
+    assert result.measures["packet_loss_caller"].source == "jitter buffer"
+    assert result.measures["mos_cqe_caller"].source == "jitter buffer, RTCP"
     assert result.state == ("failed" if loss else "passed"), result.description
 
 
