@@ -15,7 +15,7 @@ _NUMBER = re.compile(
     r"|(?<=sip:)\+?\d{3,}(?=[@;>\s])|(?<=tel:)\+?\d{3,}"
     r"|(?<=dial_destination=)['\"]?\+?\d{3,}|(?<=dial_destination: )['\"]?\+?\d{3,}"
     r"|(?<![\w.])\+\d[\d ()/-]{4,}\d"
-    r"|(?<![\w.])\+?\d{6,}(?![A-Za-z]|\.\d)"
+    r"|(?<![\w.])\+?\d{6,}(?![A-Za-z\d]|\.\d)"
 )
 _NUMBER_KEY = re.compile(r"(?:.*[._])?(?:destination|number|phone|caller|callee|from|to|user)", re.IGNORECASE)
 _FEWEST_DIGITS = 3

@@ -24,6 +24,7 @@ from typing import Any, TypeAlias
 from filelock import FileLock, Timeout
 
 from pytest_sipfront.errors import ConfigurationError
+from pytest_sipfront.masking import mask_data
 
 SESSION, CLOSING, END = "session", "closing", "end"
 INTENT, LAUNCHED, REFUSED, UNCERTAIN = "intent", "launched", "refused", "uncertain"
@@ -56,6 +57,7 @@ class Journal:
         resumes: Sequence[str] = (),
         max_age: float = 12 * 3600.0,
         utcnow: Callable[[], datetime] = utcnow,
+        masks: bool = False,
     ) -> None:
         """Prepare; the file is opened with the first event.
 
@@ -65,7 +67,9 @@ class Journal:
             resumes: The ids of the sessions that this one resumes.
             max_age: Age in seconds from which the events of other sessions are dropped when the file has become large.
             utcnow: The wall clock.
+            masks: Whether phone numbers are masked.
         """
+        self._masks = masks
         self.path = path
         self.session = session
         self._resumes, self._max_age, self._utcnow = list(resumes), max_age, utcnow
@@ -89,7 +93,8 @@ class Journal:
     def line(self, event: str, /, **fields: Any) -> str:
         """Return the line of an event that happens now, for `write`."""
         at = self._utcnow().isoformat(timespec="milliseconds")
-        return format_line({"at": at, "event": event, "session": self.session, **fields})
+        known = mask_data(fields) if self._masks else fields
+        return format_line({"at": at, "event": event, "session": self.session, **known})
 
     def write(self, lines: Iterable[str]) -> None:
         """Write the lines of several events and return when all of them are on disk.

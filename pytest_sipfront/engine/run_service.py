@@ -62,6 +62,7 @@ class EngineSettings:
         resume_max_age: Age beyond which their runs are not resumed.
         record: Directory for a recording of the session; None to record nothing.
         replay: Directory of recordings to replay instead of requests to the platform; None to send them.
+        mask_numbers: Whether phone numbers are masked in the journal.
     """
 
     session: str
@@ -86,6 +87,7 @@ class EngineSettings:
     resume_max_age: float
     record: str | None = None
     replay: str | None = None
+    mask_numbers: bool = False
 
 
 class RunService:
@@ -272,7 +274,11 @@ class _Open:
         self._settings = settings
         self._resumable = resumable
         self._journal = journal = Journal(
-            Path(settings.journal), settings.session, resumes=resumable.sessions, max_age=settings.resume_max_age
+            Path(settings.journal),
+            settings.session,
+            resumes=resumable.sessions,
+            max_age=settings.resume_max_age,
+            masks=settings.mask_numbers,
         )
         self._durations = Durations.load(_path(settings.durations))
         self.client = SipfrontClient(_http(settings), form=settings.form)

@@ -62,6 +62,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         proof.register(config, state)
     config.pluginmanager.register(_Interruption(state), "sipfront-interruption")
+    if state.settings.mask_numbers:
+        from pytest_sipfront.plugin.reports.masking_hooks import MaskingHooks  # noqa: PLC0415 - few sessions mask
+
+        config.pluginmanager.register(MaskingHooks(), "sipfront-masking")
     if not state.processes.is_worker:
         config.stash[RECORDER] = Recorder(config, state)
         config.pluginmanager.register(config.stash[RECORDER], "sipfront-recorder")
@@ -126,7 +130,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Show which fixtures keep runs from starting early."""
-    return [f"sipfront: {line}" for line in config.stash.get(LATE_RUNS, [])]
+    return [config.stash[STATE].shown(f"sipfront: {line}") for line in config.stash.get(LATE_RUNS, [])]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -170,7 +174,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     if has_runs and path and not state.processes.is_worker:
         from pytest_sipfront.plugin.reports import junit_file  # noqa: PLC0415 - only with a JUnit file
 
-        junit_file.correct(junit_file.written_to(path, config.invocation_params.dir), state.settings.junit_properties)
+        base = config.invocation_params.dir
+        junit_file.correct(junit_file.written_to(path, base), state.settings.junit_properties, base)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -187,7 +192,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if lines:
         terminalreporter.section("sipfront")
         for line in lines + late_runs:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(state.shown(line))
     for line in config.stash[RECORDER].lines:
         terminalreporter.write_line(f"sipfront: {line}")
     for command in config.stash[RECORDER].annotations:
@@ -202,12 +207,20 @@ def _replay_command(config: pytest.Config, nodeid: str) -> str:
     return shlex.join(["pytest", relative(nodeid), *option, "--sipfront-lab-keep"])
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Keep the lab running, if requested."""
+    state = config.stash.get(STATE, None)
+    if state is not None and state.settings.lab_keep:
+        state.keep_lab()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Pass the session id, the shared directory and the lab to a worker."""
     config: pytest.Config = node.config
     state = config.stash[STATE]
     state.processes.welcome(node.workerinput)
+    state.share(node.workerinput)
     if state.lab is not None and not config.getoption("collectonly"):
         node.workerinput[WORKER_LAB] = dict(state.lab())
     if not config.pluginmanager.hasplugin(CONTROLLER):

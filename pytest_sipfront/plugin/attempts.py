@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_sipfront.engine.run import Run, RunResult
+from pytest_sipfront.plugin.reports.artifacts import Artifacts, Evidence
 from pytest_sipfront.plugin.reports.error_details import first_line
-from pytest_sipfront.plugin.reports.properties import ATTEMPT, PREFIX
-from pytest_sipfront.plugin.reports.run_document import run_document
-
-REPORT_ATTRIBUTE = "sipfront_runs"
+from pytest_sipfront.plugin.reports.properties import ARTIFACTS, ATTEMPT, PREFIX
+from pytest_sipfront.plugin.reports.run_document import REPORT_ATTRIBUTE, run_document
 
 
 class Attempts:
     """The attempts at the tests of one pytest process.
 
     Args:
+        artifacts: Keeps the files of the attempts.
         on_lab: Whether the session's runs are executed by the lab.
     """
 
-    def __init__(self, *, on_lab: bool) -> None:
-        self._on_lab = on_lab
+    def __init__(self, artifacts: Artifacts, *, on_lab: bool) -> None:
+        self._artifacts, self._on_lab = artifacts, on_lab
+        self._raw: dict[pytest.Item, dict[object, Mapping[str, Any]]] = {}
+        self._kept: dict[pytest.Item, Path] = {}
+        self._earlier: dict[pytest.Item, list[tuple[str, str]]] = {}
         self._numbers: Counter[pytest.Item] = Counter()
         self._documents: dict[pytest.Item, dict[object, dict[str, Any]]] = {}
         self._failures: dict[pytest.Item, dict[int, str]] = {}
@@ -32,7 +36,11 @@ class Attempts:
     def begin(self, item: pytest.Item) -> None:
         """Begin another attempt at `item`."""
         self._numbers[item] += 1
-        self._documents.pop(item, None)
+        if (kept := self._kept.get(item)) is not None:
+            number = self._numbers[item] - 1
+            self._earlier.setdefault(item, []).append((f"{PREFIX}{ARTIFACTS}.{number}", self._artifacts.relative(kept)))
+        for of_item in (self._documents, self._raw, self._kept):
+            of_item.pop(item, None)
 
     def add_failure(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Keep the first failure of the current attempt, for the reports of later ones."""
@@ -45,6 +53,10 @@ class Attempts:
         failures = self._failures.get(item, {})
         current = self.number(item)
         return [(f"{PREFIX}{ATTEMPT}{number}", text) for number, text in failures.items() if number < current]
+
+    def earlier_artifacts(self, item: pytest.Item) -> list[tuple[str, str]]:
+        """Return a property with the directory of each earlier attempt at `item` that left files."""
+        return list(self._earlier.get(item, ()))
 
     def report_urls(self, item: pytest.Item) -> list[str]:
         """Return the report URLs of the current attempt."""
@@ -77,7 +89,10 @@ class Attempts:
             on_lab=self._on_lab,
             result=result,
             error=error,
+            evidence=self._artifacts.evidence(run.launched.run_id if run.launched else "") if self._on_lab else None,
         )
+        if run.status is not None:
+            self._raw.setdefault(item, {})[run] = run.status.raw
 
     def add_calls(self, item: pytest.Item, documents: Iterable[dict[str, Any]]) -> None:
         """Add the documents of the Sift calls of the current attempt, or bring them up to date."""
@@ -87,6 +102,29 @@ class Attempts:
     def documents(self, item: pytest.Item) -> list[dict[str, Any]]:
         """Return the documents of the current attempt, in the order of their runs."""
         return list(self._documents.get(item, {}).values())
+
+    def save(self, item: pytest.Item, *, when: str, failed: bool) -> str:
+        """Keep or remove the files of the current attempt, as the session's settings say.
+
+        Args:
+            item: The test.
+            when: The phase that has ended: "setup", "call" or "teardown".
+            failed: Whether it failed.
+
+        Returns:
+            The directory as reports show it; "" if there is none.
+        """
+        raw = self._raw.get(item, {})
+        evidence = [Evidence(document, raw.get(run)) for run, document in self._documents.get(item, {}).items()]
+        known = self._kept.get(item)
+        if evidence and (known or (self._artifacts.keeps(failed=failed) and (failed or when == "call"))):
+            directory = self._artifacts.keep(item.nodeid, self.number(item), evidence, known)
+            if directory is not None:
+                self._kept[item] = directory
+                return self._artifacts.relative(directory)
+        if when == "teardown":
+            self._artifacts.discard(evidence)
+        return ""
 
     def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Attach the documents to a report. Reports of a passed setup or teardown carry none."""

@@ -47,6 +47,13 @@ def duration(text: str) -> float:
     return seconds
 
 
+def switch(text: str) -> bool:
+    value = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+    if text.strip().lower() not in value:
+        raise ValueError("must be on or off")
+    return value[text.strip().lower()]
+
+
 def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise ValueError("must be an integer >= 1")

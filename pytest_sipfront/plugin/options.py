@@ -208,6 +208,35 @@ OPTIONS = (
         choices=("off", "console", "otlp"),
     ),
     Option(
+        "artifacts",
+        Path,
+        None,
+        "directory for the files that failed tests leave (default: in pytest's cache)",
+        "DIR",
+    ),
+    Option(
+        "keep_artifacts",
+        str,
+        "failed",
+        "tests whose artifacts are kept: all, failed or off (default: failed)",
+        "WHICH",
+        choices=("all", "failed", "off"),
+    ),
+    Option(
+        "recordings",
+        option_types.switch,
+        True,
+        "whether artifacts of calls on the lab contain audio and RTP: on or off (default: on)",
+        "SWITCH",
+    ),
+    Option(
+        "mask_numbers",
+        option_types.switch,
+        False,
+        "whether phone numbers are masked in all output and files: on or off (default: off)",
+        "SWITCH",
+    ),
+    Option(
         "rerun_kinds",
         option_types.kinds,
         (),
@@ -245,6 +274,7 @@ OPTIONS = (
 FLAGS = {
     "resume": "resume interrupted sessions: follow their runs and keep their verdicts, without a second launch",
     "plan": "print the runs that would be launched and exit; no requests are sent",
+    "lab_keep": "keep the lab running after the session, so that its pages can be read; Ctrl-C stops it",
     "check": "check credentials and names with the platform before the first launch",
     "prove": "run each marked test against the lab once per fault that its phones can have, and fail those that pass "
     "although a phone is faulty",
@@ -262,6 +292,8 @@ class Settings:
         plan: Whether to print the plan and exit.
         check: Whether to check credentials and names before the first launch.
         prove: Whether to run each marked test once per fault of its phones.
+        artifacts: The directory for artifacts; None for the default.
+        lab_keep: Whether the lab runs on after the session until Ctrl-C.
         sources: The source of each setting, by name: "command line", an environment variable, "ini ..." or "default".
     """
 
@@ -290,6 +322,11 @@ class Settings:
     html: Path | None
     prometheus: Path | None
     otel: str
+    artifacts: Path | None
+    keep_artifacts: str
+    recordings: bool
+    mask_numbers: bool
+    lab_keep: bool
     rerun_kinds: tuple[str, ...]
     junit_properties: str
     lab_calls: Literal["auto", "required", "scripted"]
@@ -332,7 +369,7 @@ def add_options(parser: pytest.Parser) -> None:
         "root directory, or a built-in file) [env: SIPFRONT_LAB, ini: sipfront_lab]",
     )
     for flag, text in FLAGS.items():
-        group.addoption(f"--sipfront-{flag}", action="store_true", default=False, help=text)
+        group.addoption(f"--sipfront-{flag.replace('_', '-')}", action="store_true", default=False, help=text)
     parser.addini("sipfront_lab", "run against the lab: true, or the path of a lab file", default=None)
     parser.addini("sipfront_secret_key", "rejected: secrets are not read from configuration files", default=None)
 
@@ -355,6 +392,8 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     values |= {flag: bool(config.getoption(f"sipfront_{flag}")) for flag in FLAGS}
     if _has_replay(values, sources, config):
         lab, lab_file = False, None
+    if values["artifacts"] is not None:
+        values["artifacts"] = _base(sources["artifacts"], config) / values["artifacts"]
     for name in _REPORT_FILES:
         values[name] = _report_file(values[name], sources[name], config)
     if values["ledger"] is not None:
@@ -378,6 +417,8 @@ def _check_combinations(
     if config.getoption("sipfront_prove") and not lab:
         raise pytest.UsageError("--sipfront-prove gives faults to the phones of the lab; add --sipfront-lab")
     _check_packages(values, sources, config)
+    if config.getoption("sipfront_lab_keep") and not lab:
+        raise pytest.UsageError("--sipfront-lab-keep needs a lab: add --sipfront-lab (or SIPFRONT_LAB, sipfront_lab)")
 
 
 def _base(source: str, config: pytest.Config) -> Path:

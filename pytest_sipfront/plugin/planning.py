@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,11 @@ def instead_of_running(session: pytest.Session, state: State) -> bool | None:
     marked = [item for item in session.items if isinstance(item, pytest.Function) and is_marked(item)]
     specs = state.marked.valid(marked)
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
-    write: Callable[[str], None] = reporter.write_line if reporter is not None else lambda _: None
+
+    def write(line: str) -> None:
+        if reporter is not None:
+            reporter.write_line(state.shown(line))
+
     if state.settings.check:
         check = check_names(state.session, specs.values()) if specs else NameCheck(["no run to check"])
         if check.problems:

@@ -26,6 +26,7 @@ from pytest_sipfront.errors import (
     SipfrontError,
     SipfrontWarning,
 )
+from pytest_sipfront.masking import mask_numbers
 from pytest_sipfront.plugin.credentials import KEYS_URL, find_keys
 from pytest_sipfront.plugin.options import Settings
 from pytest_sipfront.plugin.reports import properties
@@ -204,7 +205,8 @@ class RunSession:
                 record(properties.of_status(run.status))
         record([(properties.VERDICT, result.verdict)])
         for note in run.notes:
-            origin.warn(f"{run.request.target}: {note} ({run.report_url})")
+            warning = f"{run.request.target}: {note} ({run.report_url})"
+            origin.warn(mask_numbers(warning) if self.settings.mask_numbers else warning)
         origin.hook.pytest_sipfront_after_verdict(nodeid=origin.nodeid, result=result)
         return result
 
@@ -275,6 +277,7 @@ class RunSession:
             "resume_max_age": settings.resume_max_age,
             "record": None if settings.record is None else str(settings.record),
             "replay": None if settings.replay is None else str(settings.replay),
+            "mask_numbers": settings.mask_numbers,
         }
         self.engine.request("open", settings=opening)
         self._is_open = True

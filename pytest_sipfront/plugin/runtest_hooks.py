@@ -10,7 +10,8 @@ import pytest
 from pytest_sipfront.errors import DetailedError
 from pytest_sipfront.plugin import item_markers, sift_marker
 from pytest_sipfront.plugin.reports import error_details, sift_calls
-from pytest_sipfront.plugin.reports.properties import KIND, PREFIX, forget
+from pytest_sipfront.plugin.reports.artifacts import PAGE
+from pytest_sipfront.plugin.reports.properties import ARTIFACTS, KIND, PREFIX, REPORT_URL, forget, set_property
 from pytest_sipfront.plugin.reports.reason_kinds import kind_of
 from pytest_sipfront.plugin.state import STATE, State
 
@@ -50,6 +51,7 @@ class RuntestHooks:
         try:
             return (yield)
         except KeyboardInterrupt:
+            self._add_artifacts(item, when="call", failed=True)
             self._report_interrupted(item)
             raise
         finally:
@@ -62,7 +64,8 @@ class RuntestHooks:
         self._state.attempts.begin(item)
         self._state.marked.forget(item)
         forget(item.user_properties)
-        item.user_properties += self._state.attempts.earlier(item)
+        attempts = self._state.attempts
+        item.user_properties += [*attempts.earlier(item), *attempts.earlier_artifacts(item)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -81,18 +84,39 @@ class RuntestHooks:
         report.duration = max(report.duration + self._state.marked.seconds(item, report.when), 0.0)
         if call.excinfo is not None:
             error_details.shape(report, call.excinfo.value, item)
+        attempts = self._state.attempts
         if report.failed:
-            attempts = self._state.attempts
             attempts.add_failure(item, report)
-            error_details.complete(report, attempts.report_urls(item), [text for _, text in attempts.earlier(item)])
-        self._state.attempts.attach(item, report)
-        if report.failed:
             self._classify(report, call.excinfo, item)
+        files = self._add_artifacts(item, when=report.when, failed=report.failed, report=report)
+        if report.failed:
+            earlier = [text for _, text in attempts.earlier(item)]
+            error_details.complete(report, attempts.report_urls(item), earlier, files)
+        attempts.attach(item, report)
         if self._has_other_reporters:
             from pytest_sipfront.plugin.reports.other_reporters import add_evidence  # noqa: PLC0415 - in few sessions
 
             add_evidence(item.config, report, self._state.attempts.documents(item))
         return report
+
+    def _add_artifacts(
+        self, item: pytest.Item, *, when: str, failed: bool, report: pytest.TestReport | None = None
+    ) -> str:
+        """Keep the files of the current attempt and name them in its properties.
+
+        Returns:
+            Their page, or their directory; "" if there are none.
+        """
+        directory = self._state.attempts.save(item, when=when, failed=failed)
+        if not directory:
+            return ""
+        page = f"{directory}/{PAGE}"
+        has_page = (item.config.invocation_params.dir / page).is_file()
+        for properties in [item.user_properties] if report is None else [item.user_properties, report.user_properties]:
+            set_property(properties, PREFIX + ARTIFACTS, directory)
+            if has_page and self._state.settings.lab and PREFIX + REPORT_URL in dict(properties):
+                set_property(properties, PREFIX + REPORT_URL, page)  # the pages of the lab end with the session
+        return page if has_page else directory
 
     def _classify(
         self, report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException] | None, item: pytest.Item

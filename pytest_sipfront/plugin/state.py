@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sipfront.errors import ConfigurationError, EngineStopped, SipfrontWarning
+from pytest_sipfront.masking import mask_numbers
 from pytest_sipfront.plugin.options import Settings, read_settings
 from pytest_sipfront.plugin.reports.properties import Record, recorder
 from pytest_sipfront.plugin.reports.terminal import SessionSummary
@@ -23,11 +27,13 @@ if TYPE_CHECKING:
     from pytest_sipfront.engine.run import Run, RunResult
     from pytest_sipfront.plugin.attempts import Attempts
     from pytest_sipfront.plugin.marked_tests import MarkedTests
+    from pytest_sipfront.plugin.reports.artifacts import Artifacts
     from pytest_sipfront.plugin.run_session import Origin, RunSession, Storage
     from pytest_sipfront.plugin.session_engine import SessionEngine
     from pytest_sipfront.plugin.targets import SipfrontTarget
 
 WORKER_LAB = "sipfront_lab"
+_WORKER_ARTIFACTS = "sipfront_artifacts"
 
 
 class State:
@@ -45,20 +51,22 @@ class State:
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
+        self.processes = XdistSession(config)
+        self._config = config
+        self._shared: dict[str, Any] | None = getattr(config, "workerinput", {}).get(_WORKER_ARTIFACTS)
+        config.add_cleanup(self._tidy)  # before any other cleanup, so that it runs last
         self.lab_in_words = ""
         self.recording = self._find_recording()
         self.lab: Callable[[], Mapping[str, Any]] | None = self._find_lab(config)
-        self.processes = XdistSession(config)
         self.interrupted = False
         self.current: pytest.Item | None = None
-        self._config = config
         self._pytest: pytest.Session | None = None
         self._engine: SessionEngine | None = None
         self._session: RunSession | None = None
         self._is_draining = False
         if self.settings.replay is not None and not self.processes.is_worker:
             config.add_cleanup(lambda: shutil.rmtree(self._temporary_path, ignore_errors=True))
-        config.add_cleanup(self._disconnect)  # before any other cleanup, so that it runs last
+        config.add_cleanup(self._disconnect)
 
     @property
     def engine(self) -> SessionEngine:
@@ -77,8 +85,8 @@ class State:
             from pytest_sipfront.plugin.reports.live_line import LiveLine  # noqa: PLC0415
             from pytest_sipfront.plugin.run_session import RunSession  # noqa: PLC0415
 
-            config = self._config
-            live = LiveLine(config)
+            config, shown = self._config, self.shown
+            live, write = LiveLine(config), line_writer(config)
             is_explicit = self.settings.sources["concurrency"] != "default"
             self._session = RunSession(
                 settings=self.settings,
@@ -86,7 +94,9 @@ class State:
                 target=self.target,
                 storage=self.storage,
                 document=self._document,
-                heartbeat=Heartbeat(line_writer(config), self.settings.heartbeat, show=live.show, rest=live.clear),
+                heartbeat=Heartbeat(
+                    lambda text: write(shown(text)), self.settings.heartbeat, show=live.show, rest=live.clear
+                ),
                 session=self.processes.session,
                 limit=self.settings.concurrency if is_explicit else max(self.processes.workers, 1),
                 max_failures=config.getoption("maxfail", default=0) or 0,
@@ -106,12 +116,80 @@ class State:
             checks=self.settings.check and self.processes.is_worker,
         )
 
+    def shown(self, text: str) -> str:
+        """Return a text as the session may show it: with masked phone numbers if that is set."""
+        return mask_numbers(text) if self.settings.mask_numbers else text
+
+    def keep_lab(self) -> None:
+        """Keep the lab running until Ctrl-C."""
+        if self.lab is None or self.processes.is_worker or self._config.option.collectonly:
+            return
+        url = self.lab()["url"]
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"sipfront: the lab is still running: {url} (Ctrl-C stops it)")
+            reporter.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
     @cached_property
     def attempts(self) -> Attempts:
         """The run documents of the tests of this process."""
         from pytest_sipfront.plugin.attempts import Attempts  # noqa: PLC0415 - only sessions with runs
 
-        return Attempts(on_lab=self.settings.lab)
+        return Attempts(self.artifacts, on_lab=self.settings.lab)
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """The artifacts of the session."""
+        from pytest_sipfront.plugin.reports.artifacts import Artifacts  # noqa: PLC0415 - as above
+
+        return Artifacts(
+            self.artifact_directory,
+            base=self._config.invocation_params.dir,
+            calls=self.calls_directory if self.settings.lab else None,
+            keeps=self.settings.keep_artifacts,
+            masks=self.settings.mask_numbers,
+        )
+
+    @cached_property
+    def artifact_directory(self) -> Path | None:
+        """The directory of this session's artifacts, the same in all of its processes; None if none are kept."""
+        if self._shared is not None:
+            return None if self._shared["artifacts"] is None else Path(self._shared["artifacts"])
+        cache = self._cache_directory()
+        root = self.settings.artifacts or (None if cache is None else cache / "artifacts")
+        if root is None or self.settings.keep_artifacts == "off":
+            return None
+        return root / f"{datetime.now(UTC):%Y-%m-%d_%H-%M-%S}_{self.processes.session}"
+
+    @cached_property
+    def calls_directory(self) -> Path:
+        """The directory in which the lab writes the files of its runs."""
+        if self._shared is not None:
+            return Path(self._shared["calls"])
+        if self.artifact_directory is not None:
+            return self.artifact_directory / "calls"
+        directory = Path(tempfile.mkdtemp(prefix="pytest-sipfront-calls-"))
+        self._config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+        return directory
+
+    def share(self, workerinput: dict[str, Any]) -> None:
+        """Give a new worker the directories of the session."""
+        directory = self.artifact_directory
+        workerinput[_WORKER_ARTIFACTS] = {
+            "artifacts": None if directory is None else str(directory),
+            "calls": str(self.calls_directory) if self.settings.lab else "",
+        }
+
+    def _tidy(self) -> None:
+        """At the end of the session: remove an empty directory, and the oldest sessions."""
+        directory = self.artifact_directory
+        if directory is not None and not self.processes.is_worker and directory.exists():
+            from pytest_sipfront.plugin.reports.artifacts import prune, remove_empty  # noqa: PLC0415
+
+            remove_empty(directory)
+            prune(directory.parent, directory)
 
     def _document(self, run: Run, result: RunResult | None, error: BaseException | None) -> None:
         self.attempts.add(self.current, run, result, error)
@@ -275,7 +353,7 @@ class State:
             return lambda: worker[WORKER_LAB]
         from pytest_sipfront.plugin.targets import SessionLab  # noqa: PLC0415 - few sessions have a lab
 
-        own = SessionLab(self.settings)
+        own = SessionLab(self.settings, lambda: self.calls_directory)
         try:
             self.lab_in_words = own.check()
         except ConfigurationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.errors import ConfigurationError
@@ -47,8 +48,9 @@ def platform_target(settings: Settings) -> SipfrontTarget:
 class SessionLab:
     """The lab of this session, shared with its xdist workers. It starts at its first use and ends with the session."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, records: Callable[[], Path]) -> None:
+        """Prepare; `records` returns the directory for the files of its runs."""
+        self._settings, self._records = settings, records
         self._process: LabProcess | None = None
 
     def check(self) -> str:
@@ -75,7 +77,13 @@ class SessionLab:
 
         if self._process is None:
             try:
-                self._process = start_lab(self._settings.lab_file, calls=self._settings.lab_calls)
+                self._process = start_lab(
+                    self._settings.lab_file,
+                    calls=self._settings.lab_calls,
+                    records=self._records(),
+                    has_sound=self._settings.recordings,
+                    masks=self._settings.mask_numbers,
+                )
             except LabError as error:
                 raise ConfigurationError(str(error)) from None
         lab = self._process

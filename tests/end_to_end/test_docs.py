@@ -191,7 +191,7 @@ def _comparable(line: str) -> str:
     """Replace the parts of a line of output that differ from run to run."""
     line = re.sub(r"([-=_])\1{3,}", r"\1\1\1\1", line.strip())
     line = re.sub(r"127\.0\.0\.1:\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "X", line)
-    line = re.sub(r"\d+-\d+-\d+T[0-9:]+|\d+\.\d+ ?s\b| +\[ *\d+%\]", "X", line)
+    line = re.sub(r"\d+-\d+-\d+T[0-9:]+|\d+-\d+-\d+_\d+-\d+-\d+_\w+|\d+\.\d+ ?s\b| +\[ *\d+%\]", "X", line)
     return re.sub(r"\(/\S+/lab.yaml\)", "(X/lab.yaml)", line)
 
 

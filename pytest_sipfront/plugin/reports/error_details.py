@@ -36,14 +36,15 @@ def shape(report: pytest.TestReport, error: BaseException, item: pytest.Item) ->
         _report_as_error(report, error, item)
 
 
-def complete(report: pytest.TestReport, urls: Sequence[str], earlier: Sequence[str]) -> None:
-    """Add the report URLs that the text of a failed report lacks, and the earlier attempts at its test.
+def complete(report: pytest.TestReport, urls: Sequence[str], earlier: Sequence[str], files: str = "") -> None:
+    """Add the report URLs that the text of a failed report lacks, its files, and the earlier attempts at its test.
 
     GitLab and GitHub show this text only, and any assertion can fail in a test with a run.
     """
     longrepr: Any = report.longrepr
     known = report.longreprtext
     lines = [f"report  {url}" for url in urls if url not in known]
+    lines += [f"files   {files}"] if files else []
     lines += [f"attempt {number}: {text}" for number, text in enumerate(earlier, 1)]
     crash = getattr(longrepr, "reprcrash", None)
     if crash is not None:
@@ -51,9 +52,18 @@ def complete(report: pytest.TestReport, urls: Sequence[str], earlier: Sequence[s
     if not lines:
         return
     if hasattr(longrepr, "addsection"):
-        longrepr.addsection(SECTION, "\n".join(lines))
+        _add_section(longrepr, lines)
     elif isinstance(longrepr, str):
         report.longrepr = "\n".join([longrepr, *lines])
+
+
+def _add_section(longrepr: Any, lines: Sequence[str]) -> None:
+    """Add lines to the details section, or in a section of their own if there is none."""
+    if longrepr.sections and longrepr.sections[-1][0] == SECTION:
+        title, text, mark = longrepr.sections[-1]
+        longrepr.sections[-1] = (title, "\n".join([text, *lines]), mark)
+    else:
+        longrepr.addsection(SECTION, "\n".join(lines))
 
 
 def first_line(report: pytest.TestReport) -> str:

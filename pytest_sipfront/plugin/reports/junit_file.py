@@ -8,16 +8,18 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_sipfront.plugin.reports.properties import ATTEMPT, PREFIX
+from pytest_sipfront.plugin.reports.properties import ARTIFACTS, ATTEMPT, PREFIX
 
 TESTCASE, SYSTEM_OUT = "testcase", "system-out"
 PLACES = (TESTCASE, SYSTEM_OUT)
 """Where the properties of a test case can be."""
 _ATTEMPT = re.compile(rf"{re.escape(PREFIX + ATTEMPT)}(\d+)")
+_ARTIFACTS = re.compile(rf"{re.escape(PREFIX + ARTIFACTS)}(\.\d+)?")
+PAGE = "report.html"
 _ELEMENTS = {"failed": "Failure", "error": "Error"}
 
 
-def correct(path: Path, properties: str) -> None:
+def correct(path: Path, properties: str, base: Path) -> None:
     """Correct a JUnit file that pytest has written.
 
     pytest writes a test case without a result for each earlier attempt at a test. It is replaced by an element of the
@@ -27,6 +29,7 @@ def correct(path: Path, properties: str) -> None:
     Args:
         path: The file. A missing or unreadable file is left alone.
         properties: One of `PLACES`.
+        base: The directory that paths of artifacts are relative to.
     """
     try:
         if PREFIX not in path.read_text("utf-8") and properties == TESTCASE:
@@ -38,6 +41,7 @@ def correct(path: Path, properties: str) -> None:
         _drop_earlier_attempts(suite)
     for case in tree.iter("testcase"):
         _add_attempts(case)
+        _add_attachments(case, base)
         if properties == SYSTEM_OUT:
             _move_properties(case)
     for suite in tree.iter("testsuite"):
@@ -83,6 +87,28 @@ def _add_attempts(case: ET.Element) -> None:
             tag = ("rerun" if is_failed else "flaky") + _ELEMENTS.get(outcome, "Failure")
             element = ET.SubElement(case, tag, message=message, type=outcome)
             element.text = message
+
+
+def _add_attachments(case: ET.Element, base: Path) -> None:
+    """Name the artifacts of a test case in its output, in the form that Jenkins and GitLab read.
+
+    GitLab shows the first one only, which is the report page of the last attempt.
+    """
+    kept = sorted((name, value) for name, value in _properties(case) if _ARTIFACTS.fullmatch(name))
+    directories = [value for _, value in kept]
+    paths = [f"{directory}/{name}" for directory in directories for name in _files(base / directory)]
+    if paths:
+        output = case.find(SYSTEM_OUT)
+        if output is None:
+            output = ET.SubElement(case, SYSTEM_OUT)
+        lines = "".join(f"[[ATTACHMENT|{path}]]\n" for path in paths)
+        output.text = f"{output.text.rstrip()}\n{lines}" if output.text else lines
+
+
+def _files(directory: Path) -> list[str]:
+    """Return the files in a directory, the report page first."""
+    names = [path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()]
+    return sorted(names, key=lambda name: (name != PAGE, name))
 
 
 def _move_properties(case: ET.Element) -> None:

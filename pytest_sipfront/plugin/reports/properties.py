@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PREFIX = "sipfront."
 TEST, REPORT_URL, VERDICT, POOL, KIND = "test", "report_url", "verdict", "agentpool", "kind"
+ARTIFACTS = "artifacts"
+"""The directory with the files of the last attempt."""
 RATE = "pass_rate"
 ATTEMPT = "attempt."
 """The head of the names of earlier attempts: `sipfront.attempt.1` and so on."""
@@ -39,14 +41,18 @@ def recorder(user_properties: list[tuple[str, object]]) -> Record:
 
     def record(properties: Iterable[Property]) -> None:
         for name, value in properties:
-            entry = (prefix + name, value)
-            index = next((n for n, (known, _) in enumerate(user_properties) if known == entry[0]), None)
-            if index is None:
-                user_properties.append(entry)
-            else:
-                user_properties[index] = entry
+            set_property(user_properties, prefix + name, value)
 
     return record
+
+
+def set_property(user_properties: list[tuple[str, object]], name: str, value: str) -> None:
+    """Set a property; a value that it has already is replaced."""
+    index = next((n for n, (known, _) in enumerate(user_properties) if known == name), None)
+    if index is None:
+        user_properties.append((name, value))
+    else:
+        user_properties[index] = (name, value)
 
 
 def forget(user_properties: list[tuple[str, object]]) -> None:

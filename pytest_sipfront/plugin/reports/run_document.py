@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_sipfront.clients.sipfront.models import LastStatus, RunRequest
     from pytest_sipfront.sift.call import Call
 
+REPORT_ATTRIBUTE = "sipfront_runs"
+"""The attribute of a test report with the documents of its test."""
 SCHEMA_VERSION = 1
 SCHEMA = Path(__file__).with_name("run.schema.json")
 SIPFRONT, SIFT = "sipfront", "sift"
