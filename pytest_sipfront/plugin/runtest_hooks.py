@@ -10,9 +10,9 @@ import pytest
 from pytest_sipfront.errors import DetailedError
 from pytest_sipfront.plugin import item_markers, sift_marker
 from pytest_sipfront.plugin.reports import error_details, sift_calls
-from pytest_sipfront.plugin.reports.artifacts import PAGE
 from pytest_sipfront.plugin.reports.properties import ARTIFACTS, KIND, PREFIX, REPORT_URL, forget, set_property
 from pytest_sipfront.plugin.reports.reason_kinds import kind_of
+from pytest_sipfront.plugin.reports.run_document import PAGE
 from pytest_sipfront.plugin.state import STATE, State
 
 NAME = "sipfront-tests"

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sipfront.masking import mask_data
-from pytest_sipfront.plugin.reports.run_document import EVIDENCE, SIFT
+from pytest_sipfront.plugin.reports.run_document import EVIDENCE, PAGE, SIFT
 
 ALL, FAILED, OFF = "all", "failed", "off"
 KEEP = (ALL, FAILED, OFF)
-PAGE, DOCUMENT, STATUS, TIMELINE = "report.html", "run.json", "status.json", "timeline.txt"
+DOCUMENT, STATUS, TIMELINE = "run.json", "status.json", "timeline.txt"
 EVIDENCE_FILE = "evidence.json"
 """What the lab has measured."""
 CALLS = "calls"

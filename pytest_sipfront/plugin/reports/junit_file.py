@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_sipfront.plugin.reports.properties import ARTIFACTS, ATTEMPT, PREFIX
+from pytest_sipfront.plugin.reports.run_document import PAGE
 
 TESTCASE, SYSTEM_OUT = "testcase", "system-out"
 PLACES = (TESTCASE, SYSTEM_OUT)
 """Where the properties of a test case can be."""
 _ATTEMPT = re.compile(rf"{re.escape(PREFIX + ATTEMPT)}(\d+)")
 _ARTIFACTS = re.compile(rf"{re.escape(PREFIX + ARTIFACTS)}(\.\d+)?")
-PAGE = "report.html"
 _ELEMENTS = {"failed": "Failure", "error": "Error"}
 
 

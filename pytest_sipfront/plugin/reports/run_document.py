@@ -25,6 +25,8 @@ REPORT_ATTRIBUTE = "sipfront_runs"
 """The attribute of a test report with the documents of its test."""
 SCHEMA_VERSION = 1
 SCHEMA = Path(__file__).with_name("run.schema.json")
+PAGE = "report.html"
+"""The report page among the artifacts."""
 SIPFRONT, SIFT = "sipfront", "sift"
 EVIDENCE = ("measures", "violations", "prompts", "dtmf", "messages")
 """The parts of a document that the lab measures."""
@@ -145,6 +147,14 @@ def sift_document(
         "timeline": [_entry(entry) for entry in entries],
         "raw": _raw(connection.raw),
     }
+
+
+def page_of(document: Mapping[str, Any]) -> str:
+    """Return the report page of a run: that of the service, or the file if the service ends with the session."""
+    artifacts = document["artifacts"]
+    if artifacts and PAGE in artifacts["files"] and (document["service"]["lab"] or not document["report_url"]):
+        return f"{artifacts['directory']}/{PAGE}"
+    return str(document["report_url"])
 
 
 def _head(nodeid: str, attempt: int, number: int, service: dict[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,10 @@ def _rows(record: SessionRecord, replay: Callable[[str], str] | None) -> Iterato
 def _row(label: str, test: TestRecord) -> Iterator[str]:
     runs = [run for run in test.last.runs if run["report_url"]]
     unexpected = [run for run in runs if not run["as_expected"]]
-    url = (unexpected or runs[-1:] or [{"report_url": ""}])[0]["report_url"]
+    from pytest_sipfront.plugin.reports.run_document import page_of  # noqa: PLC0415 - only for a failure
+
+    shown = next(iter(unexpected or runs[-1:] or test.last.runs), None)
+    url = page_of(shown) if shown is not None else ""
     words = difference = ""
     if test.history is not None:
         from pytest_sipfront.plugin.reports.history import difference_in_words  # noqa: PLC0415 - only with a history
