@@ -151,7 +151,7 @@ def sift_document(
 
 def page_of(document: Mapping[str, Any]) -> str:
     """Return the report page of a run: that of the service, or the file if the service ends with the session."""
-    artifacts = document["artifacts"]
+    artifacts = document.get("artifacts")
     if artifacts and PAGE in artifacts["files"] and (document["service"]["lab"] or not document["report_url"]):
         return f"{artifacts['directory']}/{PAGE}"
     return str(document["report_url"])
