@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 from collections.abc import Generator
 from pathlib import Path
@@ -203,8 +204,10 @@ def _replay_command(config: pytest.Config, nodeid: str) -> str:
     """Return the command that places the call of a test again and keeps the lab open."""
     lab = config.getoption("sipfront_lab")
     option = [] if lab is None else ["--sipfront-lab" if lab == "true" else f"--sipfront-lab={lab}"]
-    relative: Any = config.cwd_relative_nodeid
-    return shlex.join(["pytest", relative(nodeid), *option, "--sipfront-lab-keep"])
+    path, *rest = nodeid.split("::", 1)
+    # `config.cwd_relative_nodeid` takes another type since pytest 9.2
+    relative = Path(os.path.relpath(config.rootpath / path, config.invocation_params.dir)).as_posix()
+    return shlex.join(["pytest", "::".join([relative, *rest]), *option, "--sipfront-lab-keep"])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
