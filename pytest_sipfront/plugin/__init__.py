@@ -19,9 +19,9 @@ from pytest_sipfront.plugin.reports.recorder import RECORDER, Recorder
 from pytest_sipfront.plugin.runtest_hooks import NAME as RUNTEST_HOOKS
 from pytest_sipfront.plugin.runtest_hooks import watch
 from pytest_sipfront.plugin.state import STATE, WORKER_LAB, State
+from pytest_sipfront.suites import is_suite
 
 __all__ = ["sipfront", "sipfront_doctor", "sipfront_lab", "sipfront_run"]
-SUITE_SUFFIXES = (".sipfront.yaml", ".sipfront.yml")
 CONTROLLER = "sipfront-controller"
 LATE_RUNS = pytest.StashKey[list[str]]()  # lines about runs that cannot start early
 NAMES = ("sipfront", __name__)  # of the entry point, and of `-p pytest_sipfront.plugin`
@@ -85,7 +85,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect suite files."""
-    if not file_path.name.endswith(SUITE_SUFFIXES):
+    if not is_suite(file_path.name):
         return None
     from pytest_sipfront.plugin.suite_files import SuiteFile  # noqa: PLC0415 - few sessions have one
 

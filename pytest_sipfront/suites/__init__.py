@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+SUFFIXES = (".sipfront.yaml", ".sipfront.yml")
 SCHEMA_FILE = Path(__file__).with_name("suite.schema.json")
+
+
+def is_suite(name: str) -> bool:
+    """Return whether a file of that name is a suite."""
+    return f".{name}".lower().endswith(SUFFIXES)
 
 
 def schema() -> str:

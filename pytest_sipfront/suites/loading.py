@@ -16,12 +16,12 @@ from pathlib import Path
 
 import yaml
 
+from pytest_sipfront.suites import SUFFIXES, is_suite
 from pytest_sipfront.suites.suite_file import MAX_TESTS, MOST_TESTS, CallTest, Defaults, RunTest, SuiteDocument
 from pytest_sipfront.suites.variants import Variant, combine, count, duplicates
 from pytest_sipfront.tables import TableError, TableRow, read_table
 from pytest_sipfront.yaml_models import MAX_BYTES, MAX_REPORTED, KeyPath, YamlDocument, YamlFileError
 
-SUFFIXES = (".sipfront.yaml", ".sipfront.yml")
 MAX_INCLUDED = 100
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -166,7 +166,7 @@ class _Loading:
         target = self._inside(path, name, report)
         if target is None or target.resolve() in self.seen:
             return
-        if target.name.endswith(SUFFIXES):
+        if is_suite(target.name):
             report(f"{name!r} would be run twice; the name of an included file must not end with {SUFFIXES[0]}")
         elif len(self.seen) > MAX_INCLUDED:
             report(f"more than {MAX_INCLUDED} included files")

@@ -205,6 +205,17 @@ def test_mistakes_are_collection_errors(suite: Suite) -> None:
     assert suite.lab.counts["requests"] == 0
 
 
+def test_names_of_suite_files(suite: Suite) -> None:
+    """No name that looks like a suite is ignored, and an include cannot run a suite twice."""
+    for name in ("a.sipfront.yaml", "b.sipfront.yml", "sipfront.yaml", "C.Sipfront.YAML"):
+        write(suite, "tests: [{name: test, test: Passing}]", name)
+    write(suite, "tests: [{name: test, test: Passing}]", "asipfront.yaml")
+    result = suite.run("--collect-only", "-q")
+    assert sorted(line for line in result.outlines if "::" in line) == [
+        f"{name}::test" for name in ("C.Sipfront.YAML", "a.sipfront.yaml", "b.sipfront.yml", "sipfront.yaml")
+    ]
+
+
 def test_an_unknown_marker_is_a_warning_at_its_file(suite: Suite) -> None:
     """As for tests in Python."""
     write(suite, "tests:\n- {name: a, test: Passing, markers: {nighly: true}}")
