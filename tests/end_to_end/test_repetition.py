@@ -33,7 +33,11 @@ def repeated(suite: Suite, arguments: str, *options: str) -> pytest.RunResult:
     return suite.run(*options)
 
 
-@pytest.mark.parametrize("options", [(), ("--sipfront-concurrency=5",)], ids=["sequential", "concurrent"])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--sipfront-concurrency=5",), ("--sipfront-concurrency=5", "-n2")],
+    ids=["sequential", "concurrent", "workers"],
+)
 def test_a_test_passes_if_enough_of_its_runs_pass(suite: Suite, options: tuple[str, ...]) -> None:
     """Every run has its properties, and JUnit has one case with rate and confidence interval."""
     result = repeated(suite, "repeat=5, pass_at_least=3", *options)

@@ -23,8 +23,8 @@ from pytest_sipfront.plugin.reports.session_record import ERROR, FAILED, PASSED,
 
 Entry = dict[str, Any]
 
-KEPT_SESSIONS = 30
-"""Sessions that the file keeps for each test."""
+KEPT_SESSIONS, MEASURED_SESSIONS = 20, 10
+"""Sessions that the file keeps for each test, and those that keep measurements."""
 KEPT_TESTS = 20_000
 """Tests that the file keeps. Those that ran last are kept."""
 RECENT_SESSIONS = 10
@@ -33,12 +33,13 @@ FLAKY_CHANGES = 3
 """Changes between pass and failure in these sessions from which on a test is flaky."""
 FEWEST_VALUES = 5
 """Passing sessions that a usual range requires."""
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 30.0
 _DEVIATIONS = 4 * 1.4826  # 4 standard deviations, as estimated by the median absolute deviation
 _LEAST_SPREAD = 0.1  # of the median: a smaller change is usual
 _LEAST_SECONDS = 1.0
 _LONGEST_TEXT, _MOST_MESSAGES = 300, 80
-_TYPES = {"key": str, "at": str, "outcome": str, "seconds": int | float, "measures": dict}
+_TYPES = {"key": str, "at": str, "outcome": str, "seconds": int | float}
+_ESSENTIAL = ("key", "at", "outcome", "attempts", "seconds")
 _EVIDENCE = ("messages", "prompts")
 
 
@@ -68,7 +69,11 @@ def _parsed(line: str) -> Entry | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    is_entry = isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in _TYPES.items())
+    is_entry = (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(name), kind) for name, kind in _TYPES.items())
+        and isinstance(entry.get("measures", {}), dict)
+    )
     return entry if is_entry else None
 
 
@@ -106,7 +111,10 @@ def _counts(test: TestRecord) -> bool:
 
 
 def pruned(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries to keep, sorted by time. Only the last passing entry of a test keeps messages and prompts."""
+    """Return the entries to keep, sorted by time.
+
+    The last sessions of a test keep measurements, and its last passing session also keeps messages and prompts.
+    """
     by_key: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in entries:
         by_key[entry["key"]][entry["at"]] = entry
@@ -115,9 +123,14 @@ def pruned(entries: Iterable[Entry]) -> list[Entry]:
     for of_test in latest:
         recent = [of_test[at] for at in sorted(of_test)[-KEPT_SESSIONS:]]
         passed = [entry for entry in recent if entry["outcome"] == PASSED]
+        measured = [id(entry) for entry in recent[-MEASURED_SESSIONS:]]
         for entry in recent:
-            is_reference = bool(passed) and entry is passed[-1]
-            kept.append(entry if is_reference else {k: v for k, v in entry.items() if k not in _EVIDENCE})
+            if passed and entry is passed[-1]:
+                kept.append(entry)
+            elif id(entry) in measured:
+                kept.append({name: value for name, value in entry.items() if name not in _EVIDENCE})
+            else:
+                kept.append({name: value for name, value in entry.items() if name in _ESSENTIAL})
     return sorted(kept, key=lambda entry: (entry["at"], entry["key"]))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_sipfront.plugin.reports.history import (
     KEPT_SESSIONS,
+    MEASURED_SESSIONS,
     compare,
     difference_in_words,
     in_words,
@@ -126,10 +127,11 @@ def test_a_failing_test_is_compared_with_its_last_passing_run() -> None:
 def test_old_sessions_are_dropped_and_only_the_last_pass_keeps_its_messages() -> None:
     """The file stays small."""
     many = [entry(1, at=f"2026-01-01T{hour:02}:00:00Z", messages=["m"]) for hour in range(24)]
-    many += [entry(2, "failed", at=f"2026-01-02T{hour:02}:00:00Z", messages=["m"]) for hour in range(20)]
+    many += [entry(2, "failed", at=f"2026-01-02T{hour:02}:00:00Z", messages=["m"]) for hour in range(5)]
     kept = pruned([*many, *many[::-1]])
     assert len(kept) == KEPT_SESSIONS
     assert [e["at"] for e in kept if "messages" in e] == ["2026-01-01T23:00:00Z"]
+    assert sum("measures" in e for e in kept) == MEASURED_SESSIONS
 
 
 def record(outcome: str, at: str = "2026-01-01T12:00:00.000Z", name: str = "test_a") -> SessionRecord:
