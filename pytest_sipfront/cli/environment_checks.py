@@ -33,6 +33,7 @@ from pytest_sipfront.plugin.sift_options import find_target
 OK, FAIL, NOTE = "ok", "FAIL", "note"
 MAX_SKEW = 30.0
 """Seconds between this clock and the platform's that a check accepts: times of runs are compared with launches."""
+_NAME_WIDTH = len("lab audio both ways")
 _PACKAGES = ("pytest-sipfront", "pytest", "httpx", "pytest-xdist", "baresip-python")
 
 
@@ -52,7 +53,9 @@ def check_environment(session: CommandSession, *, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             colour = {OK: "green", FAIL: "red"}.get(check.state, "yellow")
-            click.echo(f"{click.style(check.state.ljust(4), fg=colour)}  {check.name.ljust(16)}  {check.detail}")
+            click.echo(
+                f"{click.style(check.state.ljust(4), fg=colour)}  {check.name.ljust(_NAME_WIDTH)}  {check.detail}"
+            )
     if as_json:
         print_json([asdict(check) for check in checks])
     return FAILED if any(check.state == FAIL for check in checks) else PASSED

@@ -40,19 +40,27 @@ def write_account_suite(session: CommandSession, directory: Path, *, as_json: bo
     """Write a suite with the tests and projects of the account to `directory`, without overwriting a file."""
     tests: Document = session.ask("tests")
     projects: Document = session.ask("projects")
-    names = list(_by_name(tests, "tests")) or list(tests.names())
+    names, members = _names(tests), _tests_by_project(tests, projects)
     if not names:
         print_error("the account lists no test by name; `pytest-sipfront tests --json` prints the list")
         return USAGE
-    members = _tests_by_project(tests, projects)
-    texts = {
+    counts = f"{len(names)} tests and {len(members)} projects"
+    note = f"{counts}, which run against the lab. pytest.ini says how to use the account."
+    return _write(directory, account_texts(tests, projects), note, as_json=as_json)
+
+
+def account_texts(tests: Document, projects: Document) -> dict[str, str]:
+    """Return the files of a suite with the tests and projects of an account, by name."""
+    names, members = _names(tests), _tests_by_project(tests, projects)
+    return {
         "pytest.ini": _template("pytest.ini"),
         "lab.yaml": _account_lab(names, members),
         "account.sipfront.yaml": _ACCOUNT_SUITE + "\n".join(_suite_tests(_by_name(tests, "tests"), names, members)),
     }
-    counts = f"{len(names)} tests and {len(members)} projects"
-    note = f"{counts}, which run against the lab. pytest.ini says how to use the account."
-    return _write(directory, texts, note, as_json=as_json)
+
+
+def _names(tests: Document) -> list[str]:
+    return list(_by_name(tests, "tests")) or [name for name in tests.names() if name.strip()]
 
 
 def _by_name(document: Document, kind: str) -> dict[str, Mapping[str, Any]]:
@@ -71,14 +79,14 @@ def _tests_by_project(tests: Document, projects: Document) -> dict[str, list[str
         listed = entry.get("tests") if isinstance(entry.get("tests"), list) else []
         names = [each.get("name") if isinstance(each, Mapping) else each for each in listed or []]
         names += [test for test, of_test in known.items() if of_test.get("project_name") == name]
-        if found := list(dict.fromkeys(each for each in names if each in known)):
+        if found := list(dict.fromkeys(each for each in names if isinstance(each, str) and each in known)):
             members[name] = found
     return members
 
 
 def _account_lab(names: list[str], members: Mapping[str, list[str]]) -> str:
-    lines = [f"  {json.dumps(name)}: {{takes: 0.5, verdict: passed}}" for name in names]
-    projects = [f"  {json.dumps(name)}: {{tests: {json.dumps(tests)}}}" for name, tests in members.items()]
+    lines = [f"  {_quoted(name)}: {{takes: 0.5, verdict: passed}}" for name in names]
+    projects = [f"  {_quoted(name)}: {{tests: {_quoted(tests)}}}" for name, tests in members.items()]
     return "\n".join([f"{_ACCOUNT_LAB}tests:", *lines, *(["projects:", *projects] if projects else []), ""])
 
 
@@ -92,13 +100,18 @@ def _suite_tests(
             comment = f"    # parameters: {one_line(json.dumps(parameters))}\n" if parameters else ""
             title = _title(name if kind == "test" else f"project {name}", taken)
             escaped = name.replace("{", "{{").replace("}", "}}")
-            yield f"  - name: {json.dumps(title)}\n    {kind}: {json.dumps(escaped)}\n{comment}"
+            yield f"  - name: {_quoted(title)}\n    {kind}: {_quoted(escaped)}\n{comment}"
+
+
+def _quoted(value: str | list[str]) -> str:
+    """Return YAML for a text or a list of texts. A pair of surrogates, as JSON escapes them, is no text in YAML."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _title(name: str, taken: set[str]) -> str:
     """Return a unique name that a suite file accepts."""
     words = re.sub(r"[\[\]{}]|::", " ", "".join(each if each.isprintable() else " " for each in name))
-    base = title = re.sub(r"^[\W_]+", "", " ".join(words.split())) or "test"
+    base = title = re.sub(r"^[\W_]+|^pytest_[\W_]*", "", " ".join(words.split())) or "test"
     while title in taken:
         title = f"{base} {len(taken)}"
     taken.add(title)

@@ -21,7 +21,7 @@ try:
     from pytest_sipfront.lab.lab import Lab
     from pytest_sipfront.lab.lab_file_watch import LabFileWatch
     from pytest_sipfront.lab.process import TOKEN_VARIABLE, LabError
-    from pytest_sipfront.lab.recording_check import check_recordings, differs
+    from pytest_sipfront.lab.recording_check import check_recordings
     from pytest_sipfront.lab.run_record import RunRecords
     from pytest_sipfront.lab.web.app import build_app
     from pytest_sipfront.lab.web.run_files import write_run_files
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m pytes
         return 0
     if options.doctor:
         return _check_machine(as_json=options.announce)
-    return _check_recordings(options.check) if options.check else _serve(options)
+    return _check_recordings(options.check, as_json=options.announce) if options.check else _serve(options)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -118,7 +118,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="compare the lab with the recordings of --sipfront-record=DIR, field by field, and exit",
     )
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of lab files, and exit")
-    parser.add_argument("--announce", action="store_true", help="print one line of JSON when listening, or the checks")
+    parser.add_argument(
+        "--announce", action="store_true", help="print one line of JSON when listening, or checks as JSON"
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input closes")
     return parser
 
@@ -158,13 +160,13 @@ def _check_machine(*, as_json: bool) -> int:
     return 0 if diagnosis.sound else 1
 
 
-def _check_recordings(directory: Path) -> int:
+def _check_recordings(directory: Path, *, as_json: bool) -> int:
     try:
-        lines = check_recordings(directory)
+        check = check_recordings(directory)
     except LabError as error:
         return _fail(str(error))
-    print(*lines, sep="\n")  # noqa: T201 - the command's output
-    return 1 if differs(lines) else 0
+    print(json.dumps(check.differences) if as_json else check)  # noqa: T201 - the command's output
+    return 0 if check.sound else 1
 
 
 def _print(text: str) -> None:

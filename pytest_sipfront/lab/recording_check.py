@@ -49,8 +49,37 @@ class _Endpoint:
     lab: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
-def check_recordings(directory: Path) -> list[str]:
-    """Return a line for each endpoint, and indented ones for the differences between the platform and the lab.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingCheck:
+    """The result of a comparison. As text it has a line per endpoint, and an indented one per difference.
+
+    Attributes:
+        differences: The differences of each endpoint and situation.
+        responses: Number of recorded responses.
+        skipped: Number of those that are not JSON and were not compared.
+    """
+
+    differences: Mapping[str, list[str]]
+    responses: int
+    skipped: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether the lab does not differ."""
+        return not any(self.differences.values())
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        for name, found in self.differences.items():
+            count = f"{len(found)} {'difference' if len(found) == 1 else 'differences'}"
+            lines += [f"{name}: {count}", *(f"  {line}" for line in found)]
+        if self.skipped:
+            lines.append(f"{self.skipped} of {self.responses} responses are not JSON and were not compared")
+        return "\n".join(lines)
+
+
+def check_recordings(directory: Path) -> RecordingCheck:
+    """Compare the responses of a lab with all recordings in a directory.
 
     Raises:
         LabError: There is no recording, a file is not one, or the lab did not start.
@@ -59,14 +88,11 @@ def check_recordings(directory: Path) -> list[str]:
     usable = [exchange for exchange in exchanges if "json" in exchange]
     with start_lab(text=json.dumps(_lab_file(usable)), calls="scripted") as lab:
         endpoints = _Comparison(lab, usable).endpoints()
-    lines = list(_lines(endpoints))
-    skipped = len(exchanges) - len(usable)
-    return [*lines, f"{skipped} of {len(exchanges)} responses are not JSON and were not compared"] if skipped else lines
-
-
-def differs(lines: list[str]) -> bool:
-    """Return whether the lines of `check_recordings` contain a difference."""
-    return any(line.startswith(" ") for line in lines)
+    return RecordingCheck(
+        differences={name: list(_differences(endpoint)) for name, endpoint in sorted(endpoints.items())},
+        responses=len(exchanges),
+        skipped=len(exchanges) - len(usable),
+    )
 
 
 def _files(directory: Path) -> list[Path]:
@@ -154,24 +180,29 @@ class _Comparison:
         """Return the shapes by endpoint."""
         statuses = self._recorded_statuses()
         others = [each for each in self._exchanges if each["method"] == "GET" and each["path"] not in statuses]
-        paths = {exchange["path"]: self._own_path(exchange["path"]) for exchange in others}
-        self._sample(paths.values())
+        paths = {exchange["path"] for exchange in others}
+        self._sample(paths)
         pairs = self._add_launches(statuses)
-        self._sample(paths.values())
+        self._sample(paths)
         time.sleep(2 * _TAKES)  # until the runs of the lab have ended
         for own, polls in pairs:
             self._add_status(own, [poll for poll in polls if _is_final(poll)])
-        self._sample(paths.values())
+        self._sample(paths)
         for exchange in others:
-            samples = self._samples[paths[exchange["path"]]]
+            samples = self._samples[exchange["path"]]
             same = [each for each in samples if _situation(*each) == _situation(exchange["status"], exchange["json"])]
             self._add(self._name(exchange), exchange, (same or samples)[-1])
         return self._found
 
     def _sample(self, paths: Iterable[str]) -> None:
-        """Send each GET request before, during and after the runs: its response depends on them."""
-        for path in set(paths):
-            self._samples[path].append(self._send("GET", path))
+        """Send each GET request before, during and after the runs: its response depends on them.
+
+        Ids in the paths are replaced by those of the lab's first test, project and run.
+        """
+        ids = {kind: self._first_id(kind) for kind in ("tests", "projects", "runs")}
+        for path in paths:
+            own = re.sub(rf"^({API}/(tests|projects|runs)/)[^/]+", lambda match: f"{match[1]}{ids[match[2]]}", path)
+            self._samples[path].append(self._send("GET", own))
 
     def _recorded_statuses(self) -> dict[str, list[dict[str, Any]]]:
         """Return the recorded polls of each run by the path of its `status_url`."""
@@ -227,12 +258,6 @@ class _Comparison:
         )
         situation = _situation(exchange["status"], exchange["json"])
         return f"{exchange['method']} {path.partition('?')[0]}{situation}"
-
-    def _own_path(self, path: str) -> str:
-        """Return a recorded path with ids that the lab knows: of its first test, project or run."""
-        return re.sub(
-            rf"^({API}/(tests|projects|runs)/)[^/]+", lambda match: match[1] + str(self._first_id(match[2])), path
-        )
 
     def _first_id(self, kind: str) -> Any:
         listed = _deep(self._send("GET", f"{API}/{kind}")[1], kind)
@@ -305,13 +330,6 @@ def _type(value: Any) -> str:
         return f"text ({form})" if form else "text"
     names = {bool: "bool", int: "number", float: "number", type(None): "null"}
     return names.get(type(value), type(value).__name__)
-
-
-def _lines(endpoints: Mapping[str, _Endpoint]) -> Iterator[str]:
-    for name, endpoint in sorted(endpoints.items()):
-        differences = list(_differences(endpoint))
-        yield f"{name}: {len(differences)} {'difference' if len(differences) == 1 else 'differences'}"
-        yield from (f"  {line}" for line in differences)
 
 
 def _differences(endpoint: _Endpoint) -> Iterator[str]:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import re
 import signal
+import string
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pytest_sipfront.cli.account import COLUMNS, show_list
+from pytest_sipfront.clients.sipfront.models import Document
 from pytest_sipfront.lab.process import LabProcess
+from pytest_sipfront.plugin.command_session import CommandSession
 from tests.cli.conftest import Program
 from tests.support import TIMEOUT
 
@@ -32,6 +42,23 @@ def test_lists_are_json_for_scripts(program: Program) -> None:
     """The platform's own JSON, unchanged."""
     assert [test["name"] for test in program("tests", "--json").json["tests"]] == ["Basic call", "Stopped", "Long"]
     assert program("projects", "--json").json["projects"][0]["name"] == "Nightly"
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(string.printable),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["tests", "data", "name", "id", "parameters", "x"]), inner)
+    ),
+)
+
+
+@given(JSON, st.sampled_from(list(COLUMNS)))
+def test_a_list_of_any_shape_is_printed(data: Any, kind: str) -> None:
+    """The shape of the lists is not published, so none ends with a traceback."""
+    session = cast("CommandSession", SimpleNamespace(ask=lambda _: Document(data)))
+    with redirect_stdout(StringIO()) as output:
+        assert show_list(session, kind, as_json=False) == 0
+    assert output.getvalue()
 
 
 def test_a_run_that_passes_ends_with_0(program: Program, account: LabProcess, tmp_path: Path) -> None:

@@ -6,13 +6,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_sipfront.cli.scaffold import SCHEMAS
+from pytest_sipfront.cli.scaffold import SCHEMAS, account_texts
+from pytest_sipfront.clients.service_text import clean
+from pytest_sipfront.clients.sipfront.models import Document
 from pytest_sipfront.lab import check_lab_file
+from pytest_sipfront.lab.backend import ScriptedBackend
+from pytest_sipfront.lab.file.loading import load_path as load_lab
 from pytest_sipfront.lab.process import LabProcess
+from pytest_sipfront.suites.loading import load_path as load_suite
 from tests.cli.conftest import Program
 from tests.lab.calls.placing import needs_stack
 from tests.support import TIMEOUT
@@ -88,7 +96,6 @@ def test_an_account_without_a_known_list_gives_no_suite(
     program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The message says how to look at the list."""
-    from pytest_sipfront.clients.sipfront.models import Document
     from pytest_sipfront.plugin.command_session import CommandSession
 
     monkeypatch.setattr(CommandSession, "ask", lambda *_: Document({"status": 200}))
@@ -107,3 +114,25 @@ def test_editors_find_the_schemas_that_the_files_name(program: Program, tmp_path
         assert (tmp_path / "first" / file).read_text().startswith(f"# yaml-language-server: $schema={schema}\n")
         assert (tmp_path / "first" / schema).read_text() == program("schema", kind).out
         assert schema in SCHEMAS
+
+
+TEXT = st.text(min_size=1).map(clean).filter(str.strip)
+ENTRIES = st.lists(st.fixed_dictionaries({"name": TEXT, "parameters": st.dictionaries(TEXT, TEXT)}), min_size=1)
+
+
+@given(ENTRIES, ENTRIES, st.data())
+def test_any_names_give_files_that_can_be_loaded(
+    tmp_path_factory: pytest.TempPathFactory, tests: list[dict[str, Any]], projects: list[Any], data: st.DataObject
+) -> None:
+    """Quotes, braces, emoji, and names that a suite file rejects. Each test and project has a test."""
+    members = st.lists(st.sampled_from(tests) | st.integers() | st.lists(TEXT))
+    listed = [{**project, "tests": data.draw(members)} for project in projects]
+    texts = account_texts(Document({"tests": tests}), Document({"projects": listed}))
+    directory = tmp_path_factory.mktemp("suite")
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8")
+    file = load_lab(directory / "lab.yaml", ScriptedBackend())
+    assert {test["name"] for test in tests} == set(file.tests)
+    suite = load_suite(directory / "account.sipfront.yaml", directory)
+    suite.raise_mistakes()
+    assert len(suite.entries) >= len(file.tests)

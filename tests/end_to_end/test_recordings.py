@@ -41,7 +41,10 @@ def test_missing(): ...
 def test_project(): ...
 @marked(test="Long")
 def test_long(): ...
-def test_imperative(sipfront): assert sipfront.run(test="Basic call", step_1_0_dial_destination="0043").passed
+def test_imperative(sipfront):
+    result = sipfront.run(test="Basic call", step_1_0_dial_destination="0043")
+    assert result.passed
+    sipfront.stats(result)
 def test_without_run(): ...
 """
 REPLAY = ("--sipfront-replay=recorded", "--sipfront-base-url=http://127.0.0.1:9")
@@ -228,10 +231,13 @@ def test_the_lab_does_not_differ_from_a_recording_of_itself(check: Callable[[], 
         "GET /api/v2/projectruns/:id/status, ended: 0 differences",
         "POST /api/v2/tests/run: 0 differences",
         "POST /api/v2/tests/run, refused with 404: 0 differences",
+        "GET /api/v2/runs/:id/stats: 0 differences",
     }
 
 
-def test_each_difference_names_field_and_types(recorded: Suite, check: Callable[[], tuple[int, str]]) -> None:
+def test_each_difference_names_field_and_types(
+    recorded: Suite, check: Callable[[], tuple[int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     """A field that one of them lacks, another type, another form of a text, another HTTP status."""
     (path,) = (recorded.pytester.path / "recorded").iterdir()
     text = path.read_text()
@@ -258,6 +264,9 @@ def test_each_difference_names_field_and_types(recorded: Suite, check: Callable[
         "  HTTP status: 422 in the recording, 404 in the lab",
     ):
         assert line in output.splitlines()
+    run_lab_command(["--check", str(path.parent), "--announce"], "lab")
+    differences = json.loads(capsys.readouterr().out)["POST /api/v2/tests/run, refused with 422"]
+    assert differences == ["HTTP status: 422 in the recording, 404 in the lab"]
 
 
 def test_a_check_needs_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
