@@ -37,6 +37,7 @@ LOCK_SECONDS = 30.0
 _DEVIATIONS = 4 * 1.4826  # 4 standard deviations, as estimated by the median absolute deviation
 _LEAST_SPREAD = 0.1  # of the median: a smaller change is usual
 _LEAST_SECONDS = 1.0
+_NOISE = {"s": 0.1, "ms": 5.0}
 _LONGEST_TEXT, _MOST_MESSAGES = 300, 80
 _TYPES = {"key": str, "at": str, "outcome": str, "seconds": int | float}
 _ESSENTIAL = ("key", "at", "outcome", "attempts", "seconds")
@@ -186,8 +187,9 @@ def _measures(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def _message(message: Mapping[str, Any]) -> str:
-    """Return direction and first line of a SIP message. Hosts and ports differ between runs."""
-    return re.sub(r"@[^\s;>]+", "", f"{message['direction']} {message['line']}")[:120]
+    """Return direction and first line of a SIP message, without hosts and sequence numbers, which always differ."""
+    line = re.sub(r"\(\d+ ([A-Z]+)\)$", r"(\1)", re.sub(r"@[^\s;>]+", "", message["line"]))
+    return f"{message['direction']} {line}"[:120]
 
 
 # ---- comparison -----------------------------------------------------------------------------------------------------
@@ -278,12 +280,20 @@ def difference(passed: Entry, current: Entry) -> dict[str, Any]:
         "measures": [
             {"measure": name, "then": then.get(name), "now": now.get(name)}
             for name in dict.fromkeys([*then, *now])
-            if then.get(name) != now.get(name)
+            if _differs(name, then.get(name), now.get(name))
         ],
         "prompts": None
         if (heard := passed.get("prompts", [])) == current["prompts"]
         else {"then": heard, "now": current["prompts"]},
     }
+
+
+def _differs(measure: str, then: float | None, now: float | None) -> bool:
+    """Return whether two values of a measure differ by more than calls usually do."""
+    if then is None or now is None:
+        return then is not now
+    unit = measure.rpartition("(")[2].rstrip(")")
+    return abs(then - now) > max(_NOISE.get(unit, 0.0), _LEAST_SPREAD * max(abs(then), abs(now)))
 
 
 def _first_difference(then: Sequence[str], now: Sequence[str]) -> dict[str, Any] | None:

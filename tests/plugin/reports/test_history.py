@@ -95,7 +95,7 @@ def test_a_failing_test_is_compared_with_its_last_passing_run() -> None:
         entry(
             1,
             messages=["-> INVITE sip:1 SIP/2.0", "<- SIP/2.0 180 Ringing (INVITE)", "<- SIP/2.0 200 OK (INVITE)"],
-            measures={"caller mos": 4.3, "answered after (s)": 0.5},
+            measures={"caller mos": 4.3, "answered after (s)": 0.5, "delay (s)": 0.02, "level (dBFS)": -20.0},
             prompts=["caller: welcome"],
             report_url="http://then",
         ),
@@ -105,7 +105,7 @@ def test_a_failing_test_is_compared_with_its_last_passing_run() -> None:
         3,
         "failed",
         messages=["-> INVITE sip:1 SIP/2.0", "<- SIP/2.0 486 Busy Here (INVITE)"],
-        measures={"caller mos": 4.3},
+        measures={"caller mos": 4.2, "delay (s)": 0.06, "level (dBFS)": -80.0},
     )
     history = compare(earlier, current)
     found = history["difference"]
@@ -115,12 +115,15 @@ def test_a_failing_test_is_compared_with_its_last_passing_run() -> None:
         "then": "<- SIP/2.0 180 Ringing (INVITE)",
         "now": "<- SIP/2.0 486 Busy Here (INVITE)",
     }
-    assert found["measures"] == [{"measure": "answered after (s)", "then": 0.5, "now": None}]
+    assert found["measures"] == [
+        {"measure": "answered after (s)", "then": 0.5, "now": None},
+        {"measure": "level (dBFS)", "then": -20.0, "now": -80.0},
+    ]
     assert found["prompts"] == {"then": ["caller: welcome"], "now": []}
     assert difference_in_words(history) == (
         "last passed 2026-01-01; "
         "SIP message 2: <- SIP/2.0 486 Busy Here (INVITE) (then <- SIP/2.0 180 Ringing (INVITE)); "
-        "prompts: none (then caller: welcome); answered after (s): none (then 0.5)"
+        "prompts: none (then caller: welcome); answered after (s): none (then 0.5); level (dBFS): -80 (then -20)"
     )
 
 
