@@ -105,6 +105,12 @@ def normalise(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return normal
 
 
+def with_params(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return merged arguments as a marker takes them, with overrides and other API keys in `params`."""
+    plain = {name: value for name, value in arguments.items() if name in ARGUMENTS}
+    return {**plain, "params": {key: value for key, value in arguments.items() if key not in ARGUMENTS}}
+
+
 def _api_key(name: str) -> str:
     """Return the API key of an override. Underscores after `step_<n>_<n>_` belong to the parameter's name."""
     if match := _OVERRIDE.fullmatch(name):

@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_sipfront.errors import DetailedError
 from pytest_sipfront.plugin.reports.error_details import raise_at
-from pytest_sipfront.plugin.run_spec import fill
+from pytest_sipfront.plugin.run_spec import fill, with_params
+from pytest_sipfront.plugin.sipfront_fixture import Sipfront
 from pytest_sipfront.sift.answers import NO_ANSWER, NoAnswer, normalised
 from pytest_sipfront.sift.call import Call
 from pytest_sipfront.sift.calls import Calls, Incoming
@@ -30,6 +31,7 @@ class CallScenario:
         connect_within: Time for the call to be answered or to come in, in seconds.
         is_answered: Whether the call must be answered.
         registers: Whether to register the number of an incoming call at Sift.
+        run: The merged arguments of the run that must place the incoming call; None for no run.
         steps: The steps of the call.
     """
 
@@ -41,10 +43,11 @@ class CallScenario:
     connect_within: float
     is_answered: bool
     registers: bool
+    run: Mapping[str, Any] | None
     steps: Sequence[CallStep]
 
     @classmethod
-    def of(cls, entry: Entry, keys: CallTest, connect_within: float) -> CallScenario:
+    def of(cls, entry: Entry, keys: CallTest, connect_within: float, run: Mapping[str, Any] | None) -> CallScenario:
         """Return the scenario of a test."""
         endpoint = {name: getattr(keys, name) for name in ("phone_number", "client_name", "incoming")}
         return cls(
@@ -56,6 +59,7 @@ class CallScenario:
             connect_within=connect_within,
             is_answered=keys.expect == "connected",
             registers=keys.register_number,
+            run=run,
             steps=keys.steps,
         )
 
@@ -82,19 +86,41 @@ class CallScenario:
 
         self._perform(connect, cells)
 
-    def take(self, incoming: Incoming, cells: Mapping[str, str]) -> None:
-        """Wait for the call and perform its steps. Arguments and errors are as for `place`."""
+    def take(self, incoming: Incoming, sipfront: Sipfront | None, cells: Mapping[str, str]) -> None:
+        """Wait for the call and perform its steps.
+
+        Args:
+            incoming: Waits for the call.
+            sipfront: Launches the run that must place the call; None if the scenario has no run.
+            cells: The values of the placeholders.
+
+        Raises:
+            CallFailed: The call, the other side or the run did not behave as expected.
+            RunFailed: The verdict of the run is not passed.
+            SipfrontError: Sift failed, or there is no verdict.
+        """
         __tracebackhide__ = True
+        number = fill(self.endpoint, cells)["incoming"]
+        pending = []
 
         def connect() -> Call:
-            number = fill(self.endpoint, cells)["incoming"]
             if self.registers:
                 incoming.register(number)
+            if sipfront is not None and self.run is not None:
+                pending.append(sipfront.launch(**with_params(fill(self.run, cells))))
             return incoming(to=number, within=self.connect_within)
 
-        self._perform(connect, cells)
+        def check(call: Call) -> None:
+            for run in pending:
+                pairing = call.matches(run.wait(), dialled=number)
+                if not pairing:
+                    raise call.failure(f"the run did not place this call: {pairing!r}")
 
-    def _perform(self, connect: Callable[[], Call], cells: Mapping[str, str]) -> None:
+        self._perform(connect, cells, check)
+
+    def _perform(
+        self, connect: Callable[[], Call], cells: Mapping[str, str], check: Callable[[Call], None] = lambda _: None
+    ) -> None:
         __tracebackhide__ = True
         line = self.line
         try:
@@ -102,6 +128,8 @@ class CallScenario:
             for line, step in zip(self.lines, self.steps, strict=True):  # noqa: B007 - used after an error
                 choices = [fill({"choices": choice}, cells)["choices"] for choice in step.choices or ()]
                 _perform(call, step, {**fill(step.arguments(), cells), "choices": choices})
+            line = self.line
+            check(call)
         except DetailedError as error:
             raise_at(self.path, line, self.name, error)
 

@@ -19,10 +19,10 @@ import pytest
 
 from pytest_sipfront.errors import CallFailed, ConfigurationError, RunFailed
 from pytest_sipfront.plugin.item_markers import MARK, VARIANT, VARIANT_ID
-from pytest_sipfront.plugin.run_spec import ARGUMENTS, MarkerError, fill, make_run_spec, merge
+from pytest_sipfront.plugin.run_spec import ARGUMENTS, MarkerError, fill, make_run_spec, merge, with_params
 from pytest_sipfront.plugin.sift_marker import CONNECT_WITHIN, make_call_spec
 from pytest_sipfront.suites.loading import Entry, load_path
-from pytest_sipfront.suites.suite_file import CallTest, Defaults, ExpectedFailure, Markers, RunTest
+from pytest_sipfront.suites.suite_file import CallTest, Defaults, ExpectedFailure, LaunchKeys, Markers, RunTest
 from pytest_sipfront.suites.variants import Variant, placeholder_problem, texts
 from pytest_sipfront.yaml_models import MAX_REPORTED, KeyPath
 
@@ -32,6 +32,7 @@ MakeRunSpec: TypeAlias = Callable[[Mapping[str, Any]], object]
 _NO_VARIANT = Variant("", (), ())
 
 if TYPE_CHECKING:
+    from pytest_sipfront.plugin.sipfront_fixture import Sipfront
     from pytest_sipfront.plugin.suite_calls import CallScenario
     from pytest_sipfront.sift.calls import Calls, Incoming
 
@@ -75,10 +76,13 @@ def _test(entry: Entry, defaults: Sequence[Defaults], make: MakeRunSpec) -> Suit
     else:
         from pytest_sipfront.plugin.suite_calls import CallScenario  # noqa: PLC0415 - few suites place calls with Sift
 
-        scenario = CallScenario.of(entry, keys, _connect_within(keys, defaults))
+        run = _merged(entry, [keys.run], ("run",)) if keys.run is not None else None
+        scenario = CallScenario.of(entry, keys, _connect_within(keys, defaults), run)
         _check(entry, scenario.endpoint, _check_number if keys.incoming is not None else make_call_spec)
         for index, step in enumerate(scenario.steps):
             _check(entry, step.arguments(), lambda _: None, ("steps", index))
+        if run is not None:
+            _check(entry, run, make, ("run",))
         function, marks = _function(entry, _call(scenario)), []
     marks += _marks(entry, [*(each.markers for each in defaults), keys.markers])
     if entry.variants is not None:
@@ -89,14 +93,20 @@ def _test(entry: Entry, defaults: Sequence[Defaults], make: MakeRunSpec) -> Suit
 
 def _run_marks(entry: Entry, keys: RunTest, defaults: Sequence[Defaults], make: MakeRunSpec) -> list[pytest.Mark]:
     """Return the marker that launches the run of an entry; none after a report."""
-    try:
-        arguments = merge([*(each.arguments() for each in defaults), keys.arguments()])
-    except MarkerError as error:
-        _report(entry, _NO_VARIANT, str(error), ())
+    arguments = _merged(entry, [*defaults, keys])
+    if arguments is None:
         return []
     _check(entry, arguments, make)
-    params = {name: arguments.pop(name) for name in [*arguments] if name not in ARGUMENTS}
-    return [getattr(pytest.mark, MARK)(**arguments, params=params).mark]
+    return [getattr(pytest.mark, MARK)(**with_params(arguments)).mark]
+
+
+def _merged(entry: Entry, given: Sequence[LaunchKeys], at: KeyPath = ()) -> dict[str, Any] | None:
+    """Return the arguments of a run, the last `given` taking precedence; None after a report."""
+    try:
+        return merge(keys.arguments() for keys in given)
+    except MarkerError as error:
+        _report(entry, _NO_VARIANT, str(error), at)
+        return None
 
 
 # ---- functions
@@ -115,9 +125,16 @@ def _call(scenario: CallScenario) -> Callable[..., None]:
     def take(sift_incoming: Incoming, request: pytest.FixtureRequest) -> None:
         __tracebackhide__ = True
         variant = request.node.stash.get(VARIANT, None)
-        scenario.take(sift_incoming, variant.cells() if variant else {})
+        scenario.take(sift_incoming, None, variant.cells() if variant else {})
 
-    return take if "incoming" in scenario.endpoint else call
+    def take_from_run(sift_incoming: Incoming, sipfront: Sipfront, request: pytest.FixtureRequest) -> None:
+        __tracebackhide__ = True
+        variant = request.node.stash.get(VARIANT, None)
+        scenario.take(sift_incoming, sipfront, variant.cells() if variant else {})
+
+    if "incoming" not in scenario.endpoint:
+        return call
+    return take if scenario.run is None else take_from_run
 
 
 def _check_number(endpoint: Mapping[str, Any]) -> None:

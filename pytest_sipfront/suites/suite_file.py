@@ -16,6 +16,7 @@ MAX_TESTS = 10_000
 MOST_TESTS = 100_000
 PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _OVERRIDE = re.compile(r"step\.\d+\.\d+\.\S+")
+_NO_ARGUMENTS = {"steps", "overrides", "params", "markers"}  # of the marker sipfront, under these names
 _STEP = re.compile(r"\d+\.\d+")
 _TEST_NAME = re.compile(r"(?!pytest_|_)\w((?!::)[^\[\]])*")
 _REJECTED_MARKERS = {
@@ -161,8 +162,8 @@ class StepParameters(YamlModel):
     )
 
 
-class RunKeys(YamlModel):
-    """Keys of a run."""
+class LaunchKeys(YamlModel):
+    """A run, launched while a test takes its call."""
 
     free_keys = ("overrides", r"^step\.")
 
@@ -188,25 +189,11 @@ class RunKeys(YamlModel):
     timeout: Seconds | None = Field(
         default=None, description="maximum time from launch to verdict in seconds; 0 disables it"
     )
-    expect: _choice("passed", "failed") | None = Field(  # type: ignore[valid-type]
-        default=None, description="expected verdict (default: passed)"
-    )
-    match: Annotated[str, AfterValidator(_pattern)] | None = Field(
-        default=None, description="regular expression for the reason of a run with `expect: failed`"
-    )
     exclusive: Texts | None = Field(default=None, description="names; runs that share a name never overlap")
-    look_ahead: Flag | None = Field(
-        default=None, description="`false`: launch the run in the setup of this test, never earlier (default: true)"
-    )
-    repeat: Positive | None = Field(default=None, description="number of runs of the test (default: 1)")
-    pass_at_least: Positive | None = Field(
-        default=None, description="how many of its runs must have the expected verdict (default: all)"
-    )
-    markers: MarkerKeys | None = Field(default=None, description="pytest markers")
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the marker `sipfront`."""
-        names = RunKeys.model_fields.keys() - {"steps", "overrides", "params", "markers"}
+        names = RunKeys.model_fields.keys() & type(self).model_fields.keys() - _NO_ARGUMENTS
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         nested = {
             f"step.{step}.{name}": value
@@ -215,6 +202,25 @@ class RunKeys(YamlModel):
         }
         params = {**self.params, **nested, **self.overrides}
         return {**given, "params": params} if params else given
+
+
+class RunKeys(LaunchKeys):
+    """Keys of a test that launches a run."""
+
+    expect: _choice("passed", "failed") | None = Field(  # type: ignore[valid-type]
+        default=None, description="expected verdict (default: passed)"
+    )
+    match: Annotated[str, AfterValidator(_pattern)] | None = Field(
+        default=None, description="regular expression for the reason of a run with `expect: failed`"
+    )
+    look_ahead: Flag | None = Field(
+        default=None, description="`false`: launch the run in the setup of this test, never earlier (default: true)"
+    )
+    repeat: Positive | None = Field(default=None, description="number of runs of the test (default: 1)")
+    pass_at_least: Positive | None = Field(
+        default=None, description="how many of its runs must have the expected verdict (default: all)"
+    )
+    markers: MarkerKeys | None = Field(default=None, description="pytest markers")
 
 
 class Defaults(RunKeys):
@@ -253,6 +259,9 @@ class CallTest(EntryKeys):
     register_number: Flag = Field(
         default=False, description="create an application at Sift that sends the calls for `incoming` to this session"
     )
+    run: LaunchKeys | None = Field(
+        default=None, description="run to launch, which must place the `incoming` call and pass"
+    )
     connect_within: Seconds | None = Field(
         default=None, description="time for the call to be answered or to come in, in seconds (default: 20)"
     )
@@ -266,8 +275,9 @@ class CallTest(EntryKeys):
     def _check(self) -> CallTest:
         if self.incoming is not None and (self.phone_number, self.client_name) != (None, None):
             raise InvalidValueError("cannot be combined with phone_number and client_name", ("incoming",))
-        if self.register_number and self.incoming is None:
-            raise InvalidValueError("requires incoming", ("register_number",))
+        for name in ("register_number", "run"):
+            if getattr(self, name) and self.incoming is None:
+                raise InvalidValueError("requires incoming", (name,))
         if self.incoming is not None and self.expect == "failed":
             raise InvalidValueError("expect: failed cannot be combined with incoming", ("expect",))
         if self.expect == "failed" and self.steps:

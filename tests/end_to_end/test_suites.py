@@ -226,7 +226,7 @@ def test_an_unknown_marker_is_a_warning_at_its_file(suite: Suite) -> None:
 
 CALLEES = """
 account: {public_key: lab-public, secret_key: lab-secret}
-tests: {Passing: {}}
+tests: {Passing: {}, Failing: {verdict: failed, description: 503 from the trunk}}
 sift:
   timeout_scale: 0.05
   callees:
@@ -247,6 +247,7 @@ sift:
     "+15550100202": {script: []}
     "+15550100486": {answer: busy}
   callers:
+    - {from: "+15550100998", to: "+15550100301", on: run, script: [{says: hello}]}
     - {from: "+15550100999", to: "+15550100300", after: 0.1, script: [{says: I want to talk to somebody}]}
 """
 SCENARIOS = """
@@ -291,6 +292,13 @@ calls:
   steps:
   - say: how can I help you
   - listen: I want to talk to somebody
+- name: both ends
+  incoming: +15550100301
+  register_number: yes
+  run: {test: "{test}", step.1.0.dial_destination: "+15550100301"}
+  rows: [{id: passes, test: Passing}, {id: fails, test: Failing}]
+  steps:
+  - listen: hello
 - name: unknown client
   client_name: nobody
   markers: {xfail: no such client}
@@ -301,14 +309,12 @@ def test_calls_speak_and_listen(suite: Suite, lab_process: LabProcess, monkeypat
     """A failure points to the line of the step, and has the timeline of the call."""
     write(suite, SCENARIOS)
     suite.configure(CALLEES)
-    for name, value in (
-        ("BASE_URL", f"{lab_process.url}/v0"),
-        ("ACCOUNT_ID", "lab-public"),
-        ("AUTH_TOKEN", "lab-secret"),
-    ):
-        monkeypatch.setenv(f"SIFT_{name}", value)
+    monkeypatch.setenv("SIFT_BASE_URL", f"{lab_process.url}/v0")
+    for public, secret in (("SIFT_ACCOUNT_ID", "SIFT_AUTH_TOKEN"), ("SIPFRONT_PUBLIC_KEY", "SIPFRONT_SECRET_KEY")):
+        monkeypatch.setenv(public, "lab-public")
+        monkeypatch.setenv(secret, "lab-secret")
     result = suite.run("-rA")
-    result.assert_outcomes(passed=4, failed=4, xfailed=1)
+    result.assert_outcomes(passed=5, failed=5, xfailed=1)
     result.stdout.fnmatch_lines(
         [
             ">   - listen: welcome to acme bank",
@@ -320,6 +326,8 @@ def test_calls_speak_and_listen(suite: Suite, lab_process: LabProcess, monkeypat
             "calls.sipfront.yaml:32: CallFailed",
             "E * +15550100201: digits: no answer, expected '1'",
             "calls.sipfront.yaml:35: CallFailed",
+            "E * 503 from the trunk",
+            "calls.sipfront.yaml:43: RunFailed",
         ]
     )
     result.stdout.no_fnmatch_line("*suite_calls.py*")

@@ -252,9 +252,23 @@ OF_ONE_CALL += [
         "name: a\n  client_name: x\n  incoming: +431",
         "3: calls[0].incoming: cannot be combined with phone_number and client_name",
     ),
+    ("name: a\n  client_name: x\n  run: {test: A}", "3: calls[0].run: requires incoming"),
+    ("name: a\n  incoming: +43123456\n  run: {}", "3: calls[0].run: test or project is required"),
+    (
+        "name: a\n  incoming: +43123456\n  run: {test: A, project: B}",
+        "3: calls[0].run: test and project are mutually exclusive",
+    ),
+    (
+        "name: a\n  incoming: +43123456\n  run: {test: A, expect: failed}",
+        "3: calls[0].run.expect: unknown key 'expect'; did you mean 'project'?",
+    ),
+    (
+        "name: a\n  incoming: +43123456\n  run: {test: A, timeout: 1, step.1.0.x: '{y}'}",
+        "3: calls[0].run.step.1.0.x: unknown placeholder '{y}' " + NO_ROWS,
+    ),
     ("name: a\n  client_name: x\n  register_number: yes", "3: calls[0].register_number: requires incoming"),
     (
-        "name: a\n  incoming: +431\n  expect: failed",
+        "name: a\n  incoming: +43123456\n  expect: failed",
         "3: calls[0].expect: expect: failed cannot be combined with incoming",
     ),
 ]
