@@ -14,6 +14,7 @@ from pytest_sipfront.engine.verdict import Verdict
 from pytest_sipfront.errors import SipfrontError
 from pytest_sipfront.plugin import item_markers
 from pytest_sipfront.plugin.planning import duration_text
+from pytest_sipfront.plugin.reports.properties import FAULT_PARAMETER
 from pytest_sipfront.suggestions import invalid_choice
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 ARGUMENT = "sipfront_fault"
 NO_FAULT = "none"
 FAULT, DETECTED_BY = "sipfront.fault", "sipfront.detected_by"
-_FAULT_PARAMETER = "lab.fault"
 _WORKER_OUTPUT = "sipfront_not_covered"
 _MAX_LISTED = 5
 _IMPERATIVE = ("sipfront", "sift", "sift_call", "sift_incoming")
@@ -124,7 +124,7 @@ class Proof:
                 self._scope.not_covered.append([covered[fault], _without_fault(item), fault])
             if covered.get(fault) != "":
                 return False
-            item.add_marker(pytest.mark.sipfront(params={_FAULT_PARAMETER: fault}))
+            item.add_marker(pytest.mark.sipfront(params={FAULT_PARAMETER: fault}))
         if spec.request.is_project:  # its verdict is compared with the last runs of its tests
             item.add_marker(pytest.mark.sipfront(exclusive=[*spec.exclusive, f"project {spec.request.project}"]))
         self._scope.tests += fault == NO_FAULT

@@ -135,6 +135,16 @@ def test_a_scripted_verdict_that_contradicts_a_phone_is_no_verdict(
     )
 
 
+@pytest.mark.slow
+@needs_stack
+@pytest.mark.usefixtures("example")
+def test_the_example_suite_is_proven(pytester: pytest.Pytester) -> None:
+    """Each of its tests detects every fault of its phones, apart from those that `tolerates` explains."""
+    result = pytester.runpytest_subprocess("--sipfront-prove", timeout=TIMEOUT)
+    assert result.ret == pytest.ExitCode.OK, result.stdout.str()
+    result.stdout.re_match_lines([r"1\d\d faults detected, 0 not detected, 0 without verdict"])
+
+
 SWITCHBOARD, VIENNA = 'number: "43123100"', 'number: "43123101"'
 GREETING = "test_ivr.py::test_the_greeting_is_played"
 MENUS = {f"test_ivr.py::test_the_menu_leads_to[{department}]" for department in ("sales", "support")}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pytest_sipfront.clients.sipfront.models import RunRequest, RunStatus
     from pytest_sipfront.engine.run import Run, RunResult
 
+FAULT_PARAMETER = "lab.fault"
+"""Launch parameter by which a proof gives a fault to the phones of a run."""
 PREFIX = "sipfront."
 TEST, REPORT_URL, VERDICT, POOL, KIND = "test", "report_url", "verdict", "agentpool", "kind"
 ARTIFACTS = "artifacts"

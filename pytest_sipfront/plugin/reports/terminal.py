@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sipfront.plugin.credentials import find_keys
 from pytest_sipfront.plugin.options import Settings
-from pytest_sipfront.plugin.reports.properties import PREFIX, RATE
+from pytest_sipfront.plugin.reports.properties import FAULT_PARAMETER, PREFIX, RATE
 
 if TYPE_CHECKING:
     from pytest_sipfront.clients.recordings import HttpRecording
@@ -103,9 +103,18 @@ def _totals(
     total: int = passed + len(failed) + none + running + ended
     good = [id(run) for test in record.tests if test.last.outcome in {"passed", "skipped"} for run in test.last.runs]
     expected = [run["as_expected"] for run in failed if id(run) in good]
+    faulty = sum(
+        not run["as_expected"] and FAULT_PARAMETER in run.get("spec", {}).get("overrides", {})
+        for run in failed
+        if id(run) in good
+    )
     remarks = [
         f"{number} {word}"
-        for number, word in ((sum(expected), "as expected"), (len(expected) - sum(expected), "tolerated"))
+        for number, word in (
+            (sum(expected), "as expected"),
+            (faulty, "with a faulty phone"),
+            (len(expected) - sum(expected) - faulty, "tolerated"),
+        )
         if number
     ]
     in_brackets = f" ({', '.join(remarks)})" if remarks else ""

@@ -31,6 +31,21 @@ tests:
 """
 HOLD = "{action: hold, seconds: 2.5}"
 SDP = "m=audio [media_port] RTP/AVP 0 101"
+BODY = f"""\
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=sipp 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [media_ip]
+t=0 0
+{SDP}
+a=rtpmap:0 PCMU/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-15
+"""
+NO_SDP = {BODY: "Content-Length: 0\n\n"}
 NO_DTMF = {SDP: "m=audio [media_port] RTP/AVP 0", "a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\n": ""}
 
 
@@ -186,6 +201,7 @@ def test_dtmf_waits_until_the_answer_is_traced(monkeypatch: pytest.MonkeyPatch) 
     [
         ({SDP: "m=audio 0 RTP/AVP 0 101"}, "its SDP rejects the audio (port 0)"),
         ({"c=IN IP4 [media_ip]": "c=IN IP4 0.0.0.0"}, "its SDP has the address 0.0.0.0"),
+        (NO_SDP, "its answer contains no SDP"),
         (
             {SDP: "m=audio [media_port] RTP/AVP 18 101", "a=rtpmap:0 PCMU/8000": "a=rtpmap:18 G729/8000"},
             "its SDP answers with g729, which was not offered (offered: pcma, pcmu)",
