@@ -35,9 +35,10 @@ def measure_reception(leg: CallLeg, direction: str, stack: SipStack) -> Receptio
         return reception
     ports = stack.ladders.local_ports(leg.call_id, direction)
     # an earlier call may have used the same port
-    packets = [packet for port in ports for packet in stack.capture.packets(port) if packet.time >= leg.started_at]
+    received = (packet for port in ports for packet in stack.capture.packets(port, leg.call_id))
+    packets = [packet for packet in received if packet.time >= leg.started_at]
     for port in ports:
-        stack.capture.forget(port)
+        stack.capture.forget(port, leg.call_id)
     measured = measure(packets, local.formats, start=start, end=end)
     return replace(
         reception,

@@ -87,7 +87,7 @@ class CallTrace:
             return
         fresh = []
         for port in self._stack.ladders.local_ports(leg.call_id, _SENDS[end]):
-            datagrams = capture.datagrams(port, self._written[leg.call_id, port])
+            datagrams = capture.datagrams(port, leg.call_id, self._written[leg.call_id, port])
             self._written[leg.call_id, port] += len(datagrams)
             fresh += datagrams
         self._record.packets(sorted(fresh))

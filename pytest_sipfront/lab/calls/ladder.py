@@ -58,10 +58,10 @@ class Ladders:
 
     Args:
         kept: Number of calls to keep.
-        on_local_port: Called with each port at which this SIP stack announces to receive RTP.
+        on_local_port: Called with each port at which this SIP stack announces to receive RTP, and the Call-ID.
     """
 
-    def __init__(self, kept: int = _KEPT_CALLS, on_local_port: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, kept: int = _KEPT_CALLS, on_local_port: Callable[[int, str], None] = lambda *_: None) -> None:
         self._rungs: OrderedDict[str, list[Rung]] = OrderedDict()
         self._caller_tags: dict[str, str] = {}
         self._call_ids: dict[str, str] = {}
@@ -84,7 +84,7 @@ class Ladders:
             return  # the lab calls itself: the same message was traced when it was sent
         media = audio_media(text.replace("\r\n", "\n").partition("\n\n")[2]) if "m=audio" in text else None
         if media is not None and way == "TX":
-            self._on_local_port(media.port)
+            self._on_local_port(media.port, call_id[1])
         if tag_header := _TAG.search(text):
             self._call_ids.setdefault(tag_header[1], call_id[1])
             if tag_header[1] in self._records:

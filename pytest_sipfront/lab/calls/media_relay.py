@@ -59,7 +59,7 @@ class MediaRelay:
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._calls: OrderedDict[bytes, _RelayedCall] = OrderedDict()
-        self._recorded: dict[int, list[Datagram]] = {}
+        self._recorded: dict[tuple[int, str], list[Datagram]] = {}
         self._delayed: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._closed = False
@@ -77,23 +77,23 @@ class MediaRelay:
         """The addresses from which the relay sends SIP."""
         return frozenset((_text(self._to_callers), _text(self._to_phones)))
 
-    def watch(self, port: int) -> None:
+    def watch(self, port: int, call_id: str) -> None:
         """Accept a port. The relay records every stream that it passes on, so there is nothing to start."""
 
-    def packets(self, port: int) -> list[RtpPacket]:
-        """Return the packets passed on to a port so far."""
-        parsed = (parse_packet(datagram.data, datagram.at) for datagram in self.datagrams(port))
+    def packets(self, port: int, call_id: str) -> list[RtpPacket]:
+        """Return the packets passed on to a port of a call so far."""
+        parsed = (parse_packet(datagram.data, datagram.at) for datagram in self.datagrams(port, call_id))
         return [packet for packet in parsed if packet is not None]
 
-    def datagrams(self, port: int, start: int = 0) -> list[Datagram]:
-        """Return the datagrams passed on to a port so far, from the one at index `start`."""
+    def datagrams(self, port: int, call_id: str, start: int = 0) -> list[Datagram]:
+        """Return the datagrams passed on to a port of a call so far, from the one at index `start`."""
         with self._lock:
-            return self._recorded.get(port, [])[start:]
+            return self._recorded.get((port, call_id), [])[start:]
 
-    def forget(self, port: int) -> None:
-        """Discard the packets to a port."""
+    def forget(self, port: int, call_id: str) -> None:
+        """Discard the packets to a port of a call."""
         with self._lock:
-            self._recorded.pop(port, None)
+            self._recorded.pop((port, call_id), None)
 
     def close(self) -> None:
         """Stop the relay."""
@@ -120,17 +120,17 @@ class MediaRelay:
         self._selector.unregister(end)
         end.close()
 
-    def send(self, sender: socket.socket, port: int, data: bytes, delay: float = 0.0) -> None:
-        """Send a datagram to a port of the SIP stack after a delay in seconds, and record it then."""
+    def send(self, sender: socket.socket, port: int, call_id: str, data: bytes, delay: float = 0.0) -> None:
+        """Send a datagram to a port of the SIP stack after a delay in seconds, and record it for a call then."""
         if delay:
-            again = (time.monotonic() + delay, next(self._order), lambda: self.send(sender, port, data))
+            again = (time.monotonic() + delay, next(self._order), lambda: self.send(sender, port, call_id, data))
             heapq.heappush(self._delayed, again)
             return
         with contextlib.suppress(OSError):
             sender.sendto(data, (self._host, port))
         datagram = Datagram(time.monotonic(), sender.getsockname(), (self._host, port), data)
         with self._lock:
-            self._recorded.setdefault(port, []).append(datagram)
+            self._recorded.setdefault((port, call_id), []).append(datagram)
 
     def _run(self) -> None:
         while not self._closed:
@@ -170,7 +170,7 @@ class MediaRelay:
 
     def _call(self, call_id: bytes, line: LineProfile | None) -> _RelayedCall:
         if call_id not in self._calls:
-            self._calls[call_id] = _RelayedCall(self, line)
+            self._calls[call_id] = _RelayedCall(self, call_id.decode("ascii", "replace"), line)
             if len(self._calls) > _KEPT_CALLS:
                 self._calls.popitem(last=False)[1].close(self)
         return self._calls[call_id]
@@ -179,8 +179,9 @@ class MediaRelay:
 class _RelayedCall:
     """The ports of one call: a pair for RTP and RTCP towards the caller, and a pair towards the phone."""
 
-    def __init__(self, relay: MediaRelay, line: LineProfile | None) -> None:
+    def __init__(self, relay: MediaRelay, call_id: str, line: LineProfile | None) -> None:
         self._relay = relay
+        self._call_id = call_id
         self._line = line
         seed = line.seed if line is not None else 0
         self._draws = {True: random.Random(seed), False: random.Random(seed + 1)}  # noqa: S311 - repeatable
@@ -212,7 +213,7 @@ class _RelayedCall:
             sender = self._sockets[not from_caller][rtcp]
             delays = [0.0] if rtcp or self._line is None else _delays(self._line, self._draws[from_caller], data)
             for delay in delays:
-                self._relay.send(sender, ports[rtcp], data, delay)
+                self._relay.send(sender, ports[rtcp], self._call_id, data, delay)
 
         return pass_on
 

@@ -24,6 +24,7 @@ _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _BUFFER_BYTES = 8 << 20
 _MAX_DATAGRAM = 2048
 _RECENT_PACKETS = 4096
+_RECENT_SECONDS = 2.0
 _UDP_HEADER_BYTES = 8
 _POLL_SECONDS = 0.2
 # UDP over IPv4 that is not outgoing, not a fragment, and has the version bits of RTP in its first byte
@@ -49,7 +50,8 @@ class RtpCapture:
     def __init__(self, packets: socket.socket) -> None:
         self._socket = packets
         self._lock = threading.Lock()
-        self._watched: dict[int, list[Datagram]] = {}
+        self._calls: dict[int, str] = {}
+        self._kept: dict[tuple[int, str], list[Datagram]] = {}
         self._recent: deque[Datagram] = deque(maxlen=_RECENT_PACKETS)
         self._closed = False
         self._dropped = 0
@@ -90,26 +92,34 @@ class RtpCapture:
             self._dropped += struct.unpack("II", data)[1]  # reading resets the counter of the kernel
         return self._dropped
 
-    def watch(self, port: int) -> None:
-        """Keep the packets to a port, including the latest ones before this call."""
+    def watch(self, port: int, call_id: str) -> None:
+        """Keep the packets to a port for a call, also those that have just arrived; an earlier call gets no more."""
         with self._lock:
-            if port not in self._watched:
-                self._watched[port] = [datagram for datagram in self._recent if datagram.sink[1] == port]
+            earlier = self._calls.get(port)
+            if earlier == call_id:
+                return
+            since = time.monotonic() - _RECENT_SECONDS
+            received = self._recent if earlier is None else self._kept.get((port, earlier), ())
+            fresh = [datagram for datagram in received if datagram.sink[1] == port and datagram.at >= since]
+            self._kept[port, call_id] = fresh
+            self._calls[port] = call_id
 
-    def packets(self, port: int) -> list[RtpPacket]:
-        """Return the packets to a watched port so far."""
-        parsed = (parse_packet(datagram.data, datagram.at) for datagram in self.datagrams(port))
+    def packets(self, port: int, call_id: str) -> list[RtpPacket]:
+        """Return the packets to a port of a call so far."""
+        parsed = (parse_packet(datagram.data, datagram.at) for datagram in self.datagrams(port, call_id))
         return [packet for packet in parsed if packet is not None]
 
-    def datagrams(self, port: int, start: int = 0) -> list[Datagram]:
-        """Return the datagrams to a watched port so far, from the one at index `start`."""
+    def datagrams(self, port: int, call_id: str, start: int = 0) -> list[Datagram]:
+        """Return the datagrams to a port of a call so far, from the one at index `start`."""
         with self._lock:
-            return self._watched.get(port, [])[start:]
+            return self._kept.get((port, call_id), [])[start:]
 
-    def forget(self, port: int) -> None:
-        """Discard the packets to a port."""
+    def forget(self, port: int, call_id: str) -> None:
+        """Discard the packets to a port of a call."""
         with self._lock:
-            self._watched.pop(port, None)
+            self._kept.pop((port, call_id), None)
+            if self._calls.get(port) == call_id:
+                del self._calls[port]
 
     def _run(self) -> None:
         ancillary = socket.CMSG_SPACE(16)
@@ -125,7 +135,8 @@ class RtpCapture:
             sink = _address(packet[16:20], packet[start + 2 : start + 4])
             datagram = Datagram(_arrival(control), source, sink, packet[start + _UDP_HEADER_BYTES :])
             with self._lock:
-                self._watched.get(sink[1], self._recent).append(datagram)
+                call_id = self._calls.get(sink[1])
+                (self._recent if call_id is None else self._kept[sink[1], call_id]).append(datagram)
 
 
 @lru_cache(maxsize=1024)

@@ -145,7 +145,7 @@ class SipStack:
         self.relay: MediaRelay | None = None
         self.capture: RtpCapture | MediaRelay | None = RtpCapture.open()
         self.has_jitter_buffer = self.capture is None and not has_relay
-        self.ladders = Ladders(on_local_port=self.capture.watch if self.capture else lambda _: None)
+        self.ladders = Ladders(on_local_port=self.capture.watch if self.capture else lambda *_: None)
         self._legs: dict[int, CallLeg] = {}
         self._hangup_lock = asyncio.Lock()
         self._early_events: OrderedDict[int, list[tuple[str, str, float]]] = OrderedDict()
@@ -342,7 +342,7 @@ class SipStack:
         for direction in (TO_CALLEE, TO_CALLER):
             for port in self.ladders.local_ports(call_id, direction):
                 if self.capture is not None:
-                    self.capture.forget(port)
+                    self.capture.forget(port, call_id)
 
     async def _exchange_audio(self) -> None:
         while True:

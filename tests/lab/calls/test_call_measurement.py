@@ -22,7 +22,7 @@ def measured(
     stats.jbuf_lost, stats.jbuf_overflow, stats.jbuf_out_of_sequence = jbuf_lost, overflow, 2
     leg: Any = SimpleNamespace(
         answered_at=100.0, ended_at=112.0, rtcp_at=rtcp_at, stats=stats, receiver=AudioReceiver(), digits=digits,
-        drops_incoming=False, call_id="1",
+        digit_times=[], drops_incoming=False, call_id="1",
     )  # fmt: skip
     stack: Any = SimpleNamespace(capture=None, has_jitter_buffer=jbuf_lost is not None, ladders=LADDERS)
     return measure_reception(leg, "", stack)

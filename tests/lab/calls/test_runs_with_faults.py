@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
 from types import SimpleNamespace
 from typing import Any
 
@@ -121,11 +123,49 @@ def test_packets_of_an_earlier_call_at_the_same_port_are_not_counted() -> None:
         RtpPacket(at, 0, number, number * 160, 1, b"\xff" * 160) for number, at in enumerate((7.0, 8.0, 12.1, 12.2))
     ]
     media = AudioMedia(address="127.0.0.1", port=4000, formats={0: "pcmu"})
-    capture = SimpleNamespace(dropped=0, packets=lambda _: packets, forget=lambda _: None)
+    capture = SimpleNamespace(dropped=0, packets=lambda *_: packets, forget=lambda *_: None)
     ladders = SimpleNamespace(media=lambda *_: (media, media), local_ports=lambda *_: {4000})
-    stack: Any = SimpleNamespace(ladders=ladders, capture=capture, relay=None)
+    stack: Any = SimpleNamespace(ladders=ladders, capture=capture, relay=None, has_jitter_buffer=False)
     leg: Any = SimpleNamespace(
         call_id="a", started_at=10.0, answered_at=12.0, ended_at=13.0, drops_incoming=False, stats=None, digits="",
-        rtcp_at=None, capture_drops=0, receiver=SimpleNamespace(audio=b"", longest_gap=0.0),
+        digit_times=(), rtcp_at=None, capture_drops=0, receiver=SimpleNamespace(audio=b"", longest_gap=0.0),
     )  # fmt: skip
     assert measure_reception(leg, TO_CALLEE, stack).packets == 2
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_PACKET"), reason="captures packets on Linux only")
+def test_the_packets_of_two_calls_at_one_port_are_kept_apart() -> None:
+    """What is discarded of the first call leaves the second one alone, which may have started before its trace."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out,
+    ):
+        sink.bind(("127.0.0.1", 0))
+        sink.settimeout(10)
+        port = sink.getsockname()[1]
+        capture = RtpCapture.open()
+        if capture is None:
+            pytest.skip("this process may not capture packets")
+
+        def receive(*numbers: int, call_id: str) -> None:
+            """Send packets with these sequence numbers, and wait until the call has the last one."""
+            for number in numbers:
+                out.sendto(struct.pack("!BBHII", 0x80, 0, number, number * 160, 1) + b"\xff" * 160, sink.getsockname())
+            while numbers[-1] not in [packet.sequence for packet in capture.packets(port, call_id)]:
+                assert sink.recv(2048)
+
+        try:
+            capture.watch(port, "first")
+            receive(1, 2, call_id="first")
+            receive(3, call_id="first")
+            capture.watch(port, "second")
+            capture.watch(port, "second")
+            assert [packet.sequence for packet in capture.packets(port, "second")] == [1, 2, 3]
+            receive(4, call_id="second")
+            assert [packet.sequence for packet in capture.packets(port, "first")] == [1, 2, 3]
+            capture.forget(port, "first")
+            receive(5, call_id="second")
+            assert [packet.sequence for packet in capture.packets(port, "second")][-2:] == [4, 5]
+            assert capture.packets(port, "first") == []
+        finally:
+            capture.close()
