@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sipfront.errors import DetailedError
+from pytest_sipfront.masking import mask_data
 from pytest_sipfront.plugin import item_markers, sift_marker
 from pytest_sipfront.plugin.reports import error_details, sift_calls
 from pytest_sipfront.plugin.reports.properties import ARTIFACTS, KIND, PREFIX, REPORT_URL, forget, set_property
@@ -96,7 +97,8 @@ class RuntestHooks:
         if self._has_other_reporters:
             from pytest_sipfront.plugin.reports.other_reporters import add_evidence  # noqa: PLC0415 - in few sessions
 
-            add_evidence(item.config, report, self._state.attempts.documents(item))
+            runs = self._state.attempts.documents(item)
+            add_evidence(item.config, report, mask_data(runs) if self._state.settings.mask_numbers else runs)
         return report
 
     def _add_artifacts(

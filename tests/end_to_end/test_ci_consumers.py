@@ -84,6 +84,19 @@ def test_allure_gets_links_attachments_and_labels(mixed: Suite) -> None:
     assert "links" not in results["test_plain"]
 
 
+def test_documents_for_other_reporters_have_masked_numbers(suite: Suite) -> None:
+    """pytest-html gets them from each process."""
+    pytest.importorskip("pytest_html", reason="pytest-html comes with the extra 'test'")
+    suite.write(
+        "@pytest.mark.parametrize('number', ['4312398765432'])\n"
+        "@marked(test='Basic call', step_1_0_dial_destination='{number}')\ndef test_call(number): pass\n"
+    )
+    suite.run_in_subprocess("--html=report.html", "--self-contained-html", "--sipfront-mask-numbers=on")
+    page = (suite.pytester.path / "report.html").read_text()
+    assert "Basic call (passed)" in page
+    assert "98765432" not in page
+
+
 def test_open_telemetry_spans_can_be_printed(mixed: Suite) -> None:
     """One span each for the session, and for two attempts with their runs."""
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="it comes with the extra 'otel'")

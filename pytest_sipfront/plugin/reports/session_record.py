@@ -245,11 +245,14 @@ class SessionRecorder:
         self._runs_everywhere = runs_everywhere
         self._tests: dict[tuple[str, str], TestRecord] = {}
         self._open: set[tuple[str, str]] = set()
+        self._concerned: set[tuple[str, str]] = set()  # tests that use Sipfront or Sift
 
     def add(self, report: pytest.TestReport) -> None:
         """Add the report of one phase of a test."""
         worker = _worker(report)
         key = (worker if self._runs_everywhere else "", report.nodeid)
+        if concerns(report):
+            self._concerned.add(key)
         test = self._tests.get(key)
         if test is None:
             test = self._tests[key] = TestRecord(nodeid=report.nodeid)
@@ -287,7 +290,7 @@ class SessionRecorder:
         record = self.record
         record.finished_at, record.exit_status = _iso(finished), exit_status
         record.collected, record.interrupted = collected, interrupted
-        record.tests = [test for test in self._tests.values() if _uses_service(test)]
+        record.tests = [test for key, test in self._tests.items() if key in self._concerned]
         record.in_flight = [
             FlightRecord(
                 nodeid=entry.test,
@@ -311,11 +314,6 @@ def concerns(report: pytest.TestReport) -> bool:
     return any(name.startswith((PREFIX, "sift.")) for name in names) or (
         report.skipped and not {"sipfront", "sift"}.isdisjoint(report.keywords)
     )
-
-
-def _uses_service(test: TestRecord) -> bool:
-    is_marked = test.last.outcome == SKIPPED
-    return is_marked or bool(test.runs) or any(name.startswith((PREFIX, "sift.")) for name in test.properties)
 
 
 def _extend(attempt: AttemptRecord, report: pytest.TestReport) -> None:
