@@ -25,6 +25,8 @@ from pytest_sipfront.plugin.state import State
 from pytest_sipfront.plugin.targets import SipfrontTarget
 
 OnProgress = Callable[[Run], None]
+_LATE_REWRITE = "-Wignore:Module already imported:pytest.PytestAssertRewriteWarning"
+"""This package is imported before pytest could rewrite its assertions, of which it has none."""
 PASSED, FAILED, NO_VERDICT, USAGE = 0, 1, 2, 3
 """Exit codes of the program."""
 
@@ -145,7 +147,7 @@ def in_session(options: Sequence[str], action: Callable[[CommandSession], int], 
         The exit code of `action`; `USAGE` if a setting is invalid, with a message on standard error.
     """
     command = _Command(action)
-    code = pytest.main([*options, *([] if conftest else ["--noconftest"])], plugins=[command])
+    code = pytest.main([*options, "--assert=plain", *([] if conftest else ["--noconftest"])], plugins=[command])
     if command.error is not None:
         raise command.error.with_traceback(None)
     return command.code if command.code is not None else USAGE if code else PASSED
@@ -172,7 +174,7 @@ class _Command:
 def run_pytest(arguments: Sequence[str]) -> int:
     """Run pytest and return the program's exit code: `FAILED` if a verdict was unexpected, else `NO_VERDICT`."""
     outcomes = _Outcomes()
-    code = pytest.main(list(arguments), plugins=[outcomes])
+    code = pytest.main([_LATE_REWRITE, *arguments], plugins=[outcomes])
     if code == pytest.ExitCode.TESTS_FAILED:
         return FAILED if outcomes.counts["call"] else NO_VERDICT
     known: Mapping[int, int] = {pytest.ExitCode.OK: PASSED, pytest.ExitCode.USAGE_ERROR: USAGE}

@@ -107,3 +107,15 @@ def test_exit_codes_of_sessions(tmp_path: Path, body: str, code: int) -> None:
 def test_an_unknown_option_of_a_session_is_usage() -> None:
     """pytest prints it."""
     assert run_pytest(["--no-such-option"]) == 3
+
+
+def test_warnings_as_errors_do_not_disturb_the_program(tmp_path: Path) -> None:
+    """Many suites turn warnings into errors in their ini file. Another process: this one is no user's."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\naddopts = -ra\nsipfront_lab = true\n")
+    (tmp_path / "test_it.py").write_text("def test_it(): pass")
+    program = "from pytest_sipfront.cli.commands import run_program as run; code = run(['tests'])"
+    session = "from pytest_sipfront.plugin.command_session import run_pytest as run; code = run(['test_it.py'])"
+    for code in (program, session):
+        command = [sys.executable, "-c", f"import sys, pytest_sipfront.cli; {code}; sys.exit(code)"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (done.returncode, done.stderr, "warnings summary" in done.stdout) == (0, "", False)

@@ -27,7 +27,7 @@ class ReplayReports:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
-        """Give replayed tests a category and words of their own."""
+        """Report replayed tests in a separate category, with other words."""
         if not isinstance(report, pytest.TestReport) or hasattr(report, "wasxfail") or not is_replayed(report):
             return None
         if report.when == "call" and report.skipped:
