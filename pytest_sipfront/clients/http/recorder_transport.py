@@ -13,13 +13,14 @@ from typing import IO, Any
 
 import httpx
 
+from pytest_sipfront.clients.http.connection_errors import explain
 from pytest_sipfront.clients.http.timeouts import Timeouts
 from pytest_sipfront.clients.http.transport import RawResponse, Sender, Transport
 from pytest_sipfront.clients.recordings import FORMAT, VERSION, masked, path_of, request_of
 from pytest_sipfront.errors import ConfigurationError
 
 _KEPT_HEADERS = ("Content-Type", "Retry-After")
-_LONGEST_TEXT = 4_000
+_LONGEST_TEXT = 100_000
 
 
 class HttpRecorder:
@@ -82,7 +83,7 @@ class HttpRecorder:
         if isinstance(outcome, RawResponse):
             entry |= self._response(outcome)
         else:
-            entry["error"] = masked(f"{type(outcome).__name__}: {outcome}", self._scrub)
+            entry["error"] = masked(_described(outcome), self._scrub)
         try:
             self._append(entry)
         except OSError as error:
@@ -112,6 +113,13 @@ class HttpRecorder:
         if self._file is not None:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()  # a session that is killed keeps what it has recorded
+
+
+def _described(error: httpx.HTTPError) -> str:
+    """Return the class of an error and its cause in words, since some of httpx's errors have no text."""
+    name = type(error).__name__
+    cause, _ = explain(error, "", is_plain=False, has_proxy=False)
+    return f"{name}: {cause.removeprefix(name).removeprefix(': ')}"
 
 
 class _RecordingTransport:
