@@ -77,6 +77,7 @@ class Proof:
         self._catalogue = catalogue
         self._faults = [name for name in catalogue.texts if name in (state.settings.prove_faults or catalogue.texts)]
         self._scope = _Scope()
+        self._is_announced = False
 
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -151,6 +152,16 @@ class Proof:
     def pytest_report_collectionfinish(self) -> list[str]:
         """Show the size of the proof before the first run."""
         return [f"sipfront: {line}" for line in self._plan()]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Show the size of the proof in the controller, once the first worker has collected the tests."""
+        reporter = node.config.pluginmanager.getplugin("terminalreporter")
+        if self._is_announced or reporter is None:
+            return
+        self._is_announced = True
+        tests = sum(f"fault={NO_FAULT}]" in nodeid for nodeid in ids)
+        reporter.write_line(f"sipfront: proof of {tests} tests: {len(ids) - tests} runs with a faulty phone")
 
     def _plan(self) -> Iterator[str]:
         scope, concurrency = self._scope, self._state.settings.concurrency
