@@ -74,13 +74,16 @@ def test_every_failure_and_error_has_its_report_url_and_earlier_attempts(
                 assert report.properties["sipfront.report_url"] in (element.text or "")
                 assert len(element.get("message", "")) < 500
     (flaky,), (rerun,) = ([case for case in cases if case.get("name") == f"test_{name}"] for name in ("flaky", "rerun"))
-    assert [element.tag for element in flaky] == ["properties", "flakyFailure", "flakyFailure"]
-    assert [element.get("message", "").split(" - ")[0] for element in flaky[1:]] == ["assert 1 > 2", "assert 2 > 2"]
-    assert [element.tag for element in rerun] == ["properties", "error", "rerunError"]
-    urls = {element.get("message", "").split(" - ")[-1] for element in (*flaky[1:], rerun[2])}
+    assert [element.get("message", "").split(" - ")[0] for element in flaky.findall("flakyFailure")] == [
+        "assert 1 > 2",
+        "assert 2 > 2",
+    ]
+    assert flaky.find("failure") is None
+    (error,), (attempt,) = rerun.findall("error"), rerun.findall("rerunError")
+    urls = {element.get("message", "").split(" - ")[-1] for element in (*flaky.findall("flakyFailure"), attempt)}
     assert len(urls) == 3
     assert all(url.startswith(f"{suite.lab.url}/run/details/") for url in urls)
-    assert f"attempt 1: {rerun[2].get('type')}: {rerun[2].get('message')}" in (rerun[1].text or "")
+    assert f"attempt 1: {attempt.get('type')}: {attempt.get('message')}" in (error.text or "")
 
 
 def test_properties_can_be_in_the_output_for_stricter_schemas(suite: Suite) -> None:
@@ -91,4 +94,4 @@ def test_properties_can_be_in_the_output_for_stricter_schemas(suite: Suite) -> N
         assert {element.tag for element in case} <= CHILDREN
         assert case.findtext("system-out", "").startswith(("sipfront.test: ", "sipfront.attempt.1: "))
         assert len(case.findall("system-out")) == 1
-    assert suite.case("test_teardown").findtext("system-out", "").rstrip().endswith("printed")
+    assert suite.case("test_teardown").findtext("system-out", "").count("printed") == 1

@@ -128,7 +128,8 @@ def test_a_checkout_without_entry_point_is_loaded_by_name(marked_test: Suite, ar
         "metadata.distributions = lambda: (d for d in distributions() if d.name != 'pytest-sipfront')\n"
         "sys.exit(pytest.main(sys.argv[1:]))\n"
     )
-    command = [sys.executable, "-c", code, *arguments, "-pno:randomly", f"--sipfront-base-url={marked_test.lab.url}"]
+    command = [sys.executable, "-c", code, *arguments, "-pno:randomly", "test_it.py"]
+    command.append(f"--sipfront-base-url={marked_test.lab.url}")
     session = subprocess.run(
         command, cwd=marked_test.pytester.path, env=dict(os.environ), capture_output=True, text=True, check=False
     )

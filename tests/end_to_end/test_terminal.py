@@ -84,7 +84,7 @@ def test_the_closing_section_has_a_row_for_each_test_that_did_not_pass(suite: Su
             "*= sipfront =*",
             "2 runs: 1 passed, 1 failed, 0 without verdict; 1 not launched",
             f"FAILED test_it.py::test_busy - 486 Busy Here - {url}",
-            "ERROR test_it.py::test_typo - Sipfront refused: Test 'Busx' not found (404 *); did you mean 'Busy'?",
+            "ERROR test_it.py::test_typo - Sipfront refused: Test 'Busx' not found (404 *); did you mean 'Busy'? - .pytest_cache*",
         ]
     )
 
@@ -105,6 +105,7 @@ def test_the_properties_describe_the_run_and_its_verdict(suite: Suite) -> None:
     assert properties.pop("sipfront.started_at").endswith("+00:00")
     assert properties.pop("sipfront.stopped_at").endswith("+00:00")
     assert properties.pop("sipfront.session_id")
+    assert properties.pop("sipfront.artifacts").endswith("test_it-test_busy")
     assert properties.pop("sipfront.report_url").startswith(suite.lab.url)
     assert properties == {
         "sipfront.test": "Busy",
