@@ -84,7 +84,7 @@ def test_the_closing_section_has_a_row_for_each_test_that_did_not_pass(suite: Su
             "*= sipfront =*",
             "2 runs: 1 passed, 1 failed, 0 without verdict; 1 not launched",
             f"FAILED test_it.py::test_busy - 486 Busy Here - {url}",
-            "ERROR test_it.py::test_typo - Sipfront refused: Test 'Busx' not found (404 *); did you mean 'Busy'? - .pytest_cache*",
+            "ERROR test_it.py::test_typo - Sipfront refused: Test 'Busx' not found (404 *); did you mean 'Busy'?*",
         ]
     )
 
