@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from pytest_sipfront.lab.web.pages import run_page
 from pytest_sipfront.plugin.reports.html_report import html_page, stylesheet
+from tests.lab.web.test_pages import EVIDENCE, lab_with
 from tests.plugin.reports.sessions import add_recordings, session_of
 
 webdriver: Any = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -199,6 +201,15 @@ def test_axe_has_no_finding(browser: Any, page: Path, settings: dict[str, Any]) 
     """With all tests open: names, contrast, order of headings, keyboard."""
     opened(browser, page, **settings)
     browser.execute_script("document.querySelectorAll('details').forEach(details => { details.open = true })")
+    assert findings(browser) == []
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="AXE_CORE does not name axe.min.js of the npm package axe-core")
+def test_axe_has_no_finding_on_the_page_of_a_run(browser: Any, tmp_path: Path) -> None:
+    """The lab's pages use the same templates."""
+    path = tmp_path / "report.html"
+    path.write_text(run_page(*lab_with(EVIDENCE), is_file=True), encoding="utf-8")
+    opened(browser, path)
     assert findings(browser) == []
 
 

@@ -48,14 +48,13 @@ _BROKEN = (FAILED, ERROR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureRow:
-    """A measure with its value at each end of the call, or for the whole call."""
+    """A measure by the end of the call, or "" for the whole call: values, and whether they violate a condition."""
 
     name: str
     unit: str
     values: Mapping[str, str]
     bound: str
-    violated: bool
-    source: str
+    violated: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,11 +345,10 @@ def _measures(entries: Iterable[Mapping[str, Any]]) -> list[MeasureRow]:
     return [
         MeasureRow(
             name=name.replace("_", " "),
-            unit=unit,
+            unit="" if unit in name else unit,
             values={entry["side"]: _value(entry["value"]) for entry in of_name},
             bound=next((entry["bound"] for entry in of_name if entry["bound"]), ""),
-            violated=any(entry["violated"] for entry in of_name),
-            source=next((entry["source"] for entry in of_name if entry["source"]), ""),
+            violated=frozenset(entry["side"] for entry in of_name if entry["violated"]),
         )
         for (name, unit), of_name in rows.items()
     ]
