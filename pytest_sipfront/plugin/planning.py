@@ -141,7 +141,7 @@ def lines(
     runs = [run for run in plan.runs for _ in range(run.spec.repeat)]
     known = [run.seconds for run in runs if run.seconds is not None]
     unknown = len(runs) - len(known)
-    total = [_count(len(runs), "run")]
+    total = [counted(len(runs), "run")]
     if known:
         total.append(f"about {duration_text(sum(known))} of calls")
         total.append(f"about {duration_text(_total_seconds(runs, concurrency))} at concurrency {concurrency}")
@@ -149,11 +149,11 @@ def lines(
         total.append(f"{unknown} of unknown duration")
     yield f"sipfront plan: {', '.join(total)}"
     if max_runs is not None and len(runs) > max_runs:
-        yield f"  {_count(len(runs) - max_runs, 'run')} over the budget of {max_runs}"
+        yield f"  {counted(len(runs) - max_runs, 'run')} over the budget of {max_runs}"
     if max_minutes is not None and sum(known) / 60 > max_minutes:
         yield f"  {sum(known) / 60 - max_minutes:.1f} min over the budget of {max_minutes:g} min"
     if plan.imperative:
-        yield f"  plus the runs that {_count(plan.imperative, 'test')} may launch with the sipfront fixture"
+        yield f"  plus the runs that {counted(plan.imperative, 'test')} may launch with the sipfront fixture"
     if concurrency > 1:
         yield from (f"  {line}" for line in late_runs([run.obstacle for run in plan.runs]))
     for run in plan.runs:
@@ -172,7 +172,8 @@ def _total_seconds(runs: Sequence[Planned], concurrency: int) -> float:
     return max(makespan(known, concurrency), sum(late))
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return number and noun, for example "1 run" or "2 runs"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -207,7 +208,7 @@ def check_names(session: RunSession, specs: Iterable[RunSpec]) -> NameCheck:
 
 
 def _checked(kind: str, used: Iterable[str], known: Sequence[str]) -> str:
-    names = _count(len(set(used)), f"{kind} name")
+    names = counted(len(set(used)), f"{kind} name")
     return f"{names} found" if known else f"{names} not checked (the platform's list of {kind}s has no known names)"
 
 
@@ -219,4 +220,4 @@ def unknown_names(kind: str, used: Iterable[str], known: Sequence[str]) -> Itera
         if name not in known:
             listed = ", ".join(known[:_MAX_LISTED]) + (", ..." if len(known) > _MAX_LISTED else "")
             hint = did_you_mean(name, known) or f"; known {kind}s: {listed}"
-            yield f"  unknown {kind} {name!r} (used {_count(uses, 'time')}){hint}"
+            yield f"  unknown {kind} {name!r} (used {counted(uses, 'time')}){hint}"

@@ -13,7 +13,7 @@ from pytest_sipfront.engine.admission import makespan
 from pytest_sipfront.engine.verdict import Verdict
 from pytest_sipfront.errors import SipfrontError
 from pytest_sipfront.plugin import item_markers
-from pytest_sipfront.plugin.planning import duration_text
+from pytest_sipfront.plugin.planning import counted, duration_text
 from pytest_sipfront.plugin.reports.properties import FAULT_PARAMETER
 from pytest_sipfront.suggestions import invalid_choice
 
@@ -161,15 +161,13 @@ class Proof:
             return
         self._is_announced = True
         tests = sum(f"fault={NO_FAULT}]" in nodeid for nodeid in ids)
-        reporter.write_line(f"sipfront: proof of {tests} tests: {len(ids) - tests} runs with a faulty phone")
+        reporter.write_line(f"sipfront: {_size(tests, len(ids) - tests)}")
 
     def _plan(self) -> Iterator[str]:
         scope, concurrency = self._scope, self._state.settings.concurrency
-        seconds = makespan(scope.seconds, concurrency)
-        yield (
-            f"proof of {scope.tests} tests: {scope.runs} runs with a faulty phone, {len(scope.not_covered)} not "
-            f"covered, about {duration_text(seconds)} at concurrency {concurrency}"
-        )
+        duration = duration_text(makespan(scope.seconds, concurrency))
+        excluded = len(scope.not_covered)
+        yield f"{_size(scope.tests, scope.runs)}, {excluded} not covered, about {duration} at concurrency {concurrency}"
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -221,7 +219,8 @@ class Proof:
         }
         passed = [report for report in results["passed"] if report.when == "call" and _name(report) not in unsound]
         missed = [report for report in results["failed"] if _name(report) not in unsound]
-        yield f"{len(passed)} faults detected, {len(missed)} not detected, {len(results['error'])} without verdict"
+        detected, errors = counted(len(passed), "fault"), len(results["error"])
+        yield f"{detected} detected, {len(missed)} not detected, {errors} without verdict"
         for report in missed:
             fault = _property(report, FAULT)
             yield f"NOT DETECTED {_name(report)} - {fault}: {self._texts[fault]}"
@@ -247,6 +246,10 @@ def _not_covered(entries: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _parameters(spec: RunSpec) -> dict[str, str]:
     return {key: str(value) for key, value in spec.request.overrides.items()}
+
+
+def _size(tests: int, runs: int) -> str:
+    return f"proof of {counted(tests, 'test')}: {counted(runs, 'run')} with a faulty phone"
 
 
 def _fault(item: pytest.Item) -> str:

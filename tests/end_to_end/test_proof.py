@@ -145,8 +145,8 @@ def test_workers_prove_a_suite_together(pytester: pytest.Pytester) -> None:
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
     result.stdout.fnmatch_lines(
         [
-            "sipfront: proof of 1 tests: 4 runs with a faulty phone",
-            "proof of 1 tests: 4 runs with a faulty phone, 1 not covered, about *",
+            "sipfront: proof of 1 test: 4 runs with a faulty phone",
+            "proof of 1 test: 4 runs with a faulty phone, 1 not covered, about *",
             "4 faults detected, 0 not detected, 0 without verdict",
         ]
     )
