@@ -147,7 +147,8 @@ def in_session(options: Sequence[str], action: Callable[[CommandSession], int], 
         The exit code of `action`; `USAGE` if a setting is invalid, with a message on standard error.
     """
     command = _Command(action)
-    code = pytest.main([*options, "--assert=plain", *([] if conftest else ["--noconftest"])], plugins=[command])
+    own = ["-ppytest_sipfront", "--assert=plain", *([] if conftest else ["--noconftest"])]
+    code = pytest.main([*own, *options], plugins=[command])
     if command.error is not None:
         raise command.error.with_traceback(None)
     return command.code if command.code is not None else USAGE if code else PASSED
@@ -174,7 +175,7 @@ class _Command:
 def run_pytest(arguments: Sequence[str]) -> int:
     """Run pytest and return the program's exit code: `FAILED` if a verdict was unexpected, else `NO_VERDICT`."""
     outcomes = _Outcomes()
-    code = pytest.main([_LATE_REWRITE, *arguments], plugins=[outcomes])
+    code = pytest.main(["-ppytest_sipfront", _LATE_REWRITE, *arguments], plugins=[outcomes])
     if code == pytest.ExitCode.TESTS_FAILED:
         return FAILED if outcomes.counts["call"] else NO_VERDICT
     known: Mapping[int, int] = {pytest.ExitCode.OK: PASSED, pytest.ExitCode.USAGE_ERROR: USAGE}

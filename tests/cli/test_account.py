@@ -152,6 +152,13 @@ def test_settings_come_from_the_ini_file_of_the_directory(program: Program, tmp_
     assert program("tests").code == 0
 
 
+@pytest.mark.usefixtures("account")
+def test_the_program_needs_no_entry_points(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some environments load no plugin by itself."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    assert program("tests").code == 0
+
+
 def test_a_hook_of_the_directory_may_reject_a_launch(program: Program, account: LabProcess, tmp_path: Path) -> None:
     """A launch from the shell is subject to the same rules as one from a test."""
     (tmp_path / "conftest.py").write_text(

@@ -122,12 +122,13 @@ def test_junit_shows_a_replay(recorded: Suite) -> None:
     assert recorded.report("test_without_run").outcome == "passed"
 
 
-def test_a_replay_leaves_the_journal_alone(recorded: Suite) -> None:
-    """Neither resume nor the closing section of a later session finds a replayed launch."""
+def test_a_replay_leaves_journal_and_history_alone(recorded: Suite) -> None:
+    """Neither resume nor the closing section nor the history of a later session finds a replayed launch."""
     journal = recorded.pytester.path / ".pytest_cache/d/sipfront/ledger.jsonl"
     before = journal.read_text()
-    recorded.run(*REPLAY, f"--sipfront-ledger={journal}")
+    recorded.run(*REPLAY, f"--sipfront-ledger={journal}", "--sipfront-history=history.json")
     assert journal.read_text() == before
+    assert not (recorded.pytester.path / "history.json").exists()
 
 
 def test_a_launch_that_was_not_recorded_is_an_error(recorded: Suite) -> None:
