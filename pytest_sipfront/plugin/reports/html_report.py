@@ -33,7 +33,7 @@ from pytest_sipfront.plugin.reports.session_record import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_DETAILED = 200
-"""The number of broken tests, and of other tests, that show the evidence of their runs."""
+"""The number of broken tests, and of other tests, that can be opened. The others are lines with a link."""
 MOST_SHOWN_OF_KIND = 20
 """The number of tests of one kind that are shown at once; the others are folded."""
 MOST_AUDIO = 6_000_000
@@ -101,19 +101,14 @@ class RunView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestView:
-    """A test as the page shows it."""
+    """A test as the page shows it. `has_details` is whether it can be opened."""
 
     __test__ = False
 
     record: TestRecord
     anchor: str
     attempts: Sequence[tuple[AttemptRecord, Sequence[RunView]]] = ()
-    has_evidence: bool = True
-
-    @property
-    def has_details(self) -> bool:
-        """Whether the test can be opened: of many tests that passed, only some can."""
-        return self.has_evidence or self.record.last.outcome != PASSED
+    has_details: bool = True
 
     @property
     def tone(self) -> str:
@@ -307,16 +302,17 @@ def _facts(record: SessionRecord) -> Iterator[tuple[str, str]]:
 def _views(record: SessionRecord, files: _Files) -> Iterator[TestView]:
     """Yield the tests, the broken ones first, so that they get the room for evidence."""
     ordered = sorted(enumerate(record.tests, 1), key=lambda entry: entry[1].last.outcome not in _BROKEN)
-    detailed: Counter[bool] = Counter()
+    detailed: Counter[tuple[bool, bool]] = Counter()
     for number, test in ordered:
-        is_broken = test.last.outcome in _BROKEN
-        detailed[is_broken] += 1
-        has_evidence = detailed[is_broken] <= MOST_DETAILED
+        # A test that passed in a rerun, or is expected to fail, must not stand behind those that just passed.
+        group = test.last.outcome in _BROKEN, test.last.outcome == PASSED and len(test.attempts) == 1
+        detailed[group] += 1
+        has_evidence = detailed[group] <= MOST_DETAILED
         attempts = [
             (attempt, [_run_view(run, files, has_evidence=has_evidence) for run in attempt.runs])
             for attempt in test.attempts
         ]
-        yield TestView(record=test, anchor=f"t{number}", attempts=attempts, has_evidence=has_evidence)
+        yield TestView(record=test, anchor=f"t{number}", attempts=attempts, has_details=has_evidence)
 
 
 def _run_view(document: Mapping[str, Any], files: _Files, *, has_evidence: bool) -> RunView:
