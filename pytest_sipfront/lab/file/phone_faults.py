@@ -40,6 +40,7 @@ _LATE_SECONDS = 2.5
 """The answer of a late phone if the test names no bound."""
 _MARGIN_SECONDS = 0.5
 _DROPPED_SECONDS = 0.3
+_NO_MEDIA_NEEDED = "the test needs no media"
 _SETUP_SECONDS, _DIGIT_SECONDS, _PROMPT_SECONDS = 0.4, 0.25, 2.0
 """For estimates: beside the actions of a call, per DTMF digit, and for a prompt, whose length is unknown here."""
 _BAD_LINE = LineProfile(loss=20, jitter=100, seed=1)
@@ -108,6 +109,16 @@ def _silence(called: CalledPhone) -> Mapping[str, Any] | str:
     return {"silent": True} if called.played else "the phone plays no prompt"
 
 
+def _deaf(called: CalledPhone) -> Mapping[str, Any] | str:
+    is_shown = called.digits or called.conditions.media != NO_MEDIA
+    return {"one_way": "sends"} if is_shown else _NO_MEDIA_NEEDED
+
+
+def _dropped(called: CalledPhone) -> Mapping[str, Any]:
+    own = called.phone.hang_up_after
+    return {"hang_up_after": _DROPPED_SECONDS if own is None else min(own, _DROPPED_SECONDS)}
+
+
 def _wrong_prompt(called: CalledPhone) -> Mapping[str, Any] | str:
     if not called.played:
         return "the phone plays no prompt"
@@ -142,8 +153,7 @@ PHONE_FAULTS: Mapping[str, PhoneFault] = {
     "silence": PhoneFault(text="the phone sends silence", changes=_silence, needs_media=True, replaces_reason=True),
     "deaf": PhoneFault(
         text="the phone ignores all RTP and digits that arrive",
-        changes=lambda _: {"one_way": "sends"},
-        needs_media=True,
+        changes=_deaf,
     ),
     "wrong-prompt": PhoneFault(
         text="the phone plays other prompts", changes=_wrong_prompt, needs_media=True, replaces_reason=True
@@ -155,9 +165,7 @@ PHONE_FAULTS: Mapping[str, PhoneFault] = {
         needs_media=True,
     ),
     "late-answer": PhoneFault(text="the phone answers late", changes=_late_answer),
-    "dropped": PhoneFault(
-        text=f"the phone hangs up after {_DROPPED_SECONDS:g} s", changes=lambda _: {"hang_up_after": _DROPPED_SECONDS}
-    ),
+    "dropped": PhoneFault(text=f"the phone hangs up after {_DROPPED_SECONDS:g} s", changes=_dropped),
     "busy": PhoneFault(text="the phone rejects the call with 486", changes=_busy, replaces_reason=True),
     "no-answer": PhoneFault(text="the phone does not answer", changes=_no_answer, replaces_reason=True),
     "healthy": PhoneFault(
@@ -269,7 +277,7 @@ def _reason(name: str, called: CalledPhone) -> str:
     if name == "healthy" and not called.own_faults:
         return "the phone has no fault in the lab file"
     if fault.needs_media and called.conditions.media == NO_MEDIA:
-        return "the test needs no media"
+        return _NO_MEDIA_NEEDED
     changes = fault.changes(called)
     return changes if isinstance(changes, str) else ""
 

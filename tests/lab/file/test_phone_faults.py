@@ -102,7 +102,7 @@ def test_only_a_phone_with_a_fault_can_be_healthy(file: LabFile) -> None:
 def test_a_fault_that_no_run_can_show_has_a_reason(file: LabFile) -> None:
     """A test without media, without digits, without steps, or to another number."""
     no_media = coverage(file, file.tests["no media"], {})
-    assert no_media["mute"] == "the test needs no media"
+    assert no_media["mute"] == no_media["deaf"] == "the test needs no media"
     assert no_media["lost-digit"] == "the test sends no digits"
     assert no_media["late-answer"] == "the lab file lists it in `tolerates`"
     assert no_media["busy"] == ""
@@ -111,6 +111,26 @@ def test_a_fault_that_no_run_can_show_has_a_reason(file: LabFile) -> None:
     assert set(elsewhere.values()) == {"it calls no phone of the lab file"}
     invalid = coverage(file, file.tests["menu"], {"step.9.0.dial_destination": "999"})
     assert "the test has no action 0 in step 9" in invalid["busy"]
+
+
+def test_digits_show_that_a_phone_is_deaf(file: LabFile) -> None:
+    """Also if the test needs no media."""
+    menu = file.tests["menu"].model_copy(update={"conditions": Conditions(media="none", answered=True)})
+    assert coverage(file, menu, {})["deaf"] == ""
+
+
+def test_a_phone_that_hangs_up_early_hangs_up_no_later(file: LabFile) -> None:
+    """A dropped call is at most as long as the phone permits."""
+    for own, expected in ((None, 0.3), (5.0, 0.3), (0.1, 0.1)):
+        phone = file.phones["switchboard"].model_copy(update={"hang_up_after": own})
+        short = file.model_copy(update={"phones": {**file.phones, "switchboard": phone}})
+        steps = file.tests["menu"].steps
+        assert steps is not None
+        (called,) = called_phones(short, steps, Conditions())
+        assert called is not None
+        dropped = faulty("dropped", called)
+        assert dropped is not None
+        assert dropped.hang_up_after == expected
 
 
 def test_a_run_that_has_to_fail_needs_a_fault_that_replaces_its_reason(file: LabFile) -> None:
