@@ -28,7 +28,7 @@ KINDS: Mapping[str, str] = {
     "wrong-words": "a transcript differs from the expected words",
     "timing": "answer time, post-dial delay or duration exceeds its bound",
     "failed": "the run or the call failed for another reason",
-    "assertion": "the body of the test failed",
+    "assertion": "the body or a fixture of the test failed",
     # errors: there is no verdict
     "infrastructure": "a service is busy, unreachable or broken, or the engine ended",
     "authentication": "the credentials or their permissions were refused",

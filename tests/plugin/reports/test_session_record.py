@@ -40,6 +40,9 @@ def test_imperative(sipfront): assert sipfront.run(test='Good').passed
 """
 
 
+NAMES = ("body", "xpass", "setup", "teardown", "unknown")
+
+
 def valid(path: Path) -> dict[str, Any]:
     """Return the content of a JSON report, after a check with both schemas."""
     jsonschema: Any = pytest.importorskip("jsonschema", reason="jsonschema comes with the extra 'test'")
@@ -123,6 +126,29 @@ def test_an_error_after_a_failure_does_not_hide_it(suite: Suite) -> None:
     busy, good = record(suite)["tests"]
     assert (busy["outcome"], busy["kind"], busy["message"]) == ("failed", "busy", "486 Busy Here")
     assert (good["outcome"], good["message"]) == ("error", "OSError: broken")
+
+
+def test_every_failure_and_error_in_junit_has_its_kind(suite: Suite) -> None:
+    """Failed bodies, strict xpasses, errors of fixtures and of teardowns, and unknown names."""
+    suite.configure(LAB)
+    suite.write(
+        "@pytest.fixture\ndef broken(sipfront_run): raise OSError('broken')\n"
+        "@pytest.fixture\ndef leaks():\n    yield\n    raise OSError('leaks')\n"
+        "@marked(test='Good')\ndef test_body(): assert 0\n"
+        "@pytest.mark.xfail(strict=True)\n@marked(test='Good')\ndef test_xpass(): pass\n"
+        "@marked(test='Good')\ndef test_setup(broken): pass\n"
+        "@marked(test='Good')\ndef test_teardown(leaks): pass\n"
+        "@marked(test='Bad')\ndef test_unknown(): pass\n"
+    )
+    suite.run()
+    kinds = {name: suite.report(f"test_{name}").properties.get("sipfront.kind") for name in NAMES}
+    assert kinds == {
+        "body": "assertion",
+        "xpass": "unexpected",
+        "setup": "assertion",
+        "teardown": "assertion",
+        "unknown": "configuration",
+    }
 
 
 def test_a_module_that_cannot_be_collected_is_recorded(suite: Suite) -> None:
