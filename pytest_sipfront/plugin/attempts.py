@@ -42,10 +42,17 @@ class Attempts:
         for of_item in (self._documents, self._raw, self._kept):
             of_item.pop(item, None)
 
-    def add_failure(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        """Keep the first failure of the current attempt, for the reports of later ones."""
+    def add_failure(self, item: pytest.Item, report: pytest.TestReport, page: str) -> None:
+        """Keep the first failure of the current attempt, for the reports of later ones.
+
+        Args:
+            item: The test.
+            report: The report of the failure.
+            page: The page among the artifacts, which remains when the pages of the lab end; "" if there is none.
+        """
+        links = [page] if page and self._on_lab else self.report_urls(item)
         outcome = "failed" if report.when == "call" else "error"
-        text = " - ".join([f"{outcome}: {first_line(report)}", *self.report_urls(item)])
+        text = " - ".join([f"{outcome}: {first_line(report)}", *links])
         self._failures.setdefault(item, {}).setdefault(self.number(item), text)
 
     def earlier(self, item: pytest.Item) -> list[tuple[str, str]]:

@@ -87,10 +87,10 @@ class RuntestHooks:
             error_details.shape(report, call.excinfo.value, item)
         attempts = self._state.attempts
         if report.failed:
-            attempts.add_failure(item, report)
             self._classify(report, call.excinfo, item)
         files = self._add_artifacts(item, when=report.when, failed=report.failed, report=report)
         if report.failed:
+            attempts.add_failure(item, report, files)
             earlier = [text for _, text in attempts.earlier(item)]
             error_details.complete(report, attempts.report_urls(item), earlier, files)
         attempts.attach(item, report)
