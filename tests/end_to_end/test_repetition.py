@@ -59,7 +59,9 @@ def test_a_test_passes_if_enough_of_its_runs_pass(suite: Suite, options: tuple[s
 
 def test_too_few_passed_runs_are_a_failure_with_all_of_them(suite: Suite) -> None:
     """The runs without a verdict would not change it."""
-    result = repeated(suite, "repeat=5, pass_at_least=5")
+    result = repeated(suite, "repeat=5, pass_at_least=5", "--sipfront-prometheus=p.prom", "--sipfront-html=p.html")
+    assert 'test="test_it.py::test_call"} 0.75' in (suite.pytester.path / "p.prom").read_text()
+    assert "95 % confidence interval 30 to 95 %" in (suite.pytester.path / "p.html").read_text()
     result.assert_outcomes(failed=1)
     report = suite.report()
     rate = "3 of 5 runs passed (75 %, 95 % confidence interval 30 to 95 %, 1 without verdict)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from pytest_sipfront.plugin.reports.properties import PREFIX, RATE
 from pytest_sipfront.plugin.reports.session_record import PASSED, SKIPPED, SessionRecord, TestRecord, moment
 
 Sample = tuple[Mapping[str, str], float]
@@ -34,6 +35,11 @@ def metrics_text(record: SessionRecord) -> str:
             "Duration of the last attempt.",
             [(_labels(test), test.last.duration) for test in tests],
         ),
+        (
+            "test_pass_rate",
+            "Rate of the runs of a repeated test with the expected verdict, among those with a verdict.",
+            [(_labels(test), _rate(test)) for test in tests if f"{PREFIX}{RATE}" in test.properties],
+        ),
         ("measure", "Measured values of the last attempt.", list(_measures(tests))),
         ("runs", "Launched runs by verdict.", [({"verdict": verdict}, count) for verdict, count in verdicts.items()]),
         ("run_seconds", "Sum of the durations of all runs.", [({}, figures.run_seconds)]),
@@ -61,6 +67,11 @@ def _labels(test: TestRecord) -> dict[str, str]:
 
 def _passed(test: TestRecord) -> int:
     return int(test.last.outcome == PASSED)
+
+
+def _rate(test: TestRecord) -> float:
+    ended = [run["as_expected"] for run in test.last.runs if run["as_expected"] is not None]
+    return sum(ended) / len(ended) if ended else 0.0
 
 
 def _measures(tests: list[TestRecord]) -> Iterator[Sample]:
