@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pytest_sipfront.cli.output import error_data, print_error, print_json, print_table, print_values
+from pytest_sipfront.cli.output import echo, error_data, print_error, print_json, print_table, print_values
 from pytest_sipfront.clients.sipfront.models import Document, Launched, RunRequest, RunStatus
 from pytest_sipfront.engine.run import Run, RunResult
 from pytest_sipfront.engine.verdict import Phase, Verdict, judge
@@ -48,9 +48,9 @@ def show_list(session: CommandSession, kind: str, *, as_json: bool) -> int:
     elif names := document.names():
         print_table(["name"], ([name] for name in names))
     elif document.data == [] or (isinstance(document.data, Mapping) and document.data.get(kind) == []):
-        click.echo(f"The account has no {kind}.")
+        echo(f"The account has no {kind}.")
     else:
-        click.echo(f"The list of {kind} has an unknown form; --json prints it.")
+        echo(f"The list of {kind} has an unknown form; --json prints it.")
     return PASSED
 
 
@@ -102,7 +102,9 @@ def run_once(session: CommandSession, spec: RunSpec, *, as_json: bool) -> int:
         result, failure = session.run(spec, f"pytest-sipfront run {spec.request.target}", progress.update)
     except KeyboardInterrupt:
         progress.end()
-        print_error(f"interrupted; {_still_running(progress.run)}")
+        click.secho(
+            f"error: interrupted; {_still_running(progress.run)}", err=True, fg="red"
+        )  # a URL to copy, unmasked
         return NO_VERDICT
     except SipfrontError as error:
         progress.end()
@@ -158,7 +160,7 @@ def _result_data(result: RunResult, failure: RunFailed | None) -> dict[str, Any]
 
 def _print_outcome(outcome: str, text: str) -> None:
     colour = {"passed": "green", "failed": "red"}.get(outcome.lower(), "yellow")
-    click.secho(f"{outcome}: {text}" if text else outcome, fg=colour, bold=True)
+    echo(f"{outcome}: {text}" if text else outcome, fg=colour, bold=True)
 
 
 class ProgressLine:
@@ -192,18 +194,18 @@ class ProgressLine:
         is_due = state != self._state or (self._interval > 0 and now >= self._printed_at + self._interval)
         if self._is_terminal:
             if self._has_links and run.report_url and self._state in {"", "launching"} and run.launched is not None:
-                click.echo(f"\r\x1b[2Kreport: {run.report_url}", err=True)
-            click.echo(f"\r\x1b[2K{self._line(state, now)}", nl=False, err=True)
+                echo(f"\r\x1b[2Kreport: {run.report_url}", err=True)
+            echo(f"\r\x1b[2K{self._line(state, now)}", nl=False, err=True)
         elif is_due:
             url = f", {run.report_url}" if run.report_url and self._has_links else ""
-            click.echo(f"{self._line(state, now)}{url}", err=True)
+            echo(f"{self._line(state, now)}{url}", err=True)
             self._printed_at = now
         self._state = state
 
     def end(self) -> None:
         """Clear the line on a terminal."""
         if self._is_terminal:
-            click.echo("\r\x1b[2K", nl=False, err=True)
+            echo("\r\x1b[2K", nl=False, err=True)
 
     def _line(self, state: str, now: float) -> str:
         minutes, seconds = divmod(int(now - self._start), 60)

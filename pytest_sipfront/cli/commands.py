@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pytest_sipfront.cli.output import print_error
+from pytest_sipfront.cli.output import mask_output, print_error
 from pytest_sipfront.errors import ConfigurationError, DetailedError
 from pytest_sipfront.plugin.command_session import NO_VERDICT, USAGE, CommandSession, in_session, run_pytest
 from pytest_sipfront.plugin.option_types import REPORT_MODES
@@ -33,9 +33,6 @@ def run_program(arguments: Sequence[str]) -> int:
     except MarkerError as error:
         print_error(str(error))
         return USAGE
-    except DetailedError as error:
-        print_error(error)
-        return USAGE if isinstance(error, ConfigurationError) else NO_VERDICT
     except (KeyboardInterrupt, click.Abort):
         print_error("interrupted")
         return NO_VERDICT
@@ -83,7 +80,22 @@ def new(directory: Path, *, from_account: bool, chosen: list[str], as_json: bool
 
     if not from_account:
         return scaffold.write_first_suite(directory, as_json=as_json)
-    return in_session(chosen, lambda session: scaffold.write_account_suite(session, directory, as_json=as_json))
+    return _in_session(chosen, lambda session: scaffold.write_account_suite(session, directory, as_json=as_json))
+
+
+def _in_session(chosen: list[str], action: Callable[[CommandSession], int], *, conftest: bool = False) -> int:
+    """Return the exit code of an action in a session, whose errors and output follow its settings."""
+
+    def act(session: CommandSession) -> int:
+        if session.settings.mask_numbers:
+            mask_output()
+        return action(session)
+
+    try:
+        return in_session(chosen, act, conftest=conftest)
+    except DetailedError as error:
+        print_error(error)
+        return USAGE if isinstance(error, ConfigurationError) else NO_VERDICT
 
 
 @program.command()
@@ -110,7 +122,7 @@ def runs(*, chosen: list[str], as_json: bool) -> int:
 def _list(kind: str, chosen: list[str], *, as_json: bool) -> int:
     from pytest_sipfront.cli.account import show_list  # noqa: PLC0415 - it imports the engine's modules
 
-    return in_session(chosen, lambda session: show_list(session, kind, as_json=as_json))
+    return _in_session(chosen, lambda session: show_list(session, kind, as_json=as_json))
 
 
 @program.command()
@@ -120,7 +132,7 @@ def status(url: str, *, chosen: list[str], as_json: bool) -> int:
     """Show the status of a run, and its verdict, by its status URL."""
     from pytest_sipfront.cli.account import show_status  # noqa: PLC0415
 
-    return in_session(chosen, lambda session: show_status(session, url, as_json=as_json))
+    return _in_session(chosen, lambda session: show_status(session, url, as_json=as_json))
 
 
 @program.command()
@@ -154,7 +166,7 @@ def run(
     def launch(session: CommandSession) -> int:
         return run_once(session, session.make_spec(arguments), as_json=as_json)
 
-    return in_session([*chosen, *(["--sipfront-resume"] if resume else [])], launch, conftest=True)
+    return _in_session([*chosen, *(["--sipfront-resume"] if resume else [])], launch, conftest=True)
 
 
 def _overrides(settings: Sequence[str]) -> dict[str, Any]:
@@ -210,7 +222,7 @@ def doctor(*, chosen: list[str], as_json: bool) -> int:
     """Check credentials, reachability, clock, proxy, versions, callback address, and calls of the lab."""
     from pytest_sipfront.cli.environment_checks import check_environment  # noqa: PLC0415 - it imports HTTP libraries
 
-    return in_session(chosen, lambda session: check_environment(session, as_json=as_json))
+    return _in_session(chosen, lambda session: check_environment(session, as_json=as_json))
 
 
 @program.command(context_settings=_PASS_THROUGH)

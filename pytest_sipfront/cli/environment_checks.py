@@ -19,7 +19,7 @@ import anyio
 import click
 import httpx
 
-from pytest_sipfront.cli.output import print_json
+from pytest_sipfront.cli.output import echo, print_json
 from pytest_sipfront.clients.http import Basic, HttpClient, Timeouts, proxy_for
 from pytest_sipfront.clients.http.transport import RawResponse, Transport
 from pytest_sipfront.clients.http.urls import without_userinfo
@@ -53,9 +53,7 @@ def check_environment(session: CommandSession, *, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             colour = {OK: "green", FAIL: "red"}.get(check.state, "yellow")
-            click.echo(
-                f"{click.style(check.state.ljust(4), fg=colour)}  {check.name.ljust(_NAME_WIDTH)}  {check.detail}"
-            )
+            echo(f"{click.style(check.state.ljust(4), fg=colour)}  {check.name.ljust(_NAME_WIDTH)}  {check.detail}")
     if as_json:
         print_json([asdict(check) for check in checks])
     return FAILED if any(check.state == FAIL for check in checks) else PASSED

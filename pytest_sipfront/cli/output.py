@@ -13,14 +13,32 @@ import click
 
 from pytest_sipfront.clients.service_text import one_line
 from pytest_sipfront.errors import DetailedError
+from pytest_sipfront.masking import mask_data, mask_numbers
 
 _GAP = 2
 _NARROWEST = 12
+_MASKED = "pytest_sipfront.masked"
+
+
+def mask_output() -> None:
+    """Mask phone numbers in everything that the present command prints from now on."""
+    click.get_current_context().meta[_MASKED] = True
+
+
+def _is_masked() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and _MASKED in context.meta
+
+
+def echo(text: str, *, nl: bool = True, err: bool = False, **style: Any) -> None:
+    """Print a text, with a style on a terminal, see `click.secho`."""
+    click.secho(mask_numbers(text) if _is_masked() else text, nl=nl, err=err, **style)
 
 
 def print_json(data: Any) -> None:
     """Print data as JSON."""
-    click.echo(json.dumps(data, indent=2, default=str))
+    plain = json.loads(json.dumps(data, default=str))
+    click.echo(json.dumps(mask_data(plain) if _is_masked() else plain, indent=2))
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -30,9 +48,9 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     if sys.stdout.isatty():
         left = shutil.get_terminal_size().columns - sum(width + _GAP for width in widths[:-1])
         widths[-1] = min(widths[-1], max(left, _NARROWEST))
-    click.secho(_line(head, widths), bold=True)
+    echo(_line(head, widths), bold=True)
     for row in cells:
-        click.echo(_line(row, widths))
+        echo(_line(row, widths))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -47,18 +65,18 @@ def print_values(values: Mapping[str, object]) -> None:
     given = {name: value for name, value in values.items() if value not in ("", None)}
     width = max(map(len, given), default=0)
     for name, value in given.items():
-        click.echo(f"{name.ljust(width)}  {one_line(str(value))}")
+        echo(f"{name.ljust(width)}  {one_line(str(value))}")
 
 
 def print_error(error: DetailedError | str) -> None:
     """Print an error with its evidence and its hint to standard error."""
-    click.secho(f"error: {error}", err=True, fg="red")
+    echo(f"error: {error}", err=True, fg="red")
     if isinstance(error, DetailedError):
         width = max(map(len, error.evidence), default=0)
         for name, value in error.evidence.items():
-            click.echo(f"  {name.ljust(width)}  {one_line(str(value))}", err=True)
+            echo(f"  {name.ljust(width)}  {one_line(str(value))}", err=True)
         if error.hint:
-            click.echo(_with_own_options(error.hint), err=True)
+            echo(_with_own_options(error.hint), err=True)
 
 
 def _with_own_options(text: str) -> str:

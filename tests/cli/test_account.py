@@ -159,6 +159,26 @@ def test_the_program_needs_no_entry_points(program: Program, monkeypatch: pytest
     assert program("tests").code == 0
 
 
+def test_phone_numbers_are_masked_if_that_is_set(
+    program: Program, account: LabProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In tables, JSON, progress and errors."""
+    account.configure(
+        "tests:\n  Basic call:\n    parameters: {step.1.0.dial_destination: '43123101999'}\n"
+        "    verdict: stopped\n    description: no answer from 43123101999\n    takes: 0.05\n"
+    )
+    monkeypatch.setenv("SIPFRONT_MASK_NUMBERS", "on")
+    for arguments in (
+        ["tests"],
+        ["tests", "--json"],
+        ["run", "Basic call", "--set", "step.1.0.dial_destination=43123101999"],
+        ["run", "Basic call", "--set", "step.1.0.dial_destination=43123101999", "--json"],
+    ):
+        done = program(*arguments)
+        output = done.out + done.err
+        assert ("43123101999" in output, "*********99" in output) == (False, True)
+
+
 def test_a_hook_of_the_directory_may_reject_a_launch(program: Program, account: LabProcess, tmp_path: Path) -> None:
     """A launch from the shell is subject to the same rules as one from a test."""
     (tmp_path / "conftest.py").write_text(
