@@ -10,7 +10,9 @@ from tests.end_to_end.suite import Suite
 from tests.plugin.reports.test_session_record import valid
 
 
-@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["alone", "workers"])
+@pytest.mark.parametrize(
+    "options", [pytest.param((), id="alone"), pytest.param(("-n2",), id="workers", marks=pytest.mark.slow)]
+)
 def test_terminal_and_json_show_since_when_a_test_fails(suite: Suite, options: tuple[str, ...]) -> None:
     """The file is updated by the controller of workers."""
     suite.write("@marked(test='A')\ndef test_a(): pass\n@marked(test='B')\ndef test_b(): pass\n")

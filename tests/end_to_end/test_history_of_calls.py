@@ -17,6 +17,7 @@ tests:
 """
 
 
+@pytest.mark.slow
 def test_a_failing_call_is_compared_with_the_last_passing_one(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The closing section names the first SIP message that differs, and the measures."""
     if not examine().sound:

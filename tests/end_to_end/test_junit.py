@@ -61,7 +61,9 @@ def run(suite: Suite, *options: str) -> list[ET.Element]:
     return cases
 
 
-@pytest.mark.parametrize("options", [(), ("-n2",)], ids=["alone", "workers"])
+@pytest.mark.parametrize(
+    "options", [pytest.param((), id="alone"), pytest.param(("-n2",), id="workers", marks=pytest.mark.slow)]
+)
 def test_every_failure_and_error_has_its_report_url_and_earlier_attempts(
     suite: Suite, options: tuple[str, ...]
 ) -> None:
