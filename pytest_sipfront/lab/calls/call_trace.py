@@ -69,7 +69,7 @@ class CallTrace:
                 for end, leg in ((CALLER, caller), (CALLEE, expected.callee)):
                     if leg is None or not leg.call_id:
                         continue
-                    # behind a PBX the called leg has a Call-ID of its own
+                    # behind a PBX the called leg has another Call-ID
                     self._stack.ladders.record(leg.call_id, self._record)
                     if self._record.has_sound:
                         self._collect_packets(end, leg)

@@ -132,7 +132,7 @@ class Conversations:
         return conversation
 
     def _end(self, conversation: ConversationState, connection: LabConnection, *urls: str) -> None:
-        """Send `ended`. The task of the conversation may be cancelled, so tasks of their own send it."""
+        """Send `ended`. The task of the conversation may be cancelled, so separate tasks send it."""
         conversation.end = datetime.now(UTC)
         body = {
             "conversation_id": conversation.id,

@@ -58,7 +58,7 @@ def complete(report: pytest.TestReport, urls: Sequence[str], earlier: Sequence[s
 
 
 def _add_section(longrepr: Any, lines: Sequence[str]) -> None:
-    """Add lines to the details section, or in a section of their own if there is none."""
+    """Add lines to the details section, or in a new section if there is none."""
     if longrepr.sections and longrepr.sections[-1][0] == SECTION:
         title, text, mark = longrepr.sections[-1]
         longrepr.sections[-1] = (title, "\n".join([text, *lines]), mark)
