@@ -31,7 +31,7 @@ class Attempts:
         self._earlier: dict[pytest.Item, list[tuple[str, str]]] = {}
         self._numbers: Counter[pytest.Item] = Counter()
         self._documents: dict[pytest.Item, dict[object, dict[str, Any]]] = {}
-        self._failures: dict[pytest.Item, dict[int, str]] = {}
+        self._failures: dict[pytest.Item, dict[int, list[str]]] = {}
 
     def begin(self, item: pytest.Item) -> None:
         """Begin another attempt at `item`."""
@@ -52,14 +52,18 @@ class Attempts:
         """
         links = [page] if page and self._on_lab else self.report_urls(item)
         outcome = "failed" if report.when == "call" else "error"
-        text = " - ".join([f"{outcome}: {first_line(report)}", *links])
-        self._failures.setdefault(item, {}).setdefault(self.number(item), text)
+        failure = [f"{outcome}: {first_line(report)}", *links]
+        self._failures.setdefault(item, {}).setdefault(self.number(item), failure)
 
     def earlier(self, item: pytest.Item) -> list[tuple[str, str]]:
         """Return a property for each earlier attempt at `item` that failed: its outcome, message and report URLs."""
         failures = self._failures.get(item, {})
         current = self.number(item)
-        return [(f"{PREFIX}{ATTEMPT}{number}", text) for number, text in failures.items() if number < current]
+        return [
+            (f"{PREFIX}{ATTEMPT}{number}", " - ".join(failure))
+            for number, failure in failures.items()
+            if number < current
+        ]
 
     def earlier_artifacts(self, item: pytest.Item) -> list[tuple[str, str]]:
         """Return a property with the directory of each earlier attempt at `item` that left files."""
@@ -110,13 +114,14 @@ class Attempts:
         """Return the documents of the current attempt, in the order of their runs."""
         return list(self._documents.get(item, {}).values())
 
-    def save(self, item: pytest.Item, *, when: str, failed: bool) -> str:
+    def save(self, item: pytest.Item, *, when: str, failed: bool, failure: str = "") -> str:
         """Keep or remove the files of the current attempt, as the session's settings say.
 
         Args:
             item: The test.
             when: The phase that has ended: "setup", "call" or "teardown".
             failed: Whether it failed.
+            failure: How it failed, in one line.
 
         Returns:
             The directory as reports show it; "" if there is none.
@@ -125,7 +130,9 @@ class Attempts:
         evidence = [Evidence(document, raw.get(run)) for run, document in self._documents.get(item, {}).items()]
         known = self._kept.get(item)
         if evidence and (known or (self._artifacts.keeps(failed=failed) and (failed or when == "call"))):
-            directory = self._artifacts.keep(item.nodeid, self.number(item), evidence, known)
+            number = self.number(item)
+            first, *_ = self._failures.get(item, {}).get(number, [failure])
+            directory = self._artifacts.keep(item.nodeid, number, evidence, failure=first, known=known)
             if directory is not None:
                 self._kept[item] = directory
                 return self._artifacts.relative(directory)

@@ -109,7 +109,8 @@ class RuntestHooks:
         Returns:
             Their page, or their directory; "" if there are none.
         """
-        directory = self._state.attempts.save(item, when=when, failed=failed)
+        failure = error_details.first_line(report) if failed and report is not None else ""
+        directory = self._state.attempts.save(item, when=when, failed=failed, failure=failure)
         if not directory:
             return ""
         page = f"{directory}/{PAGE}"

@@ -79,13 +79,22 @@ class Artifacts:
             return {}
         return {name: data.get(name, []) for name in EVIDENCE} if isinstance(data, dict) else {}
 
-    def keep(self, nodeid: str, attempt: int, evidence: Sequence[Evidence], known: Path | None = None) -> Path | None:
+    def keep(
+        self,
+        nodeid: str,
+        attempt: int,
+        evidence: Sequence[Evidence],
+        *,
+        failure: str = "",
+        known: Path | None = None,
+    ) -> Path | None:
         """Write and collect the files of an attempt.
 
         Args:
             nodeid: The id of the test.
             attempt: The number of the attempt.
             evidence: Its runs and calls. Their documents get the list of their files.
+            failure: How the test failed, in one line, for the page; "" if it did not.
             known: The directory of an earlier call for the same attempt, which is brought up to date.
 
         Returns:
@@ -95,7 +104,7 @@ class Artifacts:
             directory = known or self._reserve(nodeid, attempt)
             for number, each in enumerate(evidence):
                 place = directory if number == 0 else directory / _place(each.document)
-                self._collect(place, each)
+                self._collect(place, each, failure)
         except OSError:
             return known
         return directory
@@ -127,7 +136,7 @@ class Artifacts:
                 return directory
         raise OSError("too many tests of one name")
 
-    def _collect(self, place: Path, evidence: Evidence) -> None:
+    def _collect(self, place: Path, evidence: Evidence, failure: str) -> None:
         place.mkdir(exist_ok=True)
         document = evidence.document
         if (source := self._source(document)) is not None:
@@ -137,7 +146,7 @@ class Artifacts:
         if timeline := document["timeline"]:
             self._write(place / TIMELINE, _timeline(mask_data(timeline) if self._masks else timeline))
         if place not in self._lab_pages:
-            self._write_page(place, document)
+            self._write_page(place, document, failure)
         document["artifacts"] = {"directory": self.relative(place), "files": []}
         document["artifacts"]["files"] = sorted({DOCUMENT, *(_files(place))})
         self._write(place / DOCUMENT, self._json(document))
@@ -166,13 +175,13 @@ class Artifacts:
         if has_ended:
             shutil.rmtree(source, ignore_errors=True)
 
-    def _write_page(self, place: Path, document: dict[str, Any]) -> None:
+    def _write_page(self, place: Path, document: dict[str, Any], failure: str) -> None:
         if find_spec("jinja2") is None:
             return
         from pytest_sipfront.pages.rendering import render  # noqa: PLC0415 - only for kept artifacts
 
-        shown = mask_data(document) if self._masks else document
-        self._write(place / PAGE, render(_TEMPLATES, "run_report.html", run=shown))
+        shown, failure = mask_data([document, failure]) if self._masks else (document, failure)
+        self._write(place / PAGE, render(_TEMPLATES, "run_report.html", run=shown, failure=failure))
 
     def _json(self, data: Any) -> str:
         return json.dumps(mask_data(data) if self._masks else data, indent=1, ensure_ascii=False, default=str) + "\n"
