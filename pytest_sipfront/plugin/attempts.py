@@ -52,7 +52,7 @@ class Attempts:
         """
         links = [page] if page and self._on_lab else self.report_urls(item)
         outcome = "failed" if report.when == "call" else "error"
-        failure = [f"{outcome}: {first_line(report)}", *links]
+        failure = [outcome, first_line(report), *links]
         self._failures.setdefault(item, {}).setdefault(self.number(item), failure)
 
     def earlier(self, item: pytest.Item) -> list[tuple[str, str]]:
@@ -60,8 +60,8 @@ class Attempts:
         failures = self._failures.get(item, {})
         current = self.number(item)
         return [
-            (f"{PREFIX}{ATTEMPT}{number}", " - ".join(failure))
-            for number, failure in failures.items()
+            (f"{PREFIX}{ATTEMPT}{number}", f"{outcome}: {' - '.join(texts)}")
+            for number, (outcome, *texts) in failures.items()
             if number < current
         ]
 
@@ -131,7 +131,7 @@ class Attempts:
         known = self._kept.get(item)
         if evidence and (known or (self._artifacts.keeps(failed=failed) and (failed or when == "call"))):
             number = self.number(item)
-            first, *_ = self._failures.get(item, {}).get(number, [failure])
+            _, first, *_ = self._failures.get(item, {}).get(number, ["", failure])
             directory = self._artifacts.keep(item.nodeid, number, evidence, failure=first, known=known)
             if directory is not None:
                 self._kept[item] = directory
