@@ -58,6 +58,9 @@ class Server:
                 *("sift_own", "sift_first", "sift_fetch", "sift_claim"),
             )
         }
+        self._sending = {
+            name for name, call in self._operations.items() if "send" in inspect.signature(call).parameters
+        }
         self._clients = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._stopped = asyncio.Event()
@@ -134,7 +137,7 @@ class Server:
 
         try:
             operation = self._operations[name]
-            if "send" in inspect.signature(operation).parameters:
+            if name in self._sending:
                 message["send"] = send
             answer: dict[str, Any] = {"result": await operation(**message)}
         except DetailedError as error:
