@@ -43,7 +43,7 @@ class Samples:
         """Add a sample of a process, unless it has ended."""
         try:
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+            descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
         except OSError:
             return
         self.megabytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)

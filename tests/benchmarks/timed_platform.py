@@ -1,6 +1,6 @@
-"""A small, correct platform for benchmarks, in a process: runs pass after the seconds that the name of their test ends in.
+"""A small, correct platform for benchmarks: a run passes after the seconds at the end of the name of its test.
 
-It shares no code with the plugin or the lab, and takes little CPU time.
+It is a process, shares no code with the plugin or the lab, and takes little CPU time.
 """
 
 from __future__ import annotations
@@ -83,10 +83,13 @@ class _Runs:
             return json.dumps([{"id": n, "name": name} for n, name in enumerate(self._known)]).encode()
         if path.startswith("/api/v2/tests/") and self.has_history:
             return self._final(0, self._known[int(parts[4])], 0.0)
-        if path.startswith("/reset/"):
+        return self._control(parts)
+
+    def _control(self, parts: list[str]) -> bytes:
+        if parts[1] == "reset":
             self.reset(has_history=parts[2] == "1")
             return b"{}"
-        if path == "/counts":
+        if parts[1] == "counts":
             offset = time.time() - time.monotonic()
             ends = {str(n): offset + self._end(n) for n in range(len(self.names))}
             return json.dumps({"polls": self.polls, "ends": ends}).encode()
@@ -120,7 +123,7 @@ class _Runs:
 
 
 def _seconds(name: str) -> float:
-    return float(name.split()[-1])
+    return float(name.rsplit(maxsplit=1)[-1])
 
 
 def _text(moment: float) -> str:
