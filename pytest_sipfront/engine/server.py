@@ -58,7 +58,7 @@ class Server:
                 *("sift_own", "sift_first", "sift_fetch", "sift_claim"),
             )
         }
-        self._sending = {
+        self._with_progress = {
             name for name, call in self._operations.items() if "send" in inspect.signature(call).parameters
         }
         self._clients = 0
@@ -137,7 +137,7 @@ class Server:
 
         try:
             operation = self._operations[name]
-            if name in self._sending:
+            if name in self._with_progress:
                 message["send"] = send
             answer: dict[str, Any] = {"result": await operation(**message)}
         except DetailedError as error:

@@ -42,6 +42,11 @@ class Attempts:
         for of_item in (self._documents, self._raw, self._kept):
             of_item.pop(item, None)
 
+    def forget(self, item: pytest.Item) -> None:
+        """Forget all attempts at a test that is over. Its reports have the documents."""
+        for known in (self._numbers, self._documents, self._raw, self._kept, self._earlier, self._failures):
+            known.pop(item, None)
+
     def add_failure(self, item: pytest.Item, report: pytest.TestReport, page: str) -> None:
         """Keep the first failure of the current attempt, for the reports of later ones.
 

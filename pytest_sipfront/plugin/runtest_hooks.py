@@ -48,7 +48,7 @@ class RuntestHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Report a test whose run was being waited for when the session was interrupted."""
+        """Report a test whose run was being waited for when the session was interrupted. Then forget the test."""
         try:
             return (yield)
         except KeyboardInterrupt:
@@ -57,6 +57,8 @@ class RuntestHooks:
             raise
         finally:
             self._state.current = None
+            self._state.marked.forget(item)
+            self._state.attempts.forget(item)
             self._state.settle()
 
     @pytest.hookimpl(tryfirst=True)

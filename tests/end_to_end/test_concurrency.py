@@ -254,3 +254,16 @@ def test_exclusive_names_apply_to_all_workers(suite: Suite) -> None:
     suite.write(EIGHT_CALLS.replace('"{n}"', '"{n}", exclusive="trunk-7"'))
     run_until_peak(suite, 1, workers=4).assert_outcomes(passed=8)
     assert suite.lab.launches == 8
+
+
+def test_a_finished_test_keeps_no_run(suite: Suite) -> None:
+    """The memory of a long session must not grow with the state of runs that are over."""
+    suite.pytester.makeconftest(
+        "import gc\nfrom pytest_sipfront.engine.run import Run, RunResult\n"
+        "def pytest_sessionfinish():\n    gc.collect()\n"
+        "    print('RUNS', sum(isinstance(thing, Run | RunResult) for thing in gc.get_objects()))\n"
+    )
+    suite.write("@pytest.mark.parametrize('n', range(4))\n@marked(test='Basic call')\ndef test_call(n): pass\n")
+    result = suite.run_in_subprocess("-s", "--sipfront-concurrency=2")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*RUNS 0"])
