@@ -11,6 +11,7 @@ MOST_ROWS = 120
 """The largest number of runs that have a row each."""
 ROW_HEIGHT, AXIS_HEIGHT = 11, 22
 MOST_LINKS = 500
+LONGEST_LABEL = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Bar:
     @property
     def label_is_left(self) -> bool:
         """Whether the label has more room before the bar than after it."""
-        return self.ends > 70  # noqa: PLR2004 - percent
+        return 100 - self.ends < self.launching_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +123,13 @@ def _bar(span: Span, top: int, slot: int, start: float, seconds: float, *, has_w
         polls=tuple(percent(at) for at in span.polls) if has_waiting else (),
         tone=span.tone,
         title=span.title,
-        label=span.label if has_waiting else "",
+        label=_shortened(span.label) if has_waiting else "",
         anchor=span.anchor,
     )
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
 
 
 def _slots(ordered: Sequence[Span]) -> list[int]:

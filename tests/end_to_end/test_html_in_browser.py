@@ -68,6 +68,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_recordings(record, 31, path.parent)
     for number, label in ((5, "failing since 2026-01-11"), (31, "newly failing")):
         record.tests[number].history = {"label": label, "text": "Passed in the 14 sessions before."}
+    record.tests[20].nodeid = f"tests/test_ivr.py::test_{'a_menu_with_many_entries_' * 4}[00020]"
+    record.tests[20].last.message = "x" * 300
     path.write_text(html_page(record, path, path.parent), encoding="utf-8")
     path.with_suffix(".css").write_text(stylesheet(), encoding="utf-8")
     return path

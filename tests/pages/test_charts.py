@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_sipfront.pages.call_audio import TRACK_HEIGHT, draw_call
@@ -69,6 +71,14 @@ def test_each_run_has_a_row_and_the_number_of_its_slot() -> None:
     first, last = chart.bars[0], chart.bars[2]
     assert (first.waits_from, last.ends) == (0, 100)
     assert first.waits_from < first.launching_from < first.runs_from < first.ends == first.polls[0]
+
+
+def test_a_label_stands_at_the_side_with_more_room() -> None:
+    """Long names are shortened."""
+    chart = draw_runs([_span(1, 11), replace(_span(90, 100), label="x" * 80)])
+    assert chart is not None
+    assert [bar.label_is_left for bar in chart.bars] == [False, True]
+    assert chart.bars[1].label == "x" * 49 + "…"
 
 
 def test_of_many_runs_only_the_broken_ones_are_elements() -> None:
