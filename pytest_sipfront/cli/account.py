@@ -102,9 +102,8 @@ def run_once(session: CommandSession, spec: RunSpec, *, as_json: bool) -> int:
         result, failure = session.run(spec, f"pytest-sipfront run {spec.request.target}", progress.update)
     except KeyboardInterrupt:
         progress.end()
-        click.secho(
-            f"error: interrupted; {_still_running(progress.run)}", err=True, fg="red"
-        )  # a URL to copy, unmasked
+        # not masked: the command is to be copied
+        click.secho(f"error: interrupted; {_still_running(progress.run)}", err=True, fg="red")
         return NO_VERDICT
     except SipfrontError as error:
         progress.end()
