@@ -25,6 +25,7 @@ class Span:
         title: Test and outcome.
         label: A short text for broken runs; otherwise "".
         anchor: The id of the test on the page; "" without a link.
+        needs_slot: Whether it counts as one of the concurrent runs; calls with Sift do not.
     """
 
     queued: float
@@ -36,11 +37,12 @@ class Span:
     title: str = ""
     label: str = ""
     anchor: str = ""
+    needs_slot: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A run on the chart: positions and widths in percent, `top` in units."""
+    """A run on the chart: positions and widths in percent, `top` in units, `slot` from 1, or 0 without a slot."""
 
     top: int
     slot: int
@@ -68,7 +70,7 @@ class RunChart:
         bars: The runs that are drawn one by one: all of them, or the broken ones.
         lanes: The other runs by tone and slot, as SVG paths in a box 1000 units wide: tone, top, path.
         height: The height without axis, in units.
-        slots: The number of slots that were used.
+        slots: The number of slots that were used by runs.
         by_slot: Whether a row is a slot instead of a run.
         ticks: The time axis.
     """
@@ -103,7 +105,7 @@ def draw_runs(spans: Iterable[Span]) -> RunChart | None:
         bars=tuple(bars),
         lanes=tuple((tone, top, "".join(path)) for (tone, top), path in paths.items()),
         height=ROW_HEIGHT * (max(slots) + 1 if by_slot else len(ordered)),
-        slots=max(slots) + 1,
+        slots=max((slot + 1 for span, slot in zip(ordered, slots, strict=True) if span.needs_slot), default=0),
         by_slot=by_slot,
         ticks=tuple(ticks(seconds, 8)),
     )
@@ -115,7 +117,7 @@ def _bar(span: Span, top: int, slot: int, start: float, seconds: float, *, has_w
 
     return Bar(
         top=top,
-        slot=slot + 1,
+        slot=slot + 1 if span.needs_slot else 0,
         waits_from=percent(span.queued if has_waiting else span.launching),
         launching_from=percent(span.launching),
         runs_from=percent(span.launched),
@@ -133,11 +135,15 @@ def _shortened(label: str) -> str:
 
 
 def _slots(ordered: Sequence[Span]) -> list[int]:
-    """Return the slot of each run: the first one that is free when its launch is sent."""
-    free_at: list[float] = []
-    slots = []
-    for span in ordered:
-        slot = next((number for number, at in enumerate(free_at) if at <= span.launching), len(free_at))
-        free_at[slot:] = [span.ended, *free_at[slot + 1 :]]
-        slots.append(slot)
-    return slots
+    """Return the slot of each span, the first one that is free at its launch. Slots of calls follow those of runs."""
+    slots = dict.fromkeys(range(len(ordered)), 0)
+    first = 0
+    for needs_slot in (True, False):
+        free_at: list[float] = []
+        for position, span in enumerate(ordered):
+            if span.needs_slot is needs_slot:
+                slot = next((number for number, at in enumerate(free_at) if at <= span.launching), len(free_at))
+                free_at[slot:] = [span.ended, *free_at[slot + 1 :]]
+                slots[position] = first + slot
+        first += len(free_at)
+    return list(slots.values())

@@ -73,6 +73,14 @@ def test_each_run_has_a_row_and_the_number_of_its_slot() -> None:
     assert first.waits_from < first.launching_from < first.runs_from < first.ends == first.polls[0]
 
 
+def test_calls_with_sift_take_no_slot() -> None:
+    """They do not count as concurrent runs."""
+    chart = draw_runs([_span(1, 11), replace(_span(2, 9), needs_slot=False), _span(3, 12)])
+    assert chart is not None
+    assert [bar.slot for bar in chart.bars] == [1, 0, 2]
+    assert chart.slots == 2
+
+
 def test_a_label_stands_at_the_side_with_more_room() -> None:
     """Long names are shortened."""
     chart = draw_runs([_span(1, 11), replace(_span(90, 100), label="x" * 80)])

@@ -400,6 +400,7 @@ def _spans(view: TestView, attempt: AttemptRecord, runs: Sequence[RunView]) -> I
             f"{length(ended - launched)}",
             label=view.name if is_broken else "",
             anchor=view.anchor if is_broken else "",
+            needs_slot=not run.is_call,
         )
 
 
