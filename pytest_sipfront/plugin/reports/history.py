@@ -1,7 +1,7 @@
 """The history of tests over sessions: since when a test fails, and what differs from its last passing run.
 
 The history is a file of JSON lines, one for each test and session. Tests are distinguished by service, node id and the
-requests of their runs. CI systems cache the file, or it is committed; Git merges it with `merge=union`.
+request of their first run. CI systems cache the file, or it is committed; Git merges it with `merge=union`.
 """
 
 from __future__ import annotations
@@ -93,9 +93,14 @@ def update(path: Path, record: SessionRecord) -> list[str]:
             by_key = defaultdict(list)
             for entry in known:
                 by_key[entry["key"]].append(entry)
+            last_keys = {
+                _test_of(key): key for key in sorted(by_key, key=lambda key: max(e["at"] for e in by_key[key]))
+            }
             added = []
             for test in record.tests:
                 entry = entry_of(test, record)
+                if not test.last.runs:  # it failed before its run
+                    entry["key"] = last_keys.get(_test_of(entry["key"]), entry["key"])
                 test.history = compare(by_key[entry["key"]], entry)
                 if _counts(test):
                     added.append(entry)
@@ -166,11 +171,22 @@ def entry_of(test: TestRecord, record: SessionRecord) -> Entry:
 
 
 def _key(test: TestRecord, record: SessionRecord) -> str:
-    """Return the key of service, test and requests. The directory of a lab file makes no difference."""
+    """Return the key of service and test, and of the request of the first run.
+
+    The directory of a lab file makes no difference. Neither do further runs, which a failing test may lack.
+    """
     service = f"lab {Path(record.service.removeprefix('lab')).name}" if record.lab else record.service
-    requests = [[run["target"], run["spec"].get("overrides", {})] for run in test.last.runs]
-    text = json.dumps([service, test.nodeid, requests], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    request = [[run["target"], run["spec"].get("overrides", {})] for run in test.last.runs[:1]]
+    return f"{_digest([service, test.nodeid])}-{_digest(request)[:6]}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _test_of(key: str) -> str:
+    """Return the part of a key for service and test."""
+    return key.partition("-")[0]
 
 
 def _measures(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:

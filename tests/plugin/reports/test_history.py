@@ -20,6 +20,7 @@ from pytest_sipfront.plugin.reports.history import (
     update,
 )
 from pytest_sipfront.plugin.reports.session_record import AttemptRecord, SessionRecord, TestRecord
+from tests.plugin.reports.test_terminal import run
 
 
 def entry(day: int, outcome: str = "passed", **values: Any) -> dict[str, Any]:
@@ -181,3 +182,25 @@ def test_other_outcomes_are_not_recorded(tmp_path: Path, outcome: str, message: 
     session.tests[0].last.message = message
     update(tmp_path / "history.jsonl", session)
     assert (tmp_path / "history.jsonl").read_text() == ""
+
+
+def with_runs(outcome: str, day: int, *targets: str) -> SessionRecord:
+    """Return the record of a session whose test had runs of these targets."""
+    session = record(outcome, f"2026-01-{day:02}T12:00:00.000Z")
+    session.tests[0].last.runs = [
+        {**run(), "target": target, "spec": {}, "measures": [], "messages": [], "prompts": []} for target in targets
+    ]
+    return session
+
+
+def test_a_failing_test_may_have_fewer_runs_than_a_passing_one(tmp_path: Path) -> None:
+    """A fixture or the first of several runs fails. Another request of the first run is another history."""
+    path, statuses = tmp_path / "history.jsonl", []
+    for day, (outcome, *targets) in enumerate(
+        [("passed", "A", "B"), ("failed", "A"), ("error",), ("passed", "A", "B"), ("failed", "C")], 1
+    ):
+        session = with_runs(outcome, day, *targets)
+        update(path, session)
+        assert session.tests[0].history is not None
+        statuses.append(session.tests[0].history["status"])
+    assert statuses == ["new", "newly failing", "still failing", "fixed", "failing at first"]
