@@ -105,6 +105,11 @@ class AudioSender:
         self._pcm, self._position, self._repeat = pcm, 0, repeat and bool(pcm)
         self._finished.clear()
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether all audio has been sent."""
+        return self._finished.is_set()
+
     async def finished(self) -> None:
         """Return once all audio has been sent. Repeated audio never ends."""
         await self._finished.wait()

@@ -110,10 +110,16 @@ class CallRunner:
             if isinstance(action, HangUpAction):
                 return
             if leg.is_over:
-                duration = (leg.ended_at or 0.0) - (leg.answered_at or 0.0)
-                self._complaints.append(f"call ended by the callee after {duration:.2f} s, before '{action.action}'")
+                self._complain_about_end(leg, f"before '{action.action}'")
                 return
             await self._perform(action, leg)
+            if isinstance(action, PlayAction) and _is_cut_off(leg):
+                self._complain_about_end(leg, "during 'play'")
+                return
+
+    def _complain_about_end(self, leg: CallLeg, when: str) -> None:
+        duration = (leg.ended_at or 0.0) - (leg.answered_at or 0.0)
+        self._complaints.append(f"call ended by the callee after {duration:.2f} s, {when}")
 
     async def _perform(self, action: Action, leg: CallLeg) -> None:
         if isinstance(action, HoldAction):
@@ -229,6 +235,10 @@ class CallRunner:
         reception = record.received_by_caller
         prompts = rank(reception.audio, self._switchboard.prompts)
         return replace(record, received_by_caller=replace(reception, prompts=prompts))
+
+
+def _is_cut_off(leg: CallLeg) -> bool:
+    return leg.is_over and not leg.sender.is_finished
 
 
 def _seconds_since(start: float, moment: float | None) -> float | None:

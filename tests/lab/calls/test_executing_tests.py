@@ -88,6 +88,23 @@ def test_an_override_of_the_destination_calls_there() -> None:
     assert re.fullmatch(text, result.description)
 
 
+@needs_stack
+def test_a_call_that_ends_during_a_prompt_fails() -> None:
+    """The caller could not play it to its end. A call that the callee ends afterwards passes."""
+    file = """
+prompts: {{hum: {{tone: 440, seconds: 1}}}}
+phones: {{desk: {{number: "100", hang_up_after: {seconds}}}}}
+tests:
+  call:
+    steps: [[{{action: wait}}], [{{action: call, dial_destination: "100"}}, {{action: play, prompt: hum}}{more}]]
+"""
+    cut = find(file.format(seconds=0.4, more=""))
+    assert cut.state == "failed"
+    assert re.fullmatch(r"call ended by the callee after 0\.\d\d s, during 'play'", cut.description)
+    heard = find(file.format(seconds=2.5, more=", {action: hold, seconds: 9}"))
+    assert (heard.state, heard.description) == ("passed", "")
+
+
 USERS = ("49#12", "49%2313", "100;isub=7", "100?x", "a/b", "*21*43#", "user.name+x", "e!t~$&()',=", "44%20x")
 
 
