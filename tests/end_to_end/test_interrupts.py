@@ -69,6 +69,7 @@ def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Sui
     output = interrupt(session, suite, signal_number, launched=2)
     assert session.returncode == 2
     ET.parse(suite.junit)
+    assert "2 runs: 0 passed, 0 failed, 0 without verdict, 2 still running" in output
     assert "2 still running (the API cannot stop runs):" in output
     for n in (0, 1):
         assert f"  test_it.py::test_slow[{n}] - Slow - " in output
