@@ -52,8 +52,11 @@ class RuntestHooks:
         try:
             return (yield)
         except KeyboardInterrupt:
-            self._add_artifacts(item, when="call", failed=True)
-            self._report_interrupted(item)
+            for document in self._state.attempts.documents(item):
+                document["kind"] = document["kind"] or ("no-verdict" if document["error"] else None)
+            # the controller reports the tests of its workers and keeps their files
+            files = "" if self._state.processes.is_worker else self._add_artifacts(item, when="call", failed=True)
+            self._report_interrupted(item, files)
             raise
         finally:
             self._state.current = None
@@ -145,11 +148,12 @@ class RuntestHooks:
         if allowed and kind not in allowed:
             item.add_marker(pytest.mark.flaky(condition=False), append=False)
 
-    def _report_interrupted(self, item: pytest.Item) -> None:
+    def _report_interrupted(self, item: pytest.Item, files: str) -> None:
         waiting = self._state.session.waiting
         if waiting is None:
             return
         reports = error_details.interrupted(item.nodeid, item.location, waiting, item.user_properties, item.keywords)
         self._state.attempts.attach(item, reports[0])
+        error_details.complete(reports[0], [], [], files)
         for report in reports:
             item.ihook.pytest_runtest_logreport(report=report)

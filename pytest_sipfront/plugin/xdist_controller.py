@@ -8,6 +8,8 @@ import pytest
 
 from pytest_sipfront.engine.run import Run
 from pytest_sipfront.plugin.reports import error_details, properties
+from pytest_sipfront.plugin.reports.artifacts import Evidence
+from pytest_sipfront.plugin.reports.run_document import REPORT_ATTRIBUTE, page_of, run_document
 from pytest_sipfront.plugin.state import State
 
 
@@ -44,7 +46,24 @@ class XdistController:
         location, worker = self._running.pop(nodeid)
         known = [*properties.of_request(run.request), *(properties.of_launch(run) if run.launched else ())]
         named: list[tuple[str, object]] = [(properties.PREFIX + name, value) for name, value in known]
-        for report in error_details.interrupted(nodeid, location, run, named):
+        document = self._keep_files(nodeid, run)
+        if document["artifacts"]:
+            named.append((properties.PREFIX + properties.ARTIFACTS, document["artifacts"]["directory"]))
+        reports = error_details.interrupted(nodeid, location, run, named)
+        setattr(reports[0], REPORT_ATTRIBUTE, [document])
+        error_details.complete(reports[0], [], [], page_of(document) if document["artifacts"] else "")
+        for report in reports:
             if worker is not None:
                 report.node = worker  # type: ignore[attr-defined]
             self._config.hook.pytest_runtest_logreport(report=report)
+
+    def _keep_files(self, nodeid: str, run: Run) -> dict[str, Any]:
+        """Keep the files of an interrupted run, and return its document."""
+        artifacts, on_lab = self._state.artifacts, self._state.settings.lab
+        evidence = artifacts.evidence(run.launched.run_id if run.launched else "") if on_lab else {}
+        document = run_document(run, nodeid=nodeid, on_lab=on_lab, evidence=evidence)
+        document["kind"] = "no-verdict"
+        if artifacts.keeps(failed=True):
+            raw = None if run.status is None else run.status.raw
+            artifacts.keep(nodeid, 1, [Evidence(document, raw)], failure="interrupted")
+        return document

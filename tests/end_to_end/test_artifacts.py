@@ -218,6 +218,34 @@ def test_a_killed_session_keeps_what_its_calls_had(pytester: pytest.Pytester) ->
     assert json.loads((directory / "evidence.json").read_text())["test"] == "Long call"
 
 
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["one process", "xdist"])
+def test_an_interrupted_session_leaves_the_files_of_the_tests_that_were_waiting(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    """JUnit names them, also those of tests that workers were running."""
+    pytester.makefile(".yaml", lab="tests:\n  Slow: {takes: 300}\n")
+    pytester.makepyfile(test_it="import pytest\n@pytest.mark.sipfront(test='Slow')\ndef test_call(): ...\n")
+    options = ["--sipfront-lab", "--sipfront-artifacts=art", "--junitxml=junit.xml", *workers]
+    code = (
+        f"import signal, sys, pytest\nsignal.signal(signal.SIGINT, signal.default_int_handler)\npytest.main({options})"
+    )
+    journal = pytester.path / ".pytest_cache/d/sipfront/ledger.jsonl"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=pytester.path, stdout=subprocess.DEVNULL) as session:
+        try:
+            wait_until(lambda: journal.exists() and '"launched"' in journal.read_text(), session)
+            session.send_signal(signal.SIGINT)
+            session.wait(TIMEOUT)
+        finally:
+            session.kill()
+    directory = attempts(pytester.path / "art")["test_call"]
+    assert document(directory)["kind"] == "no-verdict"
+    (case,) = ET.parse(pytester.path / "junit.xml").iter("testcase")
+    report = case_report(case)
+    assert report.properties["sipfront.artifacts"] == directory.relative_to(pytester.path).as_posix()
+    assert "test_it-test_call/report.html" in report.details
+    assert "[[ATTACHMENT|" in case.findtext("system-out", "")
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size
 
