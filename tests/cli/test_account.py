@@ -190,6 +190,7 @@ def test_a_hook_of_the_directory_may_reject_a_launch(program: Program, account: 
     assert "no calls today" in done.err
 
 
+@pytest.mark.slow
 def test_the_status_of_a_run(program: Program, account: LabProcess) -> None:
     """The verdict follows the rules of the plugin and decides the exit code."""
     passed = program("run", "Basic call", "--json").json["status_url"]
@@ -209,6 +210,7 @@ def test_a_status_url_of_another_server_is_not_requested(program: Program, accou
     assert program("status", f"{account.url}/api/v2/runs/unknown/status").code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT")
 def test_ctrl_c_leaves_the_run_and_resume_follows_it(program: Program, account: LabProcess) -> None:
     """The program says that the run goes on, and never launches it twice."""

@@ -109,6 +109,7 @@ def test_an_unknown_option_of_a_session_is_usage() -> None:
     assert run_pytest(["--no-such-option"]) == 3
 
 
+@pytest.mark.slow
 def test_warnings_as_errors_do_not_disturb_the_program(tmp_path: Path) -> None:
     """Many suites turn warnings into errors in their ini file. Another process: this one is no user's."""
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\naddopts = -ra\nsipfront_lab = true\n")

@@ -69,6 +69,7 @@ def test_a_directory_that_cannot_be_written(program: Program, tmp_path: Path) ->
     assert "cannot write" in done.err
 
 
+@pytest.mark.slow
 def test_the_suite_of_an_account_passes_in_its_lab(program: Program, account: LabProcess, tmp_path: Path) -> None:
     """Each test and each project has a pytest test. Without a change of the ini file, no call is paid."""
     account.configure(

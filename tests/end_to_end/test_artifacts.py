@@ -86,6 +86,7 @@ def document(directory: Path) -> dict[str, Any]:
     return valid(json.loads((directory / "run.json").read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["one process", "xdist"])
 def test_failed_attempts_leave_files_that_all_reports_name(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """Each attempt has a directory. JUnit names it by a property and in the form that Jenkins and GitLab read."""
@@ -197,6 +198,7 @@ def test_a_failed_call_leaves_recordings_and_a_capture_unless_they_are_switched_
     assert list(pytester.path.glob("art/*/calls")) == []
 
 
+@pytest.mark.slow
 @needs_stack
 def test_a_killed_session_keeps_what_its_calls_had(pytester: pytest.Pytester) -> None:
     """Recordings and capture were written while the call ran."""
@@ -292,6 +294,7 @@ def test_no_file_of_a_session_contains_a_masked_number_or_the_secret(
     assert any(b"INVITE sip:********37@" in content for name, content in outputs.items() if name.endswith(".pcap"))
 
 
+@pytest.mark.slow
 @needs_stack
 def test_the_lab_can_be_kept_after_a_session(pytester: pytest.Pytester) -> None:
     """Its URL is printed, and its pages can be read until Ctrl-C."""

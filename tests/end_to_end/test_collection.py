@@ -29,6 +29,7 @@ def test_an_invalid_marker_of_a_hook_is_the_error_of_its_test(suite: Suite, opti
     assert suite.lab.launches == 1
 
 
+@pytest.mark.slow
 def test_an_invalid_marker_of_a_hook_is_reported_by_workers(suite: Suite) -> None:
     """Each worker checks names before its first run."""
     suite.pytester.makeconftest(ADD_BAD_MARKER)

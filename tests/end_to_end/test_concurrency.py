@@ -218,6 +218,7 @@ def test_the_same_test_twice_has_two_runs(suite: Suite) -> None:
 # ---- workers
 
 
+@pytest.mark.slow
 def test_workers_share_the_runs_that_start_ahead(suite: Suite) -> None:
     """All workers collect the same tests. Each run is launched once, by any of them, and all runs overlap."""
     suite.write(EIGHT_CALLS)
@@ -242,6 +243,7 @@ def test_each_test_has_one_launch_in_every_distribution_mode(suite: Suite, dist:
     assert suite.lab.launches == launches
 
 
+@pytest.mark.slow
 def test_all_workers_share_the_limit(suite: Suite) -> None:
     """The limit is that of the account."""
     suite.write(EIGHT_CALLS)

@@ -195,6 +195,7 @@ def _comparable(line: str) -> str:
     return re.sub(r"\(/\S+/lab.yaml\)", "(X/lab.yaml)", line)
 
 
+@pytest.mark.slow
 @needs_stack
 def test_the_session_of_the_readme_looks_like_a_real_one(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch

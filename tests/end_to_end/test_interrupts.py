@@ -78,6 +78,7 @@ def test_an_interrupted_session_writes_its_reports_and_names_its_runs(suite: Sui
     assert "end" not in events(suite)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [False, True], ids=["controller", "group"])
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_an_interrupted_session_with_workers_ends(suite: Suite, signal_number: int, group: bool) -> None:

@@ -169,6 +169,7 @@ IN_SETUP = "@pytest.mark.parametrize('n', range(2))\n@marked(test='Slow')\ndef t
 IN_BODY = "@pytest.mark.parametrize('n', range(2))\ndef test_slow(n, sipfront): sipfront.run(test='Slow')\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "options", "waiting"),
     [
@@ -203,6 +204,7 @@ def test_sigterm_writes_reports_of_the_waiting_tests(
         assert "/run/details/" in case.properties["sipfront.report_url"]
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_engine_ends_the_waiting_test(suite: Suite) -> None:
     """The engine ends in good order, and the test is an error instead of waiting for ever."""
     suite.configure("tests:\n  Slow: {takes: 600}\n")

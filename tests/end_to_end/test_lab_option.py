@@ -35,6 +35,7 @@ def test_without_a_value_the_option_uses_lab_yaml_in_the_root_directory(pytester
     )
 
 
+@pytest.mark.slow
 def test_without_a_file_the_lab_has_its_built_in_tests(pytester: pytest.Pytester) -> None:
     """This is enough for a first try."""
     pytester.makepyfile("import pytest\n@pytest.mark.sipfront(test='Basic call')\ndef test_call(): pass\n")
@@ -64,6 +65,7 @@ def test_the_environment_can_disable_the_lab_of_the_ini_file(
     pytester.runpytest_inprocess().assert_outcomes(errors=1)
 
 
+@pytest.mark.slow
 def test_all_workers_share_one_lab(pytester: pytest.Pytester) -> None:
     """The session has one lab process."""
     pytester.makefile(".yaml", lab=LAB)

@@ -77,6 +77,7 @@ def test_runs_start_together_after_a_fixture_of_wider_scope(suite: Suite, scope:
     assert order.launches_between("up pbx", "body 1") == ["launch 1", "launch 2", "launch 3"]
 
 
+@pytest.mark.slow
 def test_a_class_fixture_delays_only_the_runs_of_its_class(suite: Suite) -> None:
     """The runs of the next class wait for its fixture."""
     cls = """
@@ -156,6 +157,7 @@ def test_all_layers_of_an_overridden_fixture_delay_a_run(suite: Suite) -> None:
     assert order.launches_between("up pbx", "down pbx") == ["launch 1"]
 
 
+@pytest.mark.slow
 def test_runs_wait_for_their_parameter_of_a_module_fixture(suite: Suite) -> None:
     """pytest tears down the first value before it sets up the second."""
     code = """
@@ -173,6 +175,7 @@ def test_call(n, trunk): note(f"body {trunk}{n}")
     assert order.launches_between("up b", "down b") == ["launch b1", "launch b2"]
 
 
+@pytest.mark.slow
 def test_runs_of_a_later_module_wait_for_its_fixture(suite: Suite) -> None:
     """Runs of a module without a fixture start at once."""
     suite.configure(LAB.format(seconds=LONG))

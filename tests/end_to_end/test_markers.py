@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.end_to_end.suite import Suite
 
 
@@ -149,6 +151,7 @@ def test_a_template_with_an_unknown_parameter_shows_the_nearest_one(suite: Suite
     result.stdout.fnmatch_lines(["*did you mean 'destination'? (parameters of the test: destination, codec; *"])
 
 
+@pytest.mark.slow
 def test_an_invalid_marker_is_a_collection_error_with_workers_too(suite: Suite) -> None:
     """There is no internal error and no launch."""
     suite.write("@marked(tset='Basic call')\ndef test_call(): pass\n")

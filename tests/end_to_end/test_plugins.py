@@ -17,6 +17,7 @@ MIX = (
 CONCURRENT = "--sipfront-concurrency=4"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), (CONCURRENT,), ("-n1",)], ids=["sequential", "concurrent", "worker"])
 def test_every_attempt_has_a_run(suite: Suite, options: tuple[str, ...]) -> None:
     """A run that was launched ahead is used by one attempt only."""

@@ -84,6 +84,7 @@ def reports(pytester: pytest.Pytester) -> dict[str, CaseReport]:
     return {case.attrib["name"]: case_report(case) for case in cases}
 
 
+@pytest.mark.slow
 def test_tests_that_stay_green_are_listed_and_fail(pytester: pytest.Pytester) -> None:
     """Detected faults pass with their reason, missed ones fail, and the rest is listed as not covered or not proven."""
     result = prove(pytester, f"--sipfront-prove-faults={FAULTS}")

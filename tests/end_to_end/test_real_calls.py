@@ -120,6 +120,7 @@ def test_without_the_sip_stack_a_lab_file_with_steps_is_an_error(
     assert "write 'calls: scripted' in this file, or set --sipfront-lab-calls=scripted (pytest)" in error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("calls", "options"), [("calls: scripted", ()), ("", ("--sipfront-lab-calls=scripted",))])
 def test_a_scripted_verdict_that_contradicts_a_phone_is_no_verdict(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, calls: str, options: tuple[str, ...]
@@ -243,6 +244,7 @@ def test_no_call_outlives_its_session(pytester: pytest.Pytester, test: str, end:
         assert peer.exit_code() == 0
 
 
+@pytest.mark.slow
 @needs_stack
 def test_a_suite_can_run_the_self_check(pytester: pytest.Pytester) -> None:
     """The fixture sipfront_doctor has the result of each check."""

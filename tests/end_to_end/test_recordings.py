@@ -67,6 +67,7 @@ def lines(suite: Suite) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_recording_has_all_exchanges_without_secrets_and_numbers(recorded: Suite) -> None:
     """Equal numbers stay equal. Ids and URLs stay, so that launches and polls belong together."""
     header, *exchanges = lines(recorded)
@@ -81,6 +82,7 @@ def test_a_recording_has_all_exchanges_without_secrets_and_numbers(recorded: Sui
     assert len(numbers) == 6  # five numbers, and none
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--sipfront-concurrency=4",), ("-n2",)], ids=["1", "4", "xdist"])
 def test_a_replay_has_the_recorded_outcomes_and_no_pass(recorded: Suite, options: tuple[str, ...]) -> None:
     """No request is sent, and the outcomes are those of the recording, except that no replayed test passes."""
@@ -107,6 +109,7 @@ def test_a_replay_has_the_recorded_outcomes_and_no_pass(recorded: Suite, options
     )
 
 
+@pytest.mark.slow
 def test_junit_shows_a_replay(recorded: Suite) -> None:
     """A dashboard that reads only JUnit's elements sees no pass."""
     recorded.run(*REPLAY)
@@ -122,6 +125,7 @@ def test_junit_shows_a_replay(recorded: Suite) -> None:
     assert recorded.report("test_without_run").outcome == "passed"
 
 
+@pytest.mark.slow
 def test_a_replay_leaves_journal_and_history_alone(recorded: Suite) -> None:
     """Neither resume nor the closing section nor the history of a later session finds a replayed launch."""
     journal = recorded.pytester.path / ".pytest_cache/d/sipfront/ledger.jsonl"
@@ -131,6 +135,7 @@ def test_a_replay_leaves_journal_and_history_alone(recorded: Suite) -> None:
     assert not (recorded.pytester.path / "history.json").exists()
 
 
+@pytest.mark.slow
 def test_a_launch_that_was_not_recorded_is_an_error(recorded: Suite) -> None:
     """Other overrides are another launch, and a second launch needs a second recording."""
     recorded.write(
@@ -144,6 +149,7 @@ def test_a_launch_that_was_not_recorded_is_an_error(recorded: Suite) -> None:
     assert "the recording has no further launch" in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_a_recording_of_an_interrupted_run_ends_with_an_error(recorded: Suite) -> None:
     """The last status is not repeated for ever."""
     (path,) = (recorded.pytester.path / "recorded").iterdir()
@@ -192,6 +198,7 @@ def test_an_empty_directory_has_no_recording(pytester: pytest.Pytester) -> None:
     assert "--sipfront-record=DIR" in result.stderr.str()
 
 
+@pytest.mark.slow
 def test_a_call_with_sift_is_not_replayed(recorded: Suite) -> None:
     """Its callbacks are not recorded. The test is an ERROR."""
     recorded.write("def test_call(sift_call): sift_call('+15550100200')")
@@ -221,6 +228,7 @@ def check(recorded: Suite, capsys: pytest.CaptureFixture[str]) -> Callable[[], t
     return run
 
 
+@pytest.mark.slow
 def test_the_lab_does_not_differ_from_a_recording_of_itself(check: Callable[[], tuple[int, str]]) -> None:
     """Each endpoint and situation of the recording is compared."""
     code, output = check()
@@ -236,6 +244,7 @@ def test_the_lab_does_not_differ_from_a_recording_of_itself(check: Callable[[], 
     }
 
 
+@pytest.mark.slow
 def test_each_difference_names_field_and_types(
     recorded: Suite, check: Callable[[], tuple[int, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pytest_sipfront.engine.journal import read_journal
 from tests.end_to_end.suite import Suite, wait_until
 
@@ -133,6 +135,7 @@ def test_a_launch_without_a_response_in_the_journal_is_an_error(suite: Suite) ->
     assert suite.lab.counts["launch_requests"] == 0
 
 
+@pytest.mark.slow
 def test_a_session_without_the_option_names_the_runs_of_an_interrupted_session(suite: Suite) -> None:
     """It launches all runs again."""
     suite.configure(LAB)
@@ -158,6 +161,7 @@ def test_a_complete_session_is_not_resumed(suite: Suite) -> None:
         assert suite.lab.launches == launches
 
 
+@pytest.mark.slow
 def test_a_run_with_other_overrides_is_launched(suite: Suite) -> None:
     """A verdict applies to the same run spec only."""
     suite.configure(LAB)
@@ -168,6 +172,7 @@ def test_a_run_with_other_overrides_is_launched(suite: Suite) -> None:
     assert suite.lab.launches == 3
 
 
+@pytest.mark.slow
 def test_a_session_that_still_runs_is_not_resumed(suite: Suite) -> None:
     """The second session launches its runs and reports none of the first."""
     suite.configure("tests:\n  Slow: {takes: 600}\n")
@@ -199,6 +204,7 @@ def test_every_interrupted_session_is_resumed(suite: Suite) -> None:
     assert suite.lab.launches == 4
 
 
+@pytest.mark.slow
 def test_old_verdicts_are_not_kept(suite: Suite) -> None:
     """An option sets the maximum age."""
     suite.configure(LAB)
@@ -221,6 +227,7 @@ def test_a_damaged_line_is_an_error_with_its_number(suite: Suite) -> None:
     assert suite.lab.launches == 2
 
 
+@pytest.mark.slow
 def test_an_incomplete_last_line_is_ignored(suite: Suite) -> None:
     """A killed session may leave one. The next session repairs it."""
     suite.configure(LAB)

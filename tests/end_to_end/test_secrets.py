@@ -116,6 +116,7 @@ def secrets_in(text: str) -> list[str]:
     return [part for part in parts if part in text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES, ids=" ".join)
 def test_no_output_of_failing_runs_has_the_secret(suite: Suite, style: tuple[str, ...]) -> None:
     """Terminal with local variables, tracebacks, JUnit, log file at DEBUG, warnings and serialized reports."""

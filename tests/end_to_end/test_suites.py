@@ -119,6 +119,7 @@ def test_rows_are_tests_with_readable_ids(suite: Suite) -> None:
     assert dialled(suite) == ["+49123"]
 
 
+@pytest.mark.slow
 def test_runs_overlap_and_count_against_the_budget(suite: Suite) -> None:
     """The plan lists them without a request, and look-ahead launches them before their turn."""
     write(suite)

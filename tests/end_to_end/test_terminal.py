@@ -35,6 +35,7 @@ def test_the_header_names_the_variables_that_are_set_or_missing(suite: Suite, mo
 # ---- progress messages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-s",), ("-p", "no:terminal"), ("-n1",)], ids=" ".join)
 def test_a_long_wait_prints_progress_messages(suite: Suite, options: tuple[str, ...]) -> None:
     """They have the status, the duration and the report, and are printed despite pytest's capture and by workers."""

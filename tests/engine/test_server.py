@@ -322,6 +322,7 @@ def test_sigint_does_not_reach_the_engine(engine: EngineProcess) -> None:
     local.close()
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_engine_although_it_has_clients(engine: EngineProcess) -> None:
     """A client that waits gets an error instead of waiting for ever."""
     local = EngineClient(engine.address)

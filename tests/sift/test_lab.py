@@ -139,6 +139,7 @@ def test_page(sipfront_lab):
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_workers_share_the_lab_and_have_one_receiver_each(pytester: pytest.Pytester) -> None:
     """Every callback reaches the worker that placed the call."""
     pytester.makefile(

@@ -125,6 +125,7 @@ def test_the_connection_of_a_run_is_found(pytester: pytest.Pytester) -> None:
     pytester.runpytest_inprocess("--sipfront-lab").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_a_failed_match_shows_the_comparison(pytester: pytest.Pytester) -> None:
     """The assertion shows both numbers and all times."""
     pytester.makefile(".yaml", lab=LAB)

@@ -104,6 +104,7 @@ def score(pcm: bytes, wanted: bytes) -> float:
     return rank(pcm, {"wanted": wanted})[0].score
 
 
+@pytest.mark.slow
 def test_a_prompt_is_recognised_and_the_phone_receives_speech(lab: LabProcess, phone: Dial) -> None:
     """There are recordings of what Sift received and what the phone received."""
     with phone("001") as call:

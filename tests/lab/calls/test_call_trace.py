@@ -92,6 +92,7 @@ def test_a_call_is_recorded_while_it_runs(tmp_path: Path) -> None:
     assert b"BYE sip:" in (tmp_path / "call.pcap").read_bytes()
 
 
+@pytest.mark.slow
 @needs_stack
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_tshark_reads_the_capture(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_an_override_of_the_destination_calls_there() -> None:
     assert re.fullmatch(text, result.description)
 
 
+@pytest.mark.slow
 @needs_stack
 def test_a_call_that_ends_during_a_prompt_fails() -> None:
     """The caller could not play it to its end. A call that the callee ends afterwards passes."""
@@ -344,6 +345,7 @@ def test_the_doctor_names_a_missing_package_and_places_no_call(monkeypatch: pyte
     assert doctor.run().checks[-1] == ("wheel", False, "it needs baresip-python")
 
 
+@pytest.mark.slow
 @needs_recordings
 def test_a_number_within_another_is_not_heard() -> None:
     """A phone that says "nineteen" has not said "two", and "sixty" is not "eight"; each number itself is heard."""

@@ -277,6 +277,7 @@ def test_a_fast_refusal_has_a_ladder(attempt: int) -> None:
     assert [message.line.split()[0] for message in result.ladder][:2] == ["INVITE", "SIP/2.0"]
 
 
+@pytest.mark.slow
 @needs_sipp
 def test_a_target_on_localhost_is_called() -> None:
     """The SIP stack resolves no names from the hosts file."""

@@ -102,6 +102,7 @@ def _await_answer(port: int) -> None:
     pytest.fail("Kamailio does not answer")
 
 
+@pytest.mark.slow
 def test_a_call_through_a_proxy_passes_and_shows_both_hops(kamailio: int) -> None:
     """Each message is listed once per hop, with the addresses of that hop."""
     result = find(LAB.format(port=kamailio, number="100"))

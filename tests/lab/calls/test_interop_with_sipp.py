@@ -50,6 +50,7 @@ def test_a_peer_that_answers_and_talks_passes() -> None:
     assert [sent.line.split()[0] for sent in result.ladder if sent.direction == "->"] == ["INVITE", "ACK", "BYE"]
 
 
+@pytest.mark.slow
 def test_a_call_over_tcp_passes() -> None:
     """`;transport=tcp` carries the SIP messages over TCP."""
     with sipp("answers", "-t", "t1", "-rtp_echo") as peer:
@@ -132,6 +133,7 @@ def prompt_and_pauses(noise_every: int = 0) -> bytes:
     return pcap([(at, data[:2] + number.to_bytes(2, "big") + data[4:]) for number, (at, data) in enumerate(kept, 1)])
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize(
     ("noise_every", "conditions", "sentence"),

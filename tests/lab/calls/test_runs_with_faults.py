@@ -72,6 +72,7 @@ def test_a_fault_concerns_only_the_run_that_was_launched_with_it(
         assert re.fullmatch(reason, result.description), (overrides, result.description)
 
 
+@pytest.mark.slow
 @needs_stack
 def test_a_phone_with_a_fault_can_be_healthy_in_one_run() -> None:
     """A run with a fault that its phone cannot have has no verdict."""
@@ -87,6 +88,7 @@ def test_a_phone_with_a_fault_can_be_healthy_in_one_run() -> None:
     assert impossible.description == "no phone that the test calls can have the fault mute"
 
 
+@pytest.mark.slow
 @needs_stack
 def test_a_test_can_have_a_bad_line() -> None:
     """Another test passes at the same phone at the same time."""
@@ -96,6 +98,7 @@ def test_a_test_can_have_a_bad_line() -> None:
     assert re.match(r"\d+\.\d % of the callee's packets lost .*, at most 5 % allowed", bad.description)
 
 
+@pytest.mark.slow
 def test_a_line_profile_replaces_that_of_the_phone() -> None:
     """A clean line for one test at a phone with a bad one."""
     text = LAB.replace('"100", play', '"100", line: {loss: 40}, play').replace("loss: 25, seed: 3", "loss: 0")

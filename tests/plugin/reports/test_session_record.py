@@ -63,6 +63,7 @@ def record(suite: Suite, *args: str) -> dict[str, Any]:
     return valid(suite.pytester.path / "out" / "session.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [(), ("-n2",)], ids=["one process", "workers"])
 def test_the_record_has_each_test_with_its_runs(suite: Suite, processes: tuple[str, ...]) -> None:
     """Outcome, kind and message of each test, and the document of each run; other tests only count."""
