@@ -187,8 +187,10 @@ def test_sigterm_writes_reports_of_the_waiting_tests(
     """An aborted build: JUnit has each test whose run was being waited for, with the properties of the run."""
     suite.configure("tests:\n  Slow: {takes: 600}\n")
     suite.write(code)
-    session = start_session(suite, *options)
+    session = start_session(suite, "-v", *options)
     wait_until(lambda: len(events(suite, "launched")) >= waiting, session)
+    # A busy controller may learn of a test after its launch. It handles SIGTERM before it prints the test.
+    wait_until(lambda: output_file(suite).read_text().count("::test_") >= waiting, session)
     if with_engine:
         os.kill(events(suite, "session")[0]["pid"], signal.SIGTERM)
     os.killpg(session.pid, signal.SIGTERM)
