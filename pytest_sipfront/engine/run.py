@@ -47,6 +47,7 @@ class Run:
         launched_at: When that answer arrived, in monotonic seconds of the engine.
         launch_seconds: How long the answer took. The run may have begun at any moment of that time.
         status: The latest status; None before the first poll.
+        expected: The duration in seconds that was expected at its admission; None if it was unknown.
         polls: Number of polls.
         running_at: When it was last seen running, in monotonic seconds of the engine; None before the first poll.
         resumed: When an interrupted session launched it (UTC); None if this session did.
@@ -66,6 +67,7 @@ class Run:
     launched_at: float | None = None
     launch_seconds: float = 0.0
     status: RunStatus | None = None
+    expected: float | None = None
     polls: int = 0
     running_at: float | None = None
     resumed: datetime | None = None

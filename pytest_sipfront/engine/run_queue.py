@@ -173,7 +173,8 @@ class RunQueue:
 
     def _start(self, entry: QueuedRun) -> None:
         entry.launch = uuid.uuid4().hex[:12]
-        self._budget.reserve(entry.launch, self.expected(entry))
+        entry.run.expected = self.expected(entry)
+        self._budget.reserve(entry.launch, entry.run.expected)
         self._waiting.remove(entry)
         self._in_flight.append(entry)
 

@@ -107,6 +107,7 @@ def progress_to_wire(run: Run) -> dict[str, Any]:
     return {
         "launched": None if run.launched is None else _launched_to_wire(run.launched),
         "status": None if run.status is None else dict(run.status.raw),
+        "expected": run.expected,
         "polls": run.polls,
         "resumed": None if run.resumed is None else run.resumed.isoformat(),
         "notes": list(run.notes),
@@ -118,6 +119,7 @@ def update_run(run: Run, data: Mapping[str, Any]) -> None:
     """Bring `run` up to date with what `progress_to_wire` returned."""
     run.launched = None if data["launched"] is None else Launched(**data["launched"])
     run.status = None if data["status"] is None else RunStatus.read(data["status"])
+    run.expected = data["expected"]
     run.polls = data["polls"]
     run.resumed = None if data["resumed"] is None else datetime.fromisoformat(data["resumed"])
     run.notes = list(data["notes"])

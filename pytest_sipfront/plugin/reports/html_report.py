@@ -93,6 +93,7 @@ class RunView:
             ("launched", clock(times["launched_at"])),
             ("waited", _between(times["queued_at"], times["launching_at"])),
             ("duration", "" if run["duration"] is None else length(run["duration"])),
+            ("planned", "" if run["expected_duration"] is None else length(run["expected_duration"])),
             ("polls", run["polls"] or ""),
             ("session", run["session_id"]),
         ]
@@ -286,6 +287,7 @@ def _facts(record: SessionRecord) -> Iterator[tuple[str, str]]:
     yield "Service", record.service
     yield "Runs", f"{figures.launches} launched" if figures.launches else ""
     yield "Duration of all runs", length(figures.run_seconds) if figures.run_seconds else ""
+    yield "Planned from earlier runs", length(figures.expected_seconds) if figures.expected_seconds else ""
     yield "Saved by concurrency", length(figures.saved_seconds) if figures.saved_seconds >= 1 else ""
     yield "Concurrent runs", f"{figures.peak_concurrency} of at most {max(record.concurrency, record.workers)}"
     budget = [

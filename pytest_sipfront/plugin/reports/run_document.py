@@ -76,6 +76,7 @@ def run_document(
         "error": None if error is None else _error(error),
         "result_description": description,
         "duration": result.duration if result else None,
+        "expected_duration": run.expected,
         "polls": run.polls,
         "events": [_event(event) for event in run.events],
         "times": {
@@ -128,6 +129,7 @@ def sift_document(
         "error": None,
         "result_description": "",
         "duration": call.duration,
+        "expected_duration": None,
         "polls": 0,
         "events": [],
         "times": {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -119,6 +119,7 @@ class Figures:
     Attributes:
         launches: Launched runs, including those without a verdict.
         run_seconds: The sum of their durations.
+        expected_seconds: The sum of the durations that were expected at their launches; None if one was unknown.
         wall_seconds: From the first launch to the end of the last run.
         saved_seconds: What the overlap of runs saved: the sum less the wall time, at least 0.
         peak_concurrency: The largest number of runs at the same time.
@@ -127,6 +128,7 @@ class Figures:
 
     launches: int
     run_seconds: float
+    expected_seconds: float | None
     wall_seconds: float
     saved_seconds: float
     peak_concurrency: int
@@ -367,12 +369,14 @@ def sums(runs: Iterable[Mapping[str, Any]]) -> Figures:
     """Return the sums over run documents."""
     launches = polls = 0
     seconds = 0.0
+    expected: list[float | None] = []
     spans: list[tuple[float, float]] = []
     for run in runs:
         times = run["times"]
         if run["service"]["name"] != "sipfront" or times["launched_at"] is None:
             continue
         launches, polls = launches + 1, polls + run["polls"]
+        expected.append(run.get("expected_duration"))
         start = moment(times["launched_at"]).timestamp()
         end = start + run["duration"] if run["duration"] is not None else start
         if times["finished_at"] is not None:
@@ -383,11 +387,17 @@ def sums(runs: Iterable[Mapping[str, Any]]) -> Figures:
     return Figures(
         launches=launches,
         run_seconds=round(seconds, 3),
+        expected_seconds=_sum(expected),
         wall_seconds=round(wall, 3),
         saved_seconds=round(max(seconds - wall, 0.0), 3),
         peak_concurrency=_peak(spans),
         polls=polls,
     )
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known), 3) if values and len(known) == len(values) else None
 
 
 def _peak(spans: Iterable[tuple[float, float]]) -> int:

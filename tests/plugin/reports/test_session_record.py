@@ -183,6 +183,20 @@ def test_a_session_without_runs_builds_no_record(suite: Suite) -> None:
     assert record(suite)["tests"] == []
 
 
+def test_a_later_session_has_planned_durations(suite: Suite) -> None:
+    """The duration of an earlier run is what the plan expects of the next; their sum needs all of them."""
+    suite.configure("tests:\n  Good: {takes: 0.3}\n  Other: {takes: 0.05}\n")
+    suite.write("@marked(test='Good')\ndef test_good(): pass\n")
+    assert record(suite)["figures"]["expected_seconds"] is None
+    content = record(suite, "--sipfront-html=out/report.html")
+    expected = content["tests"][0]["attempts"][0]["runs"][0]["expected_duration"]
+    assert 0.1 < expected < 20
+    assert content["figures"]["expected_seconds"] == pytest.approx(expected, abs=0.001)
+    assert "Planned from earlier runs" in (suite.pytester.path / "out" / "report.html").read_text(encoding="utf-8")
+    suite.write("@marked(test='Good')\ndef test_good(): pass\n@marked(test='Other')\ndef test_other(): pass\n")
+    assert record(suite)["figures"]["expected_seconds"] is None
+
+
 def test_the_schema_lists_all_outcomes() -> None:
     """In the order of reports."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
