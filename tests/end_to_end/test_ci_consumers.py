@@ -78,8 +78,10 @@ def test_allure_gets_links_attachments_and_labels(mixed: Suite) -> None:
     assert [link["name"] for link in bad["links"]] == ["Bad (failed)"]
     assert bad["links"][0]["url"].startswith(f"{mixed.lab.url}/run/details/")
     assert {"name": "sipfront.kind", "value": "busy"} in bad["labels"]
-    (attachment,) = bad["attachments"]
-    document = json.loads((mixed.pytester.path / "allure" / attachment["source"]).read_text())
+    attached = {each["name"]: mixed.pytester.path / "allure" / each["source"] for each in bad["attachments"]}
+    assert attached.keys() == {"run 1", "report.html"}
+    assert "486 Busy Here" in attached["report.html"].read_text()
+    document = json.loads(attached["run 1"].read_text())
     assert document["verdict"] == "failed"
     assert "links" not in results["test_plain"]
 

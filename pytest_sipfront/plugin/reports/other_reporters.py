@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_sipfront.plugin.reports.properties import KIND, PREFIX
+
+_ATTACHED = {".html": "text/html", ".wav": "audio/wav", ".txt": "text/plain", ".pcap": "application/vnd.tcpdump.pcap"}
 
 
 def add_evidence(config: pytest.Config, report: pytest.TestReport, runs: Sequence[Mapping[str, Any]]) -> None:
@@ -24,7 +27,7 @@ def add_evidence(config: pytest.Config, report: pytest.TestReport, runs: Sequenc
     if config.getoption("htmlpath", None) and config.pluginmanager.hasplugin("html"):
         _extend_html(report, runs)
     if config.pluginmanager.hasplugin("allure_listener"):
-        _extend_allure(report, runs)
+        _extend_allure(report, runs, config.invocation_params.dir)
 
 
 def _extend_html(report: Any, runs: Sequence[Mapping[str, Any]]) -> None:
@@ -35,7 +38,8 @@ def _extend_html(report: Any, runs: Sequence[Mapping[str, Any]]) -> None:
     report.extras = [*getattr(report, "extras", []), *links, *documents]
 
 
-def _extend_allure(report: pytest.TestReport, runs: Sequence[Mapping[str, Any]]) -> None:
+def _extend_allure(report: pytest.TestReport, runs: Sequence[Mapping[str, Any]], base: Path) -> None:
+    """Attach the document and the files of each run; the paths of files are relative to `base`."""
     import allure  # noqa: PLC0415 - optional
 
     dynamic: Any = allure.dynamic
@@ -44,6 +48,11 @@ def _extend_allure(report: pytest.TestReport, runs: Sequence[Mapping[str, Any]])
             dynamic.link(run["report_url"], name=_name(run))
         document = json.dumps(run, indent=1, ensure_ascii=False)
         allure.attach(document, name=f"run {run['number']}", attachment_type=allure.attachment_type.JSON)
+        artifacts = run["artifacts"] or {"directory": "", "files": []}
+        for name in artifacts["files"]:
+            path = base / artifacts["directory"] / name
+            if path.suffix in _ATTACHED and path.is_file():
+                allure.attach.file(path, name=name, attachment_type=_ATTACHED[path.suffix], extension=path.suffix[1:])
     labels = {"sipfront.target": runs[0]["target"]}
     if kind := dict(report.user_properties).get(PREFIX + KIND):
         labels["sipfront.kind"] = str(kind)
