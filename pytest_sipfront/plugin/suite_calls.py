@@ -146,6 +146,8 @@ def _perform(call: Call, step: CallStep, arguments: Mapping[str, Any]) -> None:
             call.hang_up()
         case "wait_finished":
             call.wait_finished(value)
+        case "bridge" | "conference":
+            _converse(call, step, value, arguments.get("event"))
         case "silence":
             _expect(call, "silence", call.listen(value), NO_ANSWER)
         case "listen":
@@ -155,6 +157,14 @@ def _perform(call: Call, step: CallStep, arguments: Mapping[str, Any]) -> None:
                 raise call.failure(f"heard {heard.heard!r}, expected {value!r} ({rate})")
         case verb:
             _answer(call, verb, value, step.within, arguments)
+
+
+def _converse(call: Call, step: CallStep, name: str, event: str | None) -> None:
+    """Start a conversation and wait for its event. A conference of this call alone does not end before the call."""
+    conversation = call.bridge(name) if step.verb == "bridge" else call.join_conference(name)
+    awaited = event or ("ended" if step.verb == "bridge" else "")
+    if awaited:
+        conversation.expect_event(awaited, step.within)
 
 
 def _answer(call: Call, verb: str, expected: object, within: float, arguments: Mapping[str, Any]) -> None:

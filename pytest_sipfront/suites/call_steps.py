@@ -10,9 +10,11 @@ from pytest_sipfront.yaml_models import Flag, InvalidValueError, Resolved, YamlM
 
 Seconds = Annotated[float, Field(ge=1, strict=True), Resolved]
 LISTENING = ("listen", "digits", "number", "date", "name", "choose", "yes_or_no")
+CONVERSING = ("bridge", "conference")
 _OPTIONS = {
     "wer": ("listen",),
-    "within": LISTENING,
+    "event": CONVERSING,
+    "within": LISTENING + CONVERSING,
     "prompt_url": LISTENING,
     "choices": ("choose",),
 }
@@ -31,11 +33,20 @@ class CallStep(YamlModel):
     choose: str | None = Field(default=None, description="the other side must say this one of `choices`")
     yes_or_no: Flag | None = Field(default=None, description="the other side must say yes (true) or no (false)")
     silence: Seconds | None = Field(default=None, description="the other side must say nothing for so many seconds")
+    bridge: str | None = Field(default=None, description="number of a second leg to dial and to bridge to the call")
+    conference: str | None = Field(default=None, description="name of the conference room to join")
     hang_up: Flag | None = Field(default=None, description="true: hang up; also written as the step `hang_up`")
     wait_finished: Seconds | None = Field(
         default=None, description="the other side must hang up within so many seconds; the step `wait_finished`: 60"
     )
-    within: Seconds = Field(default=10.0, description="time for the answer to a verb that listens, in seconds")
+    within: Seconds = Field(
+        default=10.0,
+        description="time for the answer to a verb that listens, or for the `event` of a conversation, in seconds",
+    )
+    event: str | None = Field(
+        default=None,
+        description="event of the bridge or conference that must arrive; the default of `bridge` is `ended`",
+    )
     wer: Annotated[float, Field(ge=0, strict=True), Resolved] = Field(
         default=0.2, description="highest accepted word error rate of `listen`"
     )

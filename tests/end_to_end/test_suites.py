@@ -246,6 +246,7 @@ sift:
       - hangs_up: 0.1
     "+15550100201": {script: [{says: we are closed}]}
     "+15550100202": {script: []}
+    "+15550100203": {script: [{says: hello}, {hangs_up: 0.5}]}
     "+15550100486": {answer: busy}
   callers:
     - {from: "+15550100998", to: "+15550100301", on: run, script: [{says: hello}]}
@@ -300,6 +301,17 @@ calls:
   rows: [{id: passes, test: Passing}, {id: fails, test: Failing}]
   steps:
   - listen: hello
+- name: conversation
+  phone_number: "{number}"
+  rows:
+  - {id: bridge, number: "+15550100202", second: "+15550100203", event: ended}
+  - {id: missing event, number: "+15550100202", second: "+15550100203", event: applause}
+  steps:
+  - bridge: "{second}"
+    event: "{event}"
+    within: 2
+  - conference: qa-room
+  - hang_up
 - name: unknown client
   client_name: nobody
   markers: {xfail: no such client}
@@ -315,7 +327,7 @@ def test_calls_speak_and_listen(suite: Suite, lab_process: LabProcess, monkeypat
         monkeypatch.setenv(public, "lab-public")
         monkeypatch.setenv(secret, "lab-secret")
     result = suite.run("-rA")
-    result.assert_outcomes(passed=5, failed=5, xfailed=1)
+    result.assert_outcomes(passed=6, failed=6, xfailed=1)
     result.stdout.fnmatch_lines(
         [
             ">   - listen: welcome to acme bank",
@@ -329,6 +341,8 @@ def test_calls_speak_and_listen(suite: Suite, lab_process: LabProcess, monkeypat
             "calls.sipfront.yaml:35: CallFailed",
             "E * 503 from the trunk",
             "calls.sipfront.yaml:43: RunFailed",
+            "E * +15550100202: no event 'applause' within 2 s",
+            "calls.sipfront.yaml:56: CallFailed",
         ]
     )
     result.stdout.no_fnmatch_line("*suite_calls.py*")

@@ -228,7 +228,7 @@ OF_ONE_CALL = [
         "name: a\n  client_name: x\n  steps: [{say: a, play: b}]",
         (
             "3: calls[0].steps[0]: a step must have exactly one of say, play, listen, digits, number, date, name, "
-            "choose, yes_or_no, silence, hang_up, wait_finished"
+            "choose, yes_or_no, silence, bridge, conference, hang_up, wait_finished"
         ),
     ),
     (
