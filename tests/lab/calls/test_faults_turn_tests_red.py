@@ -114,6 +114,7 @@ FAULTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "early hang-up": (
         f"{MENU}, hang_up_after: 0.4",
         {
+            "hears the caller": r"call ended by the callee after \d\.\d\d s, during 'play'",
             "greets": r"prompt 'welcome' expected, the call was too short for it",
             "leads to sales": r"(call ended .*; )?prompt 'sales' expected, the call was too short for it",
             "gets every digit": r"DTMF 42 expected, (nothing|4) received",
