@@ -17,7 +17,6 @@ from pytest_sipfront.suites.suite_file import SuiteDocument
 from pytest_sipfront.yaml_schema import markdown_reference
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT))  # for `tests`
 WHEN = {
     "launch": "Launch",
     "poll": "Poll of a running run",
@@ -49,7 +48,8 @@ def _argument_table() -> str:
 
 def _fault_tables() -> str:
     """Return a table of faults and outcomes for each kind of request."""
-    from tests.fault_sessions.catalogue import FAULTS  # noqa: PLC0415 - it needs the path above
+    sys.path.append(str(ROOT))  # mkdocs undoes changes of the path at the import of a hook
+    from tests.fault_sessions.catalogue import FAULTS  # noqa: PLC0415 - it needs the path
 
     lines: list[str] = []
     for when, title in WHEN.items():

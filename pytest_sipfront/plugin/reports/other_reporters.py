@@ -43,16 +43,17 @@ def _extend_allure(report: pytest.TestReport, runs: Sequence[Mapping[str, Any]],
     import allure  # noqa: PLC0415 - optional
 
     dynamic: Any = allure.dynamic
+    attach: Any = allure.attach
     for run in runs:
         if run["report_url"]:
             dynamic.link(run["report_url"], name=_name(run))
         document = json.dumps(run, indent=1, ensure_ascii=False)
-        allure.attach(document, name=f"run {run['number']}", attachment_type=allure.attachment_type.JSON)
+        attach(document, name=f"run {run['number']}", attachment_type=allure.attachment_type.JSON)
         artifacts = run["artifacts"] or {"directory": "", "files": []}
         for name in artifacts["files"]:
             path = base / artifacts["directory"] / name
             if path.suffix in _ATTACHED and path.is_file():
-                allure.attach.file(path, name=name, attachment_type=_ATTACHED[path.suffix], extension=path.suffix[1:])
+                attach.file(path, name=name, attachment_type=_ATTACHED[path.suffix], extension=path.suffix[1:])
     labels = {"sipfront.target": runs[0]["target"]}
     if kind := dict(report.user_properties).get(PREFIX + KIND):
         labels["sipfront.kind"] = str(kind)
