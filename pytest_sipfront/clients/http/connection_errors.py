@@ -71,4 +71,5 @@ def _root(error: BaseException) -> BaseException:
     if isinstance(error, BaseExceptionGroup):
         return _root(error.exceptions[0])
     cause = error.__cause__ or error.__context__
-    return error if cause is None else _root(cause)
+    # what is handled when a host name is looked up is no cause of the result
+    return error if cause is None or isinstance(error, socket.gaierror) else _root(cause)

@@ -247,6 +247,7 @@ class SessionRecorder:
         self._runs_everywhere = runs_everywhere
         self._tests: dict[tuple[str, str], TestRecord] = {}
         self._open: set[tuple[str, str]] = set()
+        self._reran: set[tuple[str, str]] = set()  # tests whose next setup is that of another attempt
         self._concerned: set[tuple[str, str]] = set()  # tests that use Sipfront or Sift
 
     def add(self, report: pytest.TestReport) -> None:
@@ -261,6 +262,9 @@ class SessionRecorder:
             test.file, line, _ = report.location
             test.line = (line or 0) + 1
         test.worker = worker
+        if report.when == "setup" and key in self._reran:
+            self._reran.discard(key)
+            self._open.discard(key)  # early releases of pytest-rerunfailures report no teardown before a rerun
         if key not in self._open:
             self._open.add(key)
             test.attempts.append(
@@ -268,6 +272,8 @@ class SessionRecorder:
             )
         _extend(test.last, report)
         test.properties = {str(name): str(value) for name, value in report.user_properties}
+        if str(report.outcome) == "rerun":  # an outcome that pytest-rerunfailures adds
+            self._reran.add(key)
         if report.when not in {"setup", "call"}:  # the teardown, or the report of a crashed worker
             self._open.discard(key)
 
