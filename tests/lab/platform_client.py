@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import textwrap
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPMessage
@@ -85,11 +86,12 @@ class Platform:
 
     def finished(self, status_url: str, key: str = "status") -> dict[str, Any]:
         """Poll until the run has ended and return its status."""
-        for _ in range(POLLS):
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
             run: dict[str, Any] = self.get(status_url).json["run"]
             if run[key] != "running":
                 return run
-        raise AssertionError(f"{status_url} is still running after {POLLS} polls")
+        raise AssertionError(f"{status_url} is still running after {TIMEOUT} s")
 
     def run(self, test: str = "Quick", **fields: Any) -> dict[str, Any]:
         return self.finished(self.status_url(test, **fields))
