@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_sipfront.engine import wire
 from pytest_sipfront.engine.run import FINISHED, LAUNCHED, LAUNCHING, POLLED, QUEUED, Run, RunEvent, RunResult
 from pytest_sipfront.engine.verdict import Verdict
 from pytest_sipfront.errors import DetailedError
 
 if TYPE_CHECKING:
     from pytest_sipfront.clients.sift.call_inbox import TimelineEntry
-    from pytest_sipfront.clients.sipfront.models import LastStatus, RunRequest
+    from pytest_sipfront.clients.sipfront.models import LastStatus
     from pytest_sipfront.sift.call import Call
 
 REPORT_ATTRIBUTE = "sipfront_runs"
@@ -174,14 +175,9 @@ def _head(nodeid: str, attempt: int, number: int, service: dict[str, Any]) -> di
 
 
 def _spec(run: Run) -> dict[str, Any]:
-    request: RunRequest = run.request
     verdict = run.expectation.verdict
     return {
-        "test": request.test,
-        "project": request.project,
-        "test_ids": list(request.test_ids),
-        "overrides": dict(request.overrides),
-        "report_mode": request.report_mode,
+        **wire.request_to_wire(run.request),
         "timeout": run.timeout,
         "expect": None if verdict is None else verdict.value,
         "match": run.expectation.match,
